@@ -1,0 +1,23 @@
+export { ByteWriter } from "./bytes.ts";
+export {
+  type BlockType,
+  F32,
+  F64,
+  FUNCREF,
+  FunctionBuilder,
+  I32,
+  I64,
+  type Label,
+  V128,
+  type ValueType,
+  VOID,
+} from "./function.ts";
+export { ModuleBuilder } from "./module.ts";
+export {
+  laneOpcodes,
+  memoryOpcodes,
+  plainOpcodes,
+  saturatingOpcodes,
+  vectorMemoryOpcodes,
+  vectorOpcodes,
+} from "./opcodes.ts";
