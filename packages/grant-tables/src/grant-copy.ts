@@ -1,0 +1,112 @@
+import { PageType } from "@xen-node/mmu";
+import {
+  DOMID_SELF,
+  GNTCOPY_dest_gref,
+  GNTCOPY_source_gref,
+  GNTST_bad_copy_arg,
+  GNTST_bad_domain,
+  GNTST_bad_page,
+  GNTST_general_error,
+  GNTST_okay,
+  GNTST_permission_denied,
+} from "@xen-node/xen-abi";
+import type { DomainGrants } from "./domain-grants.ts";
+import type { GrantCopy, GrantCopyPointer, GrantMmu } from "./host.ts";
+import { Pin } from "./pin.ts";
+
+const PAGE_SIZE = 4096;
+
+/** A claimed side of a copy: `mfn` is referenced; `table` is set if it came by grant. */
+class CopySide {
+  mfn = 0;
+  private table: DomainGrants | undefined;
+  private ref = 0;
+  private readonly pin: number;
+
+  constructor(
+    private readonly mmu: GrantMmu,
+    private readonly write: boolean,
+  ) {
+    this.pin = write ? Pin.hostWrite : Pin.hostRead;
+  }
+
+  /** `owner` has the frame; `caller` copies. On failure nothing is held. */
+  claim(pointer: GrantCopyPointer, byGrant: boolean, owner: DomainGrants, caller: number): number {
+    const types = this.mmu.types;
+    this.table = undefined;
+    if (byGrant) {
+      const status = owner.acquire(pointer.ref, caller, !this.write, this.pin, false);
+      if (status !== GNTST_okay) return status;
+      this.table = owner;
+      this.ref = pointer.ref;
+      this.mfn = owner.frame[pointer.ref];
+    } else {
+      if (!types.getPage(pointer.ref, owner.domid)) return GNTST_bad_page;
+      this.mfn = pointer.ref;
+    }
+    if (this.write && types.getPageType(this.mfn, PageType.writable, owner.domid) !== 0) {
+      this.drop(false);
+      return GNTST_general_error;
+    }
+    return GNTST_okay;
+  }
+
+  release(): void {
+    this.drop(this.write);
+  }
+
+  private drop(typed: boolean): void {
+    this.table?.release(this.ref, !this.write, this.pin);
+    if (typed) this.mmu.types.putPageType(this.mfn);
+    this.mmu.types.putPage(this.mfn);
+  }
+}
+
+/** GNTTABOP_copy: one record at a time, each side claimed for its own duration. */
+export class GrantCopier {
+  private readonly source: CopySide;
+  private readonly dest: CopySide;
+
+  /** @param find the live table of a domid, as guests name domains (not DOMID_SELF) */
+  constructor(
+    private readonly mmu: GrantMmu,
+    private readonly find: (domid: number) => DomainGrants | undefined,
+  ) {
+    this.source = new CopySide(mmu, false);
+    this.dest = new CopySide(mmu, true);
+  }
+
+  /** @returns GNTST_* */
+  copy(caller: DomainGrants, op: GrantCopy): number {
+    if (op.len === 0) return GNTST_okay;
+    const sourceByGrant = (op.flags & GNTCOPY_source_gref) !== 0;
+    const destByGrant = (op.flags & GNTCOPY_dest_gref) !== 0;
+    if (op.source.domid !== DOMID_SELF && !sourceByGrant) return GNTST_permission_denied;
+    const sourceOwner = op.source.domid === DOMID_SELF ? caller : this.find(op.source.domid);
+    if (sourceOwner === undefined) return GNTST_bad_domain;
+    if (op.dest.domid !== DOMID_SELF && !destByGrant) return GNTST_permission_denied;
+    const destOwner = op.dest.domid === DOMID_SELF ? caller : this.find(op.dest.domid);
+    if (destOwner === undefined) return GNTST_bad_domain;
+
+    let status = this.source.claim(op.source, sourceByGrant, sourceOwner, caller.domid);
+    if (status !== GNTST_okay) return status;
+    status = this.dest.claim(op.dest, destByGrant, destOwner, caller.domid);
+    if (status === GNTST_okay) {
+      status = this.move(op);
+      this.dest.release();
+    }
+    this.source.release();
+    return status;
+  }
+
+  private move(op: GrantCopy): number {
+    const from = op.source.offset;
+    const to = op.dest.offset;
+    if (from + op.len > PAGE_SIZE || to + op.len > PAGE_SIZE) return GNTST_bad_copy_arg;
+    const source = this.mmu.frames.hostAddress(this.source.mfn) + from;
+    const dest = this.mmu.frames.hostAddress(this.dest.mfn) + to;
+    this.mmu.memory.u8.copyWithin(dest, source, source + op.len);
+    this.mmu.noteHostWrite(this.dest.mfn, to, op.len);
+    return GNTST_okay;
+  }
+}
