@@ -1,0 +1,14 @@
+export { auditFrames } from "./audit-frames.ts";
+export { auditTlb } from "./audit-tlb.ts";
+export { adjustDescriptor } from "./descriptors.ts";
+export { FrameTable, type FrameTableOptions } from "./frames.ts";
+export { GuestAccess } from "./guest-access.ts";
+export { MachineToPhys } from "./machine-to-phys.ts";
+export { CPU_STATE_BYTES, MachineMemory, type MachineMemoryOptions, PAGE_SIZE } from "./memory.ts";
+export { Mmu, type MmuOptions } from "./mmu.ts";
+export { DOMID_FREE, DOMID_IO, DOMID_XEN, FrameFlags, PageType, pageTypeName } from "./page-type.ts";
+export { type ModOptions, type PageTypePolicy, PageTypes, type PageTypesOptions } from "./page-types.ts";
+export { Pte, pteMfn } from "./pte.ts";
+export { TlbBanks, type TlbBanksOptions } from "./tlb.ts";
+export * from "./tlb-layout.ts";
+export { Access, PageFault, Walker, WalkFault } from "./walker.ts";

@@ -1,0 +1,95 @@
+import type { FrameTable } from "./frames.ts";
+import { type MachineMemory, PAGE_SIZE } from "./memory.ts";
+import { DOMID_XEN, PageType } from "./page-type.ts";
+import { Pte } from "./pte.ts";
+
+const ENTRIES = 512;
+const TABLE_FLAGS = Pte.present | Pte.user | Pte.accessed;
+
+/**
+ * The machine-to-physical table: for each frame the guest frame number that its owner gave it, as 8-byte entries. Guests
+ * read it at 0xFFFF800000000000 + 8 * mfn through L4 slot 256 (xen/include/public/arch-x86/xen-x86_64.h:
+ * machine_to_phys_mapping). It lies in frames of DOMID_XEN with adjacent host places; its own page tables map it
+ * read-only and non-executable. Numbers below the first frame share one page of invalid entries.
+ */
+export class MachineToPhys {
+  /** Xen's L3 table that L4 slot 256 points at. */
+  readonly l3Mfn: number;
+  /** The L4 entry for slot 256. */
+  readonly slotLo: number;
+  readonly slotHi: number;
+  private readonly words: Uint32Array;
+
+  /** @throws RangeError if the memory is too small to hold the table */
+  constructor(
+    private readonly memory: MachineMemory,
+    private readonly frames: FrameTable,
+  ) {
+    const count = frames.endMfn - frames.firstMfn;
+    const pages = Math.ceil((count * 8) / PAGE_SIZE);
+    const first = this.allocate();
+    for (let i = 1; i < pages; i++) this.allocate();
+    const start = frames.hostAddress(first);
+    this.words = new Uint32Array(memory.memory.buffer, start, (pages * PAGE_SIZE) / 4).fill(0xffffffff);
+
+    const hole = this.allocate();
+    const holeStart = frames.hostAddress(hole);
+    memory.u8.fill(0xff, holeStart, holeStart + PAGE_SIZE);
+
+    this.l3Mfn = this.allocate();
+    const l2 = this.allocate();
+    this.setEntry(this.l3Mfn, 0, l2, TABLE_FLAGS, 0);
+    const holePages = frames.firstMfn / ENTRIES;
+    let l1 = 0;
+    for (let page = 0; page < holePages + pages; page++) {
+      if (page % ENTRIES === 0) {
+        l1 = this.allocate();
+        this.setEntry(l2, page / ENTRIES, l1, TABLE_FLAGS, 0);
+      }
+      this.setEntry(
+        l1,
+        page % ENTRIES,
+        page < holePages ? hole : first + page - holePages,
+        TABLE_FLAGS,
+        Pte.hiNoExecute,
+      );
+    }
+    this.slotLo = ((this.l3Mfn << 12) | TABLE_FLAGS) >>> 0;
+    this.slotHi = Math.floor(this.l3Mfn / 0x100000);
+  }
+
+  /** Stores the entry of a frame, which must exist; `hi` is 0 for any real guest frame number. */
+  set(mfn: number, lo: number, hi = 0): void {
+    const index = (mfn - this.frames.firstMfn) * 2;
+    this.words[index] = lo;
+    this.words[index + 1] = hi;
+  }
+
+  /** INVALID_M2P_ENTRY, all ones: the frame has no place in its owner's physical address space. */
+  invalidate(mfn: number): void {
+    this.set(mfn, 0xffffffff, 0xffffffff);
+  }
+
+  /** Guest frame number of a frame, or -1 if there is none or it is no number below 2^52. */
+  get(mfn: number): number {
+    if (!(mfn >= this.frames.firstMfn && mfn < this.frames.endMfn)) return -1;
+    const index = (mfn - this.frames.firstMfn) * 2;
+    const hi = this.words[index + 1];
+    return hi > 0xfffff ? -1 : this.words[index] + hi * 2 ** 32;
+  }
+
+  private allocate(): number {
+    const mfn = this.frames.alloc(DOMID_XEN);
+    if (mfn < 0) throw new RangeError("machine memory is too small for the machine-to-physical table");
+    this.frames.type[mfn] = PageType.shared;
+    this.frames.typeCount[mfn] = 1;
+    this.frames.heldTypes[mfn] = 1;
+    return mfn;
+  }
+
+  private setEntry(table: number, index: number, mfn: number, flags: number, hiFlags: number): void {
+    const word = this.frames.hostAddress(table) / 4 + index * 2;
+    this.memory.u32[word] = (mfn << 12) | flags;
+    this.memory.u32[word + 1] = Math.floor(mfn / 0x100000) | hiFlags;
+  }
+}

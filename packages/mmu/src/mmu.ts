@@ -1,0 +1,75 @@
+import { auditFrames } from "./audit-frames.ts";
+import { auditTlb } from "./audit-tlb.ts";
+import { FrameTable, type FrameTableOptions } from "./frames.ts";
+import { GuestAccess } from "./guest-access.ts";
+import { MachineToPhys } from "./machine-to-phys.ts";
+import { MachineMemory } from "./memory.ts";
+import { FrameFlags } from "./page-type.ts";
+import { PageTypes, type PageTypesOptions } from "./page-types.ts";
+import { TlbBanks, type TlbBanksOptions } from "./tlb.ts";
+import { Walker } from "./walker.ts";
+
+export interface MmuOptions extends FrameTableOptions, TlbBanksOptions, PageTypesOptions {}
+
+/** The machine's memory management, put together. One per MachineMemory. */
+export class Mmu {
+  readonly frames: FrameTable;
+  readonly walker: Walker;
+  readonly tlb: TlbBanks;
+  readonly types: PageTypes;
+  readonly m2p: MachineToPhys;
+  readonly guest: GuestAccess;
+
+  /**
+   * @param memory what is left of it after earlier reservations becomes frames
+   * @throws RangeError if it is too small
+   */
+  constructor(
+    readonly memory: MachineMemory = new MachineMemory(),
+    options: MmuOptions = {},
+  ) {
+    const banks = memory.reserve(TlbBanks.bytes(options), 4096, "soft TLB");
+    this.frames = new FrameTable(memory, options);
+    this.walker = new Walker(memory, this.frames);
+    this.tlb = new TlbBanks(memory, this.frames, this.walker, banks, options);
+    this.types = new PageTypes(memory, this.frames, this.tlb, options);
+    this.m2p = new MachineToPhys(memory, this.frames);
+    this.types.setXenSlots(Uint32Array.of(this.m2p.slotLo, this.m2p.slotHi));
+    this.guest = new GuestAccess(memory, this.frames, this.walker);
+    this.frames.onFree = (mfn) => this.m2p.invalidate(mfn);
+  }
+
+  /**
+   * Called when bytes of a frame with decoded instructions are written by anything but the processor's own fast path,
+   * or when such a frame is freed (offset 0, length 4096).
+   */
+  get onCodeWrite(): (mfn: number, offset: number, length: number) => void {
+    return this.frames.onCodeWrite;
+  }
+
+  set onCodeWrite(listener: (mfn: number, offset: number, length: number) => void) {
+    this.frames.onCodeWrite = listener;
+  }
+
+  /** To be called when the hypervisor itself writes bytes of a frame (grant copies, shared pages with code). */
+  noteHostWrite(mfn: number, offset: number, length: number): void {
+    this.frames.noteHostWrite(mfn, offset, length);
+  }
+
+  /** The processor keeps decoded instructions of this frame from now on: no translation lets writes by unseen. */
+  markCode(mfn: number): void {
+    if ((this.frames.flags[mfn] & FrameFlags.hasCode) !== 0) return;
+    this.frames.flags[mfn] |= FrameFlags.hasCode;
+    this.tlb.flushWritable(mfn);
+  }
+
+  /** The processor has forgotten all instructions of this frame, in jump caches too. */
+  unmarkCode(mfn: number): void {
+    this.frames.flags[mfn] &= ~FrameFlags.hasCode;
+  }
+
+  /** Checks every invariant of frames, page tables and soft TLB. Violations in words; empty = all is well. */
+  audit(): string[] {
+    return [...auditFrames(this.frames, this.types, this.memory), ...auditTlb(this.frames, this.tlb, this.memory)];
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * The soft TLB's layout in machine memory, read by generated WebAssembly code.
+ *
+ * A bank serves one address space (one L4 table):
+ *   +0x00000  read array   4096 x { i64 tag, i32 addend, i32 0 }
+ *   +0x10000  write array  4096 x the same
+ *   +0x20000  jump cache   4096 x { i64 rip, i32 record, i32 0 }: filled by x86-cpu; all zero = empty
+ *   +0x30000  header
+ *
+ * Byte offset of an address's entry in its array: (va >>> 8) & 0xfff0. It hits if (tag ^ va), as a u64, is at most
+ * 4096 - access size; then the host address is i32(low word of va + addend).
+ * An empty entry i has the tag (i ^ 1) << 12, which no address that selects entry i can match, and one that was dropped
+ * but is still in the fill log has the same low word and high word 1.
+ */
+export const TLB_ENTRIES = 4096;
+export const TLB_ENTRY_BYTES = 16;
+export const TLB_READ = 0x00000;
+export const TLB_WRITE = 0x10000;
+export const TLB_JUMP_CACHE = 0x20000;
+export const TLB_HEADER = 0x30000;
+export const BANK_BYTES = 0x34000;
+
+/** Header fields, byte offsets from the start of the header. All are u32. */
+export const HEADER_L4_MFN = 0;
+export const HEADER_DOMID = 4;
+/** x86-cpu's: processor mode that the jump cache was filled in. */
+export const HEADER_JUMP_CACHE_MODE = 8;
+/** x86-cpu stores 1 when it adds a jump-cache entry; a flush that finds it set zeroes the cache and this word. */
+export const HEADER_JUMP_CACHE_DIRTY = 12;
+/** Entries in the fill log, or FILL_LOG_OVERFLOW. */
+export const HEADER_FILL_COUNT = 16;
+/** u16 each: entry number, plus FILL_LOG_WRITE for the write array. */
+export const HEADER_FILL_LOG = 32;
+export const FILL_LOG_CAPACITY = (BANK_BYTES - TLB_HEADER - HEADER_FILL_LOG) / 2;
+export const FILL_LOG_WRITE = 0x1000;
+export const FILL_LOG_OVERFLOW = 0xffff;

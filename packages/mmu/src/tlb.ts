@@ -1,0 +1,306 @@
+import type { FrameTable } from "./frames.ts";
+import type { MachineMemory } from "./memory.ts";
+import { FrameFlags, PageType } from "./page-type.ts";
+import {
+  BANK_BYTES,
+  FILL_LOG_CAPACITY,
+  FILL_LOG_OVERFLOW,
+  FILL_LOG_WRITE,
+  HEADER_DOMID,
+  HEADER_FILL_COUNT,
+  HEADER_FILL_LOG,
+  HEADER_JUMP_CACHE_DIRTY,
+  HEADER_L4_MFN,
+  TLB_ENTRIES,
+  TLB_HEADER,
+  TLB_JUMP_CACHE,
+  TLB_READ,
+  TLB_WRITE,
+} from "./tlb-layout.ts";
+import { PageFault, type Walker } from "./walker.ts";
+
+export interface TlbBanksOptions {
+  /** How many address spaces keep their translations at a time. Default 64, at most 1024. */
+  banks?: number;
+}
+
+const NO_BANK = -1;
+
+/**
+ * The soft TLB: a bank of translations for each of the address spaces used last. Only `fill` adds entries, and only what
+ * the walker allows. PageTypes keeps it coherent: whenever a present entry of a validated table changes, translations
+ * that could come from it are dropped at once. So no frame is ever freed or given another type while a translation to
+ * it is left, and a guest's own flush requests need no work here.
+ */
+export class TlbBanks {
+  /** Banks that `activate` may use. */
+  readonly count: number;
+  private readonly start: number;
+  private readonly u32: Uint32Array;
+  private readonly u16: Uint16Array;
+  private readonly bankOfFrame: Uint16Array;
+  private readonly l4Of: Int32Array;
+  private readonly domidOf: Int32Array;
+  private readonly lastUse: Float64Array;
+  private readonly unused: number[] = [];
+  /** Banks below this were used at least once; the others' arrays are not even initialized. */
+  private touched = 0;
+  private clock = 0;
+  private active = NO_BANK;
+
+  constructor(
+    private readonly memory: MachineMemory,
+    private readonly frames: FrameTable,
+    private readonly walker: Walker,
+    start: number,
+    options: TlbBanksOptions = {},
+  ) {
+    this.count = options.banks ?? 64;
+    this.start = start;
+    this.u32 = memory.u32;
+    this.u16 = memory.u16;
+    this.bankOfFrame = new Uint16Array(frames.endMfn);
+    this.l4Of = new Int32Array(this.count).fill(-1);
+    this.domidOf = new Int32Array(this.count).fill(-1);
+    this.lastUse = new Float64Array(this.count);
+  }
+
+  /** Host bytes that `count` banks need; reserve them with an alignment of 4096. */
+  static bytes(options: TlbBanksOptions = {}): number {
+    const banks = options.banks ?? 64;
+    if (!(banks >= 2 && banks <= 1024)) throw new RangeError("the soft TLB has 2 to 1024 banks");
+    return banks * BANK_BYTES;
+  }
+
+  /**
+   * Selects the bank of an address space before a vcpu runs in it; the bank used longest ago is taken for a new one.
+   * @param domid owner of the L4 table
+   * @returns the bank's host address, good until the next `activate`
+   */
+  activate(domid: number, l4Mfn: number): number {
+    let bank = this.bankOfFrame[l4Mfn] - 1;
+    if (bank < 0) bank = this.assign(domid, l4Mfn);
+    this.lastUse[bank] = ++this.clock;
+    this.active = bank;
+    return this.start + bank * BANK_BYTES;
+  }
+
+  /**
+   * Translates an address for the address space of a bank and remembers the translation. Called at each TLB miss.
+   * A write to a frame with code is reported and not remembered.
+   * @param base the bank's host address
+   * @param access Access
+   * @param size bytes that will be written, at most up to the end of the page
+   * @returns host address of the byte; or 0, and walker.errorCode is the #PF error code
+   */
+  fill(base: number, vaLo: number, vaHi: number, access: number, size = 8): number {
+    const walker = this.walker;
+    const word = (base + TLB_HEADER + HEADER_L4_MFN) >>> 2;
+    if (walker.walk(this.u32[word], vaLo, vaHi, access, true) !== 0) return 0;
+    const frames = this.frames;
+    const mfn = walker.mfn;
+    const hostPage = (frames.place[mfn] << 12) >>> 0;
+    const offset = vaLo & 0xfff;
+    if (access === 1) {
+      const type = frames.type[mfn];
+      if (type !== PageType.writable && type !== PageType.none) {
+        // Validation never leaves such an entry; this is the second lock on the same door.
+        walker.errorCode = PageFault.present | PageFault.write | PageFault.user;
+        return 0;
+      }
+      if ((frames.flags[mfn] & FrameFlags.hasCode) !== 0) {
+        frames.onCodeWrite(mfn, offset, Math.min(size, 4096 - offset));
+        return hostPage + offset;
+      }
+      this.insert(base, TLB_WRITE, FILL_LOG_WRITE, vaLo, vaHi, hostPage);
+    } else {
+      this.insert(base, TLB_READ, 0, vaLo, vaHi, hostPage);
+    }
+    return hostPage + offset;
+  }
+
+  /** Empties a bank, in time proportional to what was filled. */
+  flushBank(base: number): void {
+    const u32 = this.u32;
+    const header = (base + TLB_HEADER) >>> 2;
+    const count = u32[header + (HEADER_FILL_COUNT >>> 2)];
+    if (count === FILL_LOG_OVERFLOW) {
+      this.clearArrays(base);
+    } else if (count !== 0) {
+      const log = (base + TLB_HEADER + HEADER_FILL_LOG) >>> 1;
+      for (let i = 0; i < count; i++) {
+        const logged = this.u16[log + i];
+        const slot = logged & 0xfff;
+        const p = (base + ((logged & FILL_LOG_WRITE) << 4) + (slot << 4)) >>> 2;
+        u32[p] = (slot ^ 1) << 12;
+        u32[p + 1] = 0;
+      }
+    }
+    u32[header + (HEADER_FILL_COUNT >>> 2)] = 0;
+    this.clearJumpCache(base);
+  }
+
+  /** Empties all banks of a domain. */
+  flushDomain(domid: number): void {
+    for (let bank = 0; bank < this.touched; bank++) {
+      if (this.domidOf[bank] === domid) this.flushBank(this.start + bank * BANK_BYTES);
+    }
+  }
+
+  /** Empties every bank. */
+  flushAll(): void {
+    for (let bank = 0; bank < this.touched; bank++) this.flushBank(this.start + bank * BANK_BYTES);
+  }
+
+  /** Drops one page from all banks of a domain, and their jump caches. */
+  flushPage(domid: number, va: number): void {
+    const u32 = this.u32;
+    const lo = (va & 0xfffff000) >>> 0;
+    const hi = Math.floor(va / 2 ** 32) >>> 0;
+    const slot = (lo >>> 12) & 0xfff;
+    for (let bank = 0; bank < this.touched; bank++) {
+      if (this.domidOf[bank] !== domid) continue;
+      const base = this.start + bank * BANK_BYTES;
+      const p = (base + (slot << 4)) >>> 2;
+      if (u32[p] === lo && u32[p + 1] === hi) this.drop(p, slot);
+      const q = p + (TLB_WRITE >>> 2);
+      if (u32[q] === lo && u32[q + 1] === hi) this.drop(q, slot);
+      this.clearJumpCache(base);
+    }
+  }
+
+  /**
+   * Drops what an L1 entry of the domain that mapped `mfn` may have left behind. An L1 entry's index is the low nine
+   * bits of the page number of any address that it maps, so eight entries of each array come into question.
+   */
+  dropL1(domid: number, index: number, mfn: number): void {
+    const u32 = this.u32;
+    const hostPage = (this.frames.place[mfn] << 12) >>> 0;
+    const code = (this.frames.flags[mfn] & FrameFlags.hasCode) !== 0;
+    for (let bank = 0; bank < this.touched; bank++) {
+      if (this.domidOf[bank] !== domid) continue;
+      const base = this.start + bank * BANK_BYTES;
+      if (code) this.clearJumpCache(base);
+      if (u32[(base + TLB_HEADER + HEADER_FILL_COUNT) >>> 2] === 0) continue;
+      for (let slot = index; slot < TLB_ENTRIES; slot += 512) {
+        const p = (base + (slot << 4)) >>> 2;
+        if ((u32[p] + u32[p + 2]) >>> 0 === hostPage && ((u32[p] >>> 12) & 0xfff) === slot) this.drop(p, slot);
+        const q = p + (TLB_WRITE >>> 2);
+        if ((u32[q] + u32[q + 2]) >>> 0 === hostPage && ((u32[q] >>> 12) & 0xfff) === slot) this.drop(q, slot);
+      }
+    }
+  }
+
+  /** Drops the write entries of all banks that lead to this frame, or all of them: the frame has code from now on. */
+  flushWritable(mfn?: number): void {
+    const hostPage = mfn === undefined ? -1 : this.frames.hostAddress(mfn);
+    for (let bank = 0; bank < this.touched; bank++) {
+      const base = this.start + bank * BANK_BYTES;
+      const count = this.u32[(base + TLB_HEADER + HEADER_FILL_COUNT) >>> 2];
+      if (count === FILL_LOG_OVERFLOW) {
+        for (let slot = 0; slot < TLB_ENTRIES; slot++) this.dropWrite(base, slot, hostPage);
+        continue;
+      }
+      const log = (base + TLB_HEADER + HEADER_FILL_LOG) >>> 1;
+      for (let i = 0; i < count; i++) {
+        const logged = this.u16[log + i];
+        if ((logged & FILL_LOG_WRITE) !== 0) this.dropWrite(base, logged & 0xfff, hostPage);
+      }
+    }
+  }
+
+  /** Gives up the bank of an L4 table that stops being one. */
+  forget(l4Mfn: number): void {
+    const bank = this.bankOfFrame[l4Mfn] - 1;
+    if (bank < 0) return;
+    const base = this.start + bank * BANK_BYTES;
+    this.flushBank(base);
+    this.bankOfFrame[l4Mfn] = 0;
+    this.l4Of[bank] = this.domidOf[bank] = -1;
+    this.u32[(base + TLB_HEADER + HEADER_L4_MFN) >>> 2] = 0;
+    if (this.active === bank) this.active = NO_BANK;
+    this.unused.push(bank);
+  }
+
+  /** Banks in use as [host address, domid, L4 frame], for audits. */
+  *inUse(): Generator<readonly [base: number, domid: number, l4Mfn: number]> {
+    for (let bank = 0; bank < this.touched; bank++) {
+      if (this.l4Of[bank] >= 0) yield [this.start + bank * BANK_BYTES, this.domidOf[bank], this.l4Of[bank]];
+    }
+  }
+
+  private assign(domid: number, l4Mfn: number): number {
+    let bank: number;
+    const free = this.unused.pop();
+    if (free !== undefined) {
+      bank = free;
+    } else if (this.touched < this.count) {
+      bank = this.touched++;
+      this.clearArrays(this.start + bank * BANK_BYTES);
+    } else {
+      bank = this.active === 0 ? 1 : 0;
+      for (let i = 0; i < this.count; i++) {
+        if (i !== this.active && this.lastUse[i] < this.lastUse[bank]) bank = i;
+      }
+      this.flushBank(this.start + bank * BANK_BYTES);
+      this.bankOfFrame[this.l4Of[bank]] = 0;
+    }
+    this.bankOfFrame[l4Mfn] = bank + 1;
+    this.l4Of[bank] = l4Mfn;
+    this.domidOf[bank] = domid;
+    const header = (this.start + bank * BANK_BYTES + TLB_HEADER) >>> 2;
+    this.u32[header + (HEADER_L4_MFN >>> 2)] = l4Mfn;
+    this.u32[header + (HEADER_DOMID >>> 2)] = domid;
+    return bank;
+  }
+
+  private insert(base: number, array: number, logBit: number, vaLo: number, vaHi: number, hostPage: number): void {
+    const u32 = this.u32;
+    const slot = (vaLo >>> 12) & 0xfff;
+    const p = (base + array + (slot << 4)) >>> 2;
+    if (u32[p] === (slot ^ 1) << 12 && u32[p + 1] === 0) {
+      const countWord = (base + TLB_HEADER + HEADER_FILL_COUNT) >>> 2;
+      const count = u32[countWord];
+      if (count < FILL_LOG_CAPACITY) {
+        this.u16[((base + TLB_HEADER + HEADER_FILL_LOG) >>> 1) + count] = slot | logBit;
+        u32[countWord] = count + 1;
+      } else {
+        u32[countWord] = FILL_LOG_OVERFLOW;
+      }
+    }
+    const tag = vaLo & 0xfffff000;
+    u32[p] = tag;
+    u32[p + 1] = vaHi;
+    u32[p + 2] = hostPage - tag;
+  }
+
+  /** The entry never hits again, and is known to be in the log already. */
+  private drop(word: number, slot: number): void {
+    this.u32[word] = (slot ^ 1) << 12;
+    this.u32[word + 1] = 1;
+  }
+
+  private dropWrite(base: number, slot: number, hostPage: number): void {
+    const u32 = this.u32;
+    const p = (base + TLB_WRITE + (slot << 4)) >>> 2;
+    if (((u32[p] >>> 12) & 0xfff) !== slot) return;
+    if (hostPage < 0 || (u32[p] + u32[p + 2]) >>> 0 === hostPage) this.drop(p, slot);
+  }
+
+  private clearArrays(base: number): void {
+    const u32 = this.u32;
+    const read = (base + TLB_READ) >>> 2;
+    const write = (base + TLB_WRITE) >>> 2;
+    for (let slot = 0; slot < TLB_ENTRIES; slot++) {
+      u32[read + slot * 4] = u32[write + slot * 4] = (slot ^ 1) << 12;
+      u32[read + slot * 4 + 1] = u32[write + slot * 4 + 1] = 0;
+    }
+  }
+
+  private clearJumpCache(base: number): void {
+    const word = (base + TLB_HEADER + HEADER_JUMP_CACHE_DIRTY) >>> 2;
+    if (this.u32[word] === 0) return;
+    this.u32[word] = 0;
+    this.memory.u8.fill(0, base + TLB_JUMP_CACHE, base + TLB_HEADER);
+  }
+}

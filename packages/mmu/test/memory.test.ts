@@ -1,0 +1,103 @@
+import { describe, expect, it } from "vitest";
+import { CPU_STATE_BYTES, DOMID_FREE, DOMID_XEN, FrameTable, MachineMemory, Mmu } from "../src/index.ts";
+import { Machine } from "./machine.ts";
+
+describe("MachineMemory", () => {
+  it("carves regions upward from the processor's area, aligned", () => {
+    const memory = new MachineMemory({ bytes: 2 ** 20 });
+    expect(memory.byteLength).toBe(2 ** 20);
+    expect(memory.reserve(10, 4, "a")).toBe(CPU_STATE_BYTES);
+    expect(memory.reserve(10, 4096, "b")).toBe(CPU_STATE_BYTES + 4096);
+    expect(() => memory.reserve(2 ** 20, 1, "c")).toThrow(/too small for c/);
+    expect(() => memory.reserve(8, 3, "d")).toThrow(RangeError);
+  });
+
+  it("refuses sizes that WebAssembly cannot have", () => {
+    expect(() => new MachineMemory({ bytes: 2 ** 32 })).toThrow(RangeError);
+    expect(() => new MachineMemory({ bytes: 0 })).toThrow(RangeError);
+  });
+
+  it("takes later regions from never-used frames at the top", () => {
+    const memory = new MachineMemory({ bytes: 2 ** 20 });
+    const frames = new FrameTable(memory, { firstMfn: 512 });
+    const before = frames.freeFrames;
+    const at = memory.reserve(5000, 4096, "late");
+    expect(at % 4096).toBe(0);
+    expect(frames.freeFrames).toBe(before - 2);
+    expect(memory.u8.subarray(at, at + 5000).every((b) => b === 0)).toBe(true);
+    while (frames.freeFrames > 0) {
+      const host = frames.hostAddress(frames.alloc(1));
+      expect(host + 4096 <= at || host >= at + 8192).toBe(true);
+    }
+    expect(() => memory.reserve(1, 1, "more")).toThrow(/too small/);
+  });
+
+  it("works near 4 GiB with unsigned host addresses", () => {
+    const mmu = new Mmu(new MachineMemory({ bytes: 2 ** 32 - 0x10000 }));
+    const top = mmu.frames.endMfn - 1;
+    expect(mmu.frames.hostAddress(top)).toBeGreaterThan(2 ** 31);
+    expect(mmu.frames.exists(mmu.frames.endMfn)).toBe(false);
+    expect(top).toBeGreaterThan(2 ** 20);
+    expect(mmu.m2p.get(top)).toBe(-1);
+    mmu.m2p.set(top, 77);
+    expect(mmu.m2p.get(top)).toBe(77);
+  });
+});
+
+describe("FrameTable", () => {
+  it("allocates zeroed frames, recycles them, counts them", () => {
+    const { frames, memory, m2p } = new Machine().mmu;
+    const free = frames.freeFrames;
+    const a = frames.alloc(3);
+    const b = frames.alloc(3);
+    expect(frames.ownedBy(3)).toBe(2);
+    expect(frames.nextOwned(3)).toBe(a);
+    expect(frames.nextOwned(3, a + 1)).toBe(b);
+    memory.u8[frames.hostAddress(a) + 9] = 1;
+    m2p.set(a, 5);
+    frames.free(a);
+    expect(frames.owner[a]).toBe(DOMID_FREE);
+    expect(m2p.get(a)).toBe(-1);
+    expect(frames.alloc(4)).toBe(a);
+    expect(memory.u8[frames.hostAddress(a) + 9]).toBe(0);
+    frames.free(a);
+    frames.free(b);
+    expect(frames.freeFrames).toBe(free);
+    expect(() => frames.free(b)).toThrow(/not allocated/);
+    while (frames.alloc(1) >= 0);
+    expect(frames.freeFrames).toBe(0);
+  });
+
+  it("is told nothing by frame numbers that do not exist", () => {
+    const { frames, types } = new Machine().mmu;
+    for (const mfn of [-1, 0, 511, frames.endMfn, 2 ** 32, 2 ** 40, Number.NaN]) {
+      expect(frames.hostAddress(mfn)).toBe(0);
+      expect(types.getPage(mfn, 0)).toBe(false);
+      expect(types.getPage(mfn, DOMID_XEN)).toBe(false);
+      expect(types.getPageType(mfn, 1, 0)).toBe(-22);
+      expect(types.pin(mfn, 4, 0)).toBe(-22);
+      expect(types.unpin(mfn, 0)).toBe(-22);
+      expect(types.modEntry(mfn, 0, 0, 0, 0)).toBe(-22);
+      expect(types.modL1(mfn, 0, 0, 0, 0)).toBe(-22);
+      expect(types.releaseFrame(mfn, 0)).toBe(-22);
+    }
+  });
+
+  it("reports writes and the freeing of frames with code", () => {
+    const m = new Machine();
+    const log: number[][] = [];
+    m.mmu.onCodeWrite = (...args) => log.push(args);
+    const mfn = m.alloc(1);
+    m.mmu.noteHostWrite(mfn, 1, 2);
+    m.mmu.markCode(mfn);
+    m.mmu.noteHostWrite(mfn, 1, 2);
+    m.mmu.types.modEntry(mfn, 3, 1, 2, 1);
+    m.mmu.frames.free(mfn);
+    expect(log).toEqual([
+      [mfn, 1, 2],
+      [mfn, 24, 8],
+      [mfn, 0, 4096],
+    ]);
+    expect(m.mmu.audit()).toEqual([]);
+  });
+});
