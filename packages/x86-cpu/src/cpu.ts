@@ -1,0 +1,474 @@
+import {
+  Access,
+  FrameFlags,
+  HEADER_JUMP_CACHE_DIRTY,
+  HEADER_JUMP_CACHE_MODE,
+  type Mmu,
+  TLB_HEADER,
+  TLB_JUMP_CACHE,
+  WalkFault,
+} from "@xen-node/mmu";
+import { CodeCache, CodeMode } from "./code-cache.ts";
+import { CpuState } from "./cpu-state.ts";
+import { type CpuidModel, X8664V2Cpuid } from "./cpuid.ts";
+import { ExitReason } from "./exit.ts";
+import { buildInterpreter, MISS_HANDLER, type RunFunction } from "./interpreter/module.ts";
+import { MAX_BLOCK_INSTRUCTIONS, R_BASE, R_HANDLER, R_IMM, R_LENGTH, R_LINK, R_NEXT } from "./records.ts";
+import {
+  CALL_EA,
+  CONTEXT_BYTES,
+  CONTEXT_END,
+  CONTEXT_START,
+  CR0,
+  CR2,
+  CR4,
+  CS,
+  DR6,
+  DR7,
+  EXIT_ERROR_CODE,
+  EXIT_HAS_ERROR_CODE,
+  EXIT_REASON,
+  EXIT_TARGET,
+  EXIT_VECTOR,
+  FCW,
+  FTW,
+  MISS_RECORD,
+  MXCSR,
+  PAGE_VA,
+  RBP,
+  RIP,
+  RSP,
+  SEG_ATTR,
+  SEG_LIMIT,
+  SPLIT_BYTES,
+  SPLIT_READ,
+  SPLIT_WRITE,
+  SYSTEM_FLAGS,
+  TF,
+  TLB_BANK,
+  VECTOR,
+  XCR0,
+} from "./state.ts";
+import { SystemInstructions } from "./system/system.ts";
+
+/** What a processor asks its surroundings. */
+export interface CpuHooks {
+  /** The time-stamp counter now, a non-negative integer below 2^53. */
+  rdtsc(): number;
+  /** Fills `cpu.descriptorLo/Hi` with the descriptor of a selector; false if there is none. */
+  readDescriptor(selector: number): boolean;
+  /** An instruction without semantics was decoded; it will raise #UD. */
+  onMissingInstruction(mnemonic: string): void;
+}
+
+export interface CpuOptions {
+  cpuid?: CpuidModel;
+  hooks?: Partial<CpuHooks>;
+}
+
+const PAGE = 4096;
+const LONG_ATTR = 0x2000;
+const CR0_EM_TS = 0xc;
+const CR0_RESET = 0x80050033;
+/** Fraction of a second that does not matter: `jumpCacheMode` 0 is an empty cache of no mode. */
+const CACHED = 0x100;
+
+/** An x86-64 processor at CPL 3 over an Mmu's memory and page tables. One Cpu serves all vcpus, one context at a time. */
+export class Cpu {
+  readonly state: CpuState;
+  readonly code: CodeCache;
+  readonly cpuid: CpuidModel;
+  readonly hooks: CpuHooks;
+  /** Instructions retired since construction; exact at every exit. */
+  retired = 0;
+  /** Result of `hooks.readDescriptor`. */
+  descriptorLo = 0;
+  descriptorHi = 0;
+  tscAux = 0;
+
+  private readonly runRecords: RunFunction;
+  private readonly system: SystemInstructions;
+  private readonly u8: Uint8Array;
+  private readonly i32: Int32Array;
+  private readonly u16: Uint16Array;
+  private readonly view: DataView;
+  private bank = 0;
+  private l4Mfn = 0;
+  private mode = 0;
+  private budgetLeft = 0;
+  private splitRead = 0;
+  private stopRequested = false;
+  /** The write whose bytes lie in the split buffer: host address, length, of its first and second part. */
+  private readonly split = { host: 0, mfn: 0, length: 0, secondHost: 0, secondMfn: 0, secondLength: 0 };
+  private readonly secondMfn: () => number;
+
+  constructor(
+    readonly mmu: Mmu,
+    options: CpuOptions = {},
+  ) {
+    const { memory } = mmu;
+    this.u8 = memory.u8;
+    this.i32 = memory.i32;
+    this.u16 = memory.u16;
+    this.view = memory.view;
+    this.state = new CpuState(memory.view, memory.i32);
+    this.cpuid = options.cpuid ?? new X8664V2Cpuid(() => (this.i32[CR4 >> 2] & (1 << 18)) !== 0);
+    this.hooks = {
+      rdtsc: () => this.retired,
+      readDescriptor: () => false,
+      onMissingInstruction: () => {},
+      ...options.hooks,
+    };
+    const interpreter = buildInterpreter(memory.byteLength / 0x10000);
+    this.code = new CodeCache(
+      mmu,
+      interpreter.handlers,
+      () => this.forgetRecords(),
+      (name) => this.hooks.onMissingInstruction(name),
+    );
+    this.system = new SystemInstructions(this);
+    this.secondMfn = () => this.frameOfNextPage();
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(interpreter.bytes), {
+      cpu: {
+        memory: memory.memory,
+        missRead: (size: number, record: number) => this.missRead(size, record),
+        missWrite: (size: number, record: number) => this.missWrite(size, record),
+        misaligned: () => this.raise(VECTOR.GP, 0),
+        commitSplit: () => this.commitSplit(),
+        system: (record: number) => this.system.execute(record),
+        lookup: (jump: number) => this.lookup(jump),
+      },
+    });
+    this.runRecords = instance.exports.run as RunFunction;
+    this.view.setUint16(MISS_RECORD + R_HANDLER, MISS_HANDLER, true);
+    mmu.frames.onCodeWrite = (mfn, offset, length) => {
+      if (length > 0) this.code.invalidate(mfn, offset, length);
+    };
+    this.reset();
+  }
+
+  /** Puts the context into the state after INIT that matters at CPL 3: flat 64-bit code, FPU in its reset state. */
+  reset(): void {
+    const { view } = this;
+    this.u8.fill(0, CONTEXT_START, CONTEXT_END);
+    this.state.rflags = 0x202;
+    view.setInt32(CR0, CR0_RESET | 0, true);
+    view.setInt32(CR4, 0x620, true);
+    view.setInt32(XCR0, 1, true);
+    view.setInt32(MXCSR, 0x1f80, true);
+    view.setInt32(FCW, 0x37f, true);
+    view.setInt32(FTW, 0xffff, true);
+    view.setInt32(DR6, 0xffff0ff0 | 0, true);
+    view.setInt32(DR7, 0x400, true);
+    for (let segment = 0; segment < 6; segment++) {
+      view.setUint32(SEG_LIMIT(segment), 0xffffffff, true);
+      view.setUint32(SEG_ATTR(segment), segment === CS ? 0xa0fb : 0xc0f3, true);
+    }
+  }
+
+  saveContext(destination: Uint8Array): void {
+    destination.set(this.u8.subarray(CONTEXT_START, CONTEXT_END));
+  }
+
+  loadContext(source: Uint8Array): void {
+    this.u8.set(source.length === CONTEXT_BYTES ? source : source.subarray(0, CONTEXT_BYTES), CONTEXT_START);
+  }
+
+  /** Selects the address space: a bank from `mmu.tlb.activate` and its L4 table. */
+  setAddressSpace(bank: number, l4Mfn: number): void {
+    this.bank = bank;
+    this.l4Mfn = l4Mfn;
+    this.i32[TLB_BANK >> 2] = bank;
+  }
+
+  /** From a hook: stop after the current instruction. */
+  requestStop(): void {
+    this.stopRequested = true;
+  }
+
+  /**
+   * Executes up to `budget` instructions, exactly that many if nothing else stops it.
+   * @returns an ExitReason
+   */
+  run(budget: number): ExitReason {
+    const { i32 } = this;
+    this.budgetLeft = budget;
+    while (this.budgetLeft > 0) {
+      const trap = (i32[SYSTEM_FLAGS >> 2] & TF) !== 0;
+      const step = trap || this.budgetLeft <= MAX_BLOCK_INSTRUCTIONS || (i32[DR7 >> 2] & 0xff) !== 0;
+      this.enterMode(step);
+      const vector = step ? this.debugBreak() : 0;
+      if (vector !== 0) return ExitReason.EXCEPTION;
+      const record = this.findBlock();
+      if (record === 0) return ExitReason.EXCEPTION;
+      const before = step ? 1 : this.budgetLeft;
+      const left = this.runRecords(record, before);
+      let done = before - left;
+      let reason = i32[EXIT_REASON >> 2] as ExitReason;
+      if (reason === ExitReason.REDISPATCH) {
+        i32[RIP >> 2] = i32[EXIT_TARGET >> 2];
+        i32[(RIP >> 2) + 1] = i32[(EXIT_TARGET >> 2) + 1];
+        done++;
+        reason = ExitReason.BUDGET;
+      }
+      this.retired += done;
+      this.budgetLeft -= done;
+      if (reason !== ExitReason.BUDGET) return reason;
+      if (trap && done > 0) {
+        this.raise(VECTOR.DB);
+        i32[DR6 >> 2] |= 1 << 14;
+        return ExitReason.EXCEPTION;
+      }
+      if (this.stopRequested) {
+        this.stopRequested = false;
+        return ExitReason.STOPPED;
+      }
+    }
+    return ExitReason.BUDGET;
+  }
+
+  private enterMode(step: boolean): void {
+    const { i32 } = this;
+    const long = (i32[SEG_ATTR(CS) >> 2] & LONG_ATTR) !== 0 ? CodeMode.LONG : 0;
+    const fpu = (i32[CR0 >> 2] & CR0_EM_TS) !== 0 ? CodeMode.FPU_UNAVAILABLE : 0;
+    this.mode = long | fpu | (step ? CodeMode.STEP : 0);
+    if (step) return;
+    const header = (this.bank + TLB_HEADER) >>> 2;
+    const wanted = this.mode | CACHED;
+    if (i32[header + (HEADER_JUMP_CACHE_MODE >> 2)] !== wanted) {
+      i32[header + (HEADER_JUMP_CACHE_MODE >> 2)] = wanted;
+      this.u8.fill(0, this.bank + TLB_JUMP_CACHE, this.bank + TLB_HEADER);
+    }
+  }
+
+  /** Instruction breakpoints of DR0-DR3: #DB before the instruction, unless RF is set. */
+  private debugBreak(): number {
+    const { i32 } = this;
+    const dr7 = i32[DR7 >> 2];
+    if ((dr7 & 0xff) === 0) return 0;
+    if ((i32[SYSTEM_FLAGS >> 2] & (1 << 16)) !== 0) {
+      i32[SYSTEM_FLAGS >> 2] &= ~(1 << 16);
+      return 0;
+    }
+    for (let n = 0; n < 4; n++) {
+      if ((dr7 & (3 << (n * 2))) === 0 || ((dr7 >>> (16 + n * 4)) & 3) !== 0) continue;
+      const address = (0x278 + 8 * n) >> 2;
+      if (i32[address] !== i32[RIP >> 2] || i32[address + 1] !== i32[(RIP >> 2) + 1]) continue;
+      this.raise(VECTOR.DB);
+      i32[DR6 >> 2] |= 1 << n;
+      return VECTOR.DB;
+    }
+    return 0;
+  }
+
+  /** The block at RIP; 0 after its fetch has faulted. */
+  private findBlock(): number {
+    const { i32, mmu } = this;
+    const low = i32[RIP >> 2];
+    const high = i32[(RIP >> 2) + 1];
+    const fault = mmu.walker.walk(this.l4Mfn, low, high, Access.exec, true);
+    if (fault !== 0) {
+      this.raiseFetchFault(fault, low, high);
+      return 0;
+    }
+    i32[PAGE_VA >> 2] = low & ~(PAGE - 1);
+    i32[(PAGE_VA >> 2) + 1] = high;
+    const { mfn } = mmu.walker;
+    const offset = low & (PAGE - 1);
+    const found = this.code.find(mfn, offset, this.mode, this.secondMfn);
+    return found !== 0 ? found : this.code.build(mfn, offset, this.mode, this.secondMfn);
+  }
+
+  private raiseFetchFault(fault: number, low: number, high: number): void {
+    if (fault === WalkFault.nonCanonical) this.raise(VECTOR.GP, 0);
+    else this.raisePageFault(fault & 0xff, low, high);
+  }
+
+  /** Frame of the page after the one in PAGE_VA, for instructions that cross into it; −1 after its fetch has faulted. */
+  private frameOfNextPage(): number {
+    const va = this.i32[(PAGE_VA >> 2) + 1] * 2 ** 32 + (this.i32[PAGE_VA >> 2] >>> 0) + PAGE;
+    const low = va | 0;
+    const high = Math.floor(va / 2 ** 32) | 0;
+    const fault = this.mmu.walker.walk(this.l4Mfn, low, high, Access.exec, true);
+    if (fault === 0) return this.mmu.walker.mfn;
+    this.raiseFetchFault(fault, low, high);
+    return -1;
+  }
+
+  /** From generated code: RIP missed the jump cache. `jump` is the record of a direct jump that led here, or 0. */
+  private lookup(jump: number): number {
+    const { i32, bank } = this;
+    const low = i32[RIP >> 2];
+    const high = i32[(RIP >> 2) + 1];
+    const pageLow = i32[PAGE_VA >> 2];
+    const record = this.findBlock();
+    if (record === 0) return 0;
+    const slot = (low ^ ((low >>> 10) | (high << 22))) & 0xfff;
+    const entry = (bank + TLB_JUMP_CACHE + slot * 16) >>> 2;
+    i32[entry] = low;
+    i32[entry + 1] = high;
+    i32[entry + 2] = record;
+    i32[(bank + TLB_HEADER + HEADER_JUMP_CACHE_DIRTY) >>> 2] = 1;
+    // The page of the jump is still PAGE_VA of before only if it is the target's page too.
+    if (jump !== 0 && pageLow === (low & ~(PAGE - 1)) && this.targetInPage(jump)) i32[(jump + R_LINK) >>> 2] = record;
+    return record;
+  }
+
+  private targetInPage(jump: number): boolean {
+    const target = this.i32[(jump + R_IMM) >>> 2];
+    return (
+      target >= 0 &&
+      target < PAGE &&
+      this.i32[(jump + R_IMM + 4) >>> 2] === 0 &&
+      this.u16[(jump + R_NEXT) >>> 1] <= PAGE
+    );
+  }
+
+  private missRead(size: number, record: number): number {
+    const low = this.i32[CALL_EA >> 2];
+    const high = this.i32[(CALL_EA >> 2) + 1];
+    if (!isCanonical(high)) return this.raiseNonCanonical(record);
+    const offset = low & (PAGE - 1);
+    if (offset + size <= PAGE) {
+      const host = this.mmu.tlb.fill(this.bank, low, high, Access.read);
+      return host !== 0 ? host : this.raisePageFault(this.mmu.walker.errorCode, low, high);
+    }
+    const buffer = SPLIT_READ + (this.splitRead ^= SPLIT_BYTES);
+    return this.gather(low, high, size, Access.read, buffer, record) ? buffer : 0;
+  }
+
+  /** Copies an operand that crosses a page border into a buffer, after both pages have been checked for the access. */
+  private gather(low: number, high: number, size: number, access: number, buffer: number, record: number): boolean {
+    const { split, mmu, u8 } = this;
+    const first = PAGE - (low & (PAGE - 1));
+    const va = high * 2 ** 32 + (low >>> 0) + first;
+    const nextLow = va | 0;
+    const nextHigh = Math.floor(va / 2 ** 32) | 0;
+    if (!isCanonical(nextHigh)) return this.raiseNonCanonical(record) !== 0;
+    if (mmu.walker.walk(this.l4Mfn, low, high, access, true) !== 0) {
+      this.raisePageFault(mmu.walker.errorCode, low, high);
+      return false;
+    }
+    const firstMfn = mmu.walker.mfn;
+    const host = mmu.frames.hostAddress(firstMfn) + (low & (PAGE - 1));
+    if (mmu.walker.walk(this.l4Mfn, nextLow, nextHigh, access, true) !== 0) {
+      this.raisePageFault(mmu.walker.errorCode, nextLow, nextHigh);
+      return false;
+    }
+    const secondHost = mmu.frames.hostAddress(mmu.walker.mfn);
+    u8.copyWithin(buffer, host, host + first);
+    u8.copyWithin(buffer + first, secondHost, secondHost + size - first);
+    if (access === Access.write) {
+      split.host = host;
+      split.mfn = firstMfn;
+      split.length = first;
+      split.secondHost = secondHost;
+      split.secondMfn = mmu.walker.mfn;
+      split.secondLength = size - first;
+    }
+    return true;
+  }
+
+  private missWrite(size: number, record: number): number {
+    const { mmu, split } = this;
+    const low = this.i32[CALL_EA >> 2];
+    const high = this.i32[(CALL_EA >> 2) + 1];
+    if (!isCanonical(high)) return this.raiseNonCanonical(record);
+    const offset = low & (PAGE - 1);
+    if (offset + size > PAGE) return this.gather(low, high, size, Access.write, SPLIT_WRITE, record) ? SPLIT_WRITE : 0;
+    // Size 0: a frame with code is dealt with here, once the bytes are known.
+    const host = mmu.tlb.fill(this.bank, low, high, Access.write, 0);
+    if (host === 0) return this.raisePageFault(mmu.walker.errorCode, low, high);
+    const { mfn } = mmu.walker;
+    if ((mmu.frames.flags[mfn] & FrameFlags.hasCode) === 0) return host;
+    if (size > SPLIT_BYTES) {
+      this.code.invalidate(mfn, offset, size);
+      return host;
+    }
+    // The store goes to the buffer, so that blocks are invalidated after it: the instruction itself may be among them.
+    this.u8.copyWithin(SPLIT_WRITE, host, host + size);
+    split.host = host;
+    split.mfn = mfn;
+    split.length = size;
+    split.secondLength = 0;
+    return SPLIT_WRITE;
+  }
+
+  private commitSplit(): void {
+    const { split, u8, mmu } = this;
+    u8.copyWithin(split.host, SPLIT_WRITE, SPLIT_WRITE + split.length);
+    mmu.frames.noteHostWrite(split.mfn, split.host & (PAGE - 1), split.length);
+    if (split.secondLength === 0) return;
+    u8.copyWithin(split.secondHost, SPLIT_WRITE + split.length, SPLIT_WRITE + split.length + split.secondLength);
+    mmu.frames.noteHostWrite(split.secondMfn, 0, split.secondLength);
+  }
+
+  /** Sets up an exception exit; answers 0, as generated code wants it. */
+  raise(vector: number, errorCode?: number): 0 {
+    const { i32 } = this;
+    i32[EXIT_REASON >> 2] = ExitReason.EXCEPTION;
+    i32[EXIT_VECTOR >> 2] = vector;
+    i32[EXIT_HAS_ERROR_CODE >> 2] = errorCode === undefined ? 0 : 1;
+    i32[EXIT_ERROR_CODE >> 2] = errorCode ?? 0;
+    return 0;
+  }
+
+  raisePageFault(errorCode: number, low: number, high: number): 0 {
+    this.i32[CR2 >> 2] = low;
+    this.i32[(CR2 >> 2) + 1] = high;
+    return this.raise(VECTOR.PF, errorCode);
+  }
+
+  /** #SS(0) for addresses formed from rSP or rBP, else #GP(0). */
+  private raiseNonCanonical(record: number): 0 {
+    const base = this.u16[(record + R_BASE) >> 1];
+    return this.raise(base === RSP || base === RBP ? VECTOR.SS : VECTOR.GP, 0);
+  }
+
+  /** Address of the instruction of a record, as a signed number. */
+  addressOfRecord(record: number): number {
+    const page = this.i32[(PAGE_VA >> 2) + 1] * 2 ** 32 + (this.i32[PAGE_VA >> 2] >>> 0);
+    return page + this.u16[(record + R_NEXT) >> 1] - this.u8[record + R_LENGTH];
+  }
+
+  /** Host address of `size` bytes at a linear address for TypeScript's use, or 0 after a fault has been raised. */
+  translateForRead(low: number, high: number, size: number, record: number): number {
+    this.i32[CALL_EA >> 2] = low;
+    this.i32[(CALL_EA >> 2) + 1] = high;
+    return this.missRead(size, record);
+  }
+
+  /** The same for writing; `finishWrite` must follow. */
+  translateForWrite(low: number, high: number, size: number, record: number): number {
+    this.i32[CALL_EA >> 2] = low;
+    this.i32[(CALL_EA >> 2) + 1] = high;
+    return this.missWrite(size, record);
+  }
+
+  finishWrite(host: number): void {
+    if (host === SPLIT_WRITE) this.commitSplit();
+  }
+
+  /** Bytes of the instruction at the record, up to 15, into a buffer; they have been fetched before, so they are there. */
+  fetch(record: number, buffer: Uint8Array): void {
+    const va = this.addressOfRecord(record);
+    const length = this.u8[record + R_LENGTH];
+    for (let i = 0; i < length; i++) {
+      const at = va + i;
+      if (this.mmu.walker.walk(this.l4Mfn, at | 0, Math.floor(at / 2 ** 32) | 0, Access.exec, true) !== 0) break;
+      buffer[i] = this.u8[this.mmu.frames.hostAddress(this.mmu.walker.mfn) + (at & (PAGE - 1))];
+    }
+  }
+
+  private forgetRecords(): void {
+    // Banks that are not in use keep stale jump caches only if somebody activates them without a flush.
+    for (const [base] of this.mmu.tlb.inUse()) {
+      this.u8.fill(0, base + TLB_JUMP_CACHE, base + TLB_HEADER);
+    }
+  }
+}
+
+function isCanonical(high: number): boolean {
+  const sign = high >> 15;
+  return sign === 0 || sign === -1;
+}

@@ -1,0 +1,16 @@
+export { CodeCache, CodeMode } from "./code-cache.ts";
+export { Cpu, type CpuHooks, type CpuOptions } from "./cpu.ts";
+export { CpuState } from "./cpu-state.ts";
+export { type CpuidModel, type CpuidResult, X8664V2Cpuid } from "./cpuid.ts";
+export {
+  createInstruction,
+  Decoder,
+  DecodeStatus,
+  format,
+  type Instruction,
+  type OpcodeEntry,
+  opcodeEntries,
+} from "./decode/index.ts";
+export { ExitReason } from "./exit.ts";
+export { readArithmeticFlags, readRflags, writeRflags } from "./flags.ts";
+export * from "./state.ts";

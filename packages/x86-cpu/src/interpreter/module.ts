@@ -1,0 +1,346 @@
+import { I32, I64, type Label, ModuleBuilder } from "@xen-node/wasm-emit";
+import { ExitReason } from "../exit.ts";
+import {
+  MAX_BLOCK_INSTRUCTIONS,
+  R_HANDLER,
+  R_IMM,
+  R_INDEX,
+  R_LENGTH,
+  R_LINK,
+  R_NEXT,
+  RECORD_BYTES,
+} from "../records.ts";
+import { arithmeticForms } from "../semantics/arithmetic.ts";
+import { bitForms } from "../semantics/bits.ts";
+import type { OperandSize } from "../semantics/context.ts";
+import { CONDITION_NAMES, type ControlContext } from "../semantics/context.ts";
+import { type ControlForm, controlForms, stackForms } from "../semantics/control.ts";
+import { type Form, handlerName, type OperandKinds } from "../semantics/registry.ts";
+import { shiftForms } from "../semantics/shifts.ts";
+import { stringForms } from "../semantics/strings.ts";
+import { vectorForms } from "../semantics/vector.ts";
+import { x87Forms } from "../semantics/x87.ts";
+import { EXIT_REASON, MISS_RECORD, PAGE_VA, RIP, TLB_BANK } from "../state.ts";
+import { type Frame, frameLocals, InterpreterContext } from "./context.ts";
+import { declareImports, emitSharedFunctions, type ImportIndices, JUMP_CACHE } from "./shared-functions.ts";
+import { temporaryForms } from "./temporaries.ts";
+
+/** One handler to be: its name and how to emit its body in a frame. */
+interface Handler {
+  readonly name: string;
+  emit(frame: Frame, loop?: Loop): void;
+}
+
+/** The places in the main loop that a control transfer can go to. */
+interface Loop {
+  readonly lookup: Label;
+  readonly dispatch: Label;
+  readonly budgetAtRecord: Label;
+  /** Locals. */
+  readonly count: number;
+  readonly target: number;
+  readonly jumpRecord: number;
+}
+
+/** The main loop's `run` takes (record, budget) and returns the rest of the budget; EXIT_REASON says why it stopped. */
+export interface InterpreterModule {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Handler numbers by name, as they stand in records. */
+  readonly handlers: ReadonlyMap<string, number>;
+}
+
+const forms: readonly Form[] = [
+  ...arithmeticForms,
+  ...bitForms,
+  ...shiftForms,
+  ...stackForms,
+  ...stringForms,
+  ...temporaryForms,
+];
+
+class InterpreterControlContext extends InterpreterContext implements ControlContext {
+  constructor(
+    frame: Frame,
+    size: OperandSize,
+    kinds: OperandKinds,
+    private readonly loop: Loop,
+  ) {
+    super(frame, size, kinds);
+  }
+
+  private countBlock(): void {
+    const { f, frame, loop } = this;
+    f.get(loop.count).get(frame.record).i32_load8_u(R_INDEX).i32_sub().i32_const(1).i32_sub().set(loop.count);
+  }
+
+  jump(): void {
+    const { f, frame, loop } = this;
+    this.countBlock();
+    const { host } = frame.own;
+    f.get(frame.record).i32_load(R_LINK).tee(host).if_().get(host).set(frame.record);
+    f.get(loop.count).i32_const(MAX_BLOCK_INSTRUCTIONS).i32_le_s().br_if(loop.budgetAtRecord).br(loop.dispatch).end();
+    f.i32_const(0).i64_load(PAGE_VA).get(frame.record).i64_load(R_IMM).i64_add().set(loop.target);
+    f.get(frame.record).set(loop.jumpRecord).br(loop.lookup);
+  }
+
+  jumpTo(): void {
+    const { f, loop } = this;
+    f.set(loop.target);
+    this.countBlock();
+    f.i32_const(0).set(loop.jumpRecord).br(loop.lookup);
+  }
+}
+
+function handlersOfForms(wanted: "hot" | "called"): Handler[] {
+  return forms.flatMap((form) =>
+    form.sizes.flatMap((size) =>
+      form.kinds
+        .filter((kinds) => form.hot(size, kinds) === (wanted === "hot"))
+        .map((kinds) => ({
+          name: handlerName(form.name, size, kinds),
+          emit: (frame: Frame) => form.emit(new InterpreterContext(frame, size, kinds, form.readsOnly)),
+        })),
+    ),
+  );
+}
+
+function handlerOfControl(form: ControlForm): Handler {
+  return {
+    name: `${form.name}.${form.kind}`,
+    // A single register operand of a transfer is its source.
+    emit: (frame, loop) => form.emit(new InterpreterControlContext(frame, 8, form.kind, loop!)),
+  };
+}
+
+/**
+ * CMP or TEST with the conditional jump after it, in one dispatch. The jump's own record follows and stays complete, so
+ * that it can be entered by itself.
+ */
+function fusedHandlers(): Handler[] {
+  const out: Handler[] = [];
+  for (const name of ["cmp", "test"]) {
+    const form = forms.find((f) => f.name === name)!;
+    for (const size of [1, 4, 8] as const) {
+      for (const kinds of ["rr", "ri", "rm", "mr", "mi"] as const) {
+        if (name === "test" && (kinds === "rm" || kinds === "mr")) continue;
+        CONDITION_NAMES.forEach((condition, code) => {
+          // Overflow and parity are hardly ever asked for.
+          if (code < 2 || code === 10 || code === 11) return;
+          out.push({
+            name: `${handlerName(name, size, kinds)}+j${condition}`,
+            emit(frame, loop) {
+              const { f } = frame;
+              const c = new InterpreterControlContext(frame, size, kinds, loop!);
+              form.emit(new InterpreterContext(frame, size, kinds, true));
+              f.get(frame.record).i32_const(RECORD_BYTES).i32_add().set(frame.record);
+              emitFusedCondition(c, name, code);
+              f.if_();
+              c.jump();
+              f.end();
+            },
+          });
+        });
+      }
+    }
+  }
+  return out;
+}
+
+/** The condition straight from the operands that the comparison left in q: a, b, r, or r alone for TEST. */
+function emitFusedCondition(c: ControlContext, name: string, code: number): void {
+  const { f } = c;
+  const [a, b] = c.q;
+  if (name === "test") {
+    f.get(a);
+    switch (code >> 1) {
+      case 1:
+        f.drop().i32_const(0);
+        break;
+      case 2:
+      case 3:
+        f.i64_eqz();
+        break;
+      case 4:
+      case 6:
+        f.i64_const(0).i64_lt_s();
+        break;
+      default:
+        f.i64_const(0).i64_le_s();
+    }
+  } else if (code >> 1 === 4) f.get(c.q[2]).i64_const(0).i64_lt_s();
+  else {
+    f.get(a).get(b);
+    switch (code >> 1) {
+      case 1:
+        f.i64_lt_u();
+        break;
+      case 2:
+        f.i64_eq();
+        break;
+      case 3:
+        f.i64_le_u();
+        break;
+      case 6:
+        f.i64_lt_s();
+        break;
+      default:
+        f.i64_le_s();
+    }
+  }
+  if (code & 1) f.i32_eqz();
+}
+
+/** Number of the handler of the permanent record at address 0, and of records whose code was overwritten. */
+export const MISS_HANDLER = 0;
+export const STALE_HANDLER = 1;
+
+function specialHandlers(imports: ImportIndices, exitAtTarget: () => void): Handler[] {
+  return [
+    {
+      name: "miss",
+      emit(frame, loop) {
+        const { f } = frame;
+        f.i32_const(0).get(loop!.target).i64_store(RIP);
+        f.get(loop!.jumpRecord).call(imports.lookup).tee(frame.record).i32_eqz().if_();
+        exitAtTarget();
+        f.end().br(loop!.dispatch);
+      },
+    },
+    {
+      name: "stale",
+      emit(frame, loop) {
+        const { f } = frame;
+        f.get(loop!.count).get(frame.record).i32_load8_u(R_INDEX).i32_sub().set(loop!.count);
+        f.i32_const(0).i64_load(PAGE_VA).get(frame.record).i64_load16_u(R_NEXT).i64_add();
+        f.get(frame.record).i64_load8_u(R_LENGTH).i64_sub().set(loop!.target);
+        f.i32_const(0).set(loop!.jumpRecord).i32_const(MISS_RECORD).set(frame.record).br(loop!.dispatch);
+      },
+    },
+    {
+      // The end of a block that runs into the next one. Its index counts the whole block.
+      name: "next",
+      emit(frame, loop) {
+        const { f } = frame;
+        f.get(loop!.count).get(frame.record).i32_load8_u(R_INDEX).i32_sub().set(loop!.count);
+        f.get(frame.record).i32_load(R_LINK).tee(frame.own.host).if_().get(frame.own.host).set(frame.record);
+        f.get(loop!.count).i32_const(MAX_BLOCK_INSTRUCTIONS).i32_le_s().br_if(loop!.budgetAtRecord);
+        f.br(loop!.dispatch).end();
+        f.i32_const(0).i64_load(PAGE_VA).get(frame.record).i64_load(R_IMM).i64_add().set(loop!.target);
+        f.get(frame.record).set(loop!.jumpRecord).br(loop!.lookup);
+      },
+    },
+  ];
+}
+
+/** Generates the interpreter for a memory of the given size in 64 KiB pages. */
+export function buildInterpreter(memoryPages: number): InterpreterModule {
+  const module = new ModuleBuilder();
+  module.importMemory("cpu", "memory", memoryPages, memoryPages);
+  const imports = declareImports(module);
+  const functions = emitSharedFunctions(module, imports);
+  const handlerType = module.type([I32], [I32]);
+
+  const called = [...handlersOfForms("called"), ...vectorForms(module, functions), ...x87Forms(module, functions)].map(
+    (handler) => {
+      const { index, body } = module.function(handlerType);
+      const frame: Frame = {
+        f: body,
+        functions,
+        record: 0,
+        bank: -1,
+        ...frameLocals(body),
+        leave: () => body.i32_const(0).return_(),
+      };
+      handler.emit(frame);
+      body.get(0).i32_const(RECORD_BYTES).i32_add();
+      return { name: handler.name, index };
+    },
+  );
+  const system = { name: "system", index: imports.system };
+
+  const run = module.function(module.type([I32, I32], [I32]));
+  const f = run.body;
+  const count = 1;
+  const bank = f.local(I32);
+  const target = f.local(I64);
+  const jumpRecord = f.local(I32);
+  const next = f.local(I32);
+  const locals = frameLocals(f);
+
+  f.i32_const(0).i32_load(TLB_BANK).set(bank);
+  const atTarget = f.block();
+  const atRecord = f.block();
+  const budgetAtTarget = f.block();
+  const budgetAtRecord = f.block();
+  const dispatch = f.loop();
+  const lookup = f.block();
+  const advance = f.block();
+  const loop: Loop = { lookup, dispatch, budgetAtRecord, count, target, jumpRecord };
+  const frame: Frame = { f, functions, record: 0, bank, ...locals, leave: () => f.br(atRecord) };
+  const hot: Handler[] = [
+    ...specialHandlers(imports, () => f.br(atTarget)),
+    ...handlersOfForms("hot"),
+    ...controlForms.map(handlerOfControl),
+    ...fusedHandlers(),
+  ];
+  const calledLabel = f.block();
+  const labels = hot.map(() => f.block()).reverse();
+  f.get(0).i32_load16_u(R_HANDLER).br_table(labels, calledLabel);
+  for (const handler of hot) {
+    f.end();
+    handler.emit(frame, loop);
+    f.br(advance);
+  }
+  f.end();
+  // A called handler returns the next record, its own when it is to be repeated, or 0.
+  f.get(0).get(0).i32_load16_u(R_HANDLER).i32_const(hot.length).i32_sub().call_indirect(handlerType).tee(next);
+  f.i32_eqz().br_if(atRecord);
+  f.get(next).get(0).i32_eq().if_().get(count).i32_const(1).i32_sub().tee(count);
+  f.get(0).i32_load8_u(R_INDEX).i32_sub().i32_const(MAX_BLOCK_INSTRUCTIONS).i32_le_s().br_if(budgetAtRecord).end();
+  f.get(next).set(0).br(dispatch);
+  f.end();
+  f.get(0).i32_const(RECORD_BYTES).i32_add().set(0).br(dispatch);
+  f.end();
+  // Indirect continuation: the jump cache maps the target to its record, or to the miss record at address 0.
+  f.get(count).i32_const(MAX_BLOCK_INSTRUCTIONS).i32_le_s().br_if(budgetAtTarget);
+  f.i32_const(0).get(target).i64_const(-4096).i64_and().i64_store(PAGE_VA);
+  f.get(target).get(target).i64_const(10).i64_shr_u().i64_xor().i32_wrap_i64().i32_const(0xfff).i32_and();
+  f.i32_const(4)
+    .i32_shl()
+    .get(bank)
+    .i32_add()
+    .tee(next)
+    .i32_load(JUMP_CACHE + 8)
+    .i32_const(MISS_RECORD);
+  f.get(next).i64_load(JUMP_CACHE).get(target).i64_eq().select().set(0).br(dispatch);
+  f.end();
+  f.unreachable();
+  f.end();
+  // The budget is spent; RIP is the record's start.
+  f.i32_const(0).i32_const(ExitReason.BUDGET).i32_store(EXIT_REASON).br(atRecord);
+  f.end();
+  f.i32_const(0).i32_const(ExitReason.BUDGET).i32_store(EXIT_REASON);
+  f.i32_const(0).get(target).i64_store(RIP).br(atTarget);
+  f.end();
+  f.get(count).get(0).i32_load8_u(R_INDEX).i32_sub().set(count);
+  f.i32_const(0).i32_const(0).i64_load(PAGE_VA).get(0).i64_load16_u(R_NEXT).i64_add();
+  f.get(0).i64_load8_u(R_LENGTH).i64_sub().i64_store(RIP);
+  f.end();
+  f.get(count);
+  module.exportFunction("run", run.index);
+
+  const table = module.table(called.length + 1);
+  const outOfLine = [...called, system];
+  module.element(
+    table,
+    0,
+    outOfLine.map(({ index }) => index),
+  );
+  const names = [...hot, ...outOfLine].map(({ name }) => name);
+  const handlers = new Map(names.map((name, number) => [name, number]));
+  if (handlers.size !== names.length) throw new Error("two handlers have one name");
+  return { bytes: module.toUint8Array(), handlers };
+}
+
+/** Loads the generated module over the machine's memory. */
+export type RunFunction = (record: number, budget: number) => number;

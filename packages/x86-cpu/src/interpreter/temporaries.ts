@@ -1,0 +1,87 @@
+import { ALL_SIZES, always, type Form, never } from "../semantics/registry.ts";
+import { EA, RMW_HOST } from "../state.ts";
+
+/**
+ * The steps that memory operands are taken apart into where an instruction form has no memory kind of its own: the value
+ * is read into a temporary, the form works on that like on a register, and it is written back.
+ */
+export const temporaryForms: readonly Form[] = [
+  {
+    // Opens the memory operand for writing, so that the write-back cannot fault, and reads it into the destination.
+    name: "open",
+    sizes: ALL_SIZES,
+    kinds: ["rm"],
+    hot: (size) => size !== 2,
+    emit(c) {
+      const { f } = c;
+      const host = c.n[0];
+      c.effectiveAddress();
+      c.translateWrite(c.size);
+      f.set(host).i32_const(0).get(host).i32_store(RMW_HOST).get(host);
+      if (c.size === 1) f.i64_load8_u();
+      else if (c.size === 2) f.i64_load16_u();
+      else if (c.size === 4) f.i64_load32_u();
+      else f.i64_load();
+      c.writeOnly(0);
+    },
+  },
+  {
+    name: "close",
+    sizes: ALL_SIZES,
+    kinds: ["rr"],
+    hot: (size) => size !== 2,
+    emit(c) {
+      const { f } = c;
+      const value = c.q[0];
+      c.readUnsigned(1);
+      f.set(value).i32_const(0).i32_load(RMW_HOST).get(value);
+      if (c.size === 1) f.i64_store8();
+      else if (c.size === 2) f.i64_store16();
+      else if (c.size === 4) f.i64_store32();
+      else f.i64_store();
+      f.i32_const(0).i32_load(RMW_HOST).call(c.functions.commit);
+    },
+  },
+  {
+    // An address with more in it than a record's address fields hold; the operand's base is then EA.
+    name: "ea",
+    sizes: [4, 8],
+    kinds: ["n"],
+    hot: always,
+    emit(c) {
+      // 32-bit addresses wrap before the segment base is added, which is the operand's own record's part.
+      c.effectiveAddress();
+      if (c.size === 4) c.f.i64_const(0xffffffff).i64_and();
+      c.storeState(EA);
+    },
+  },
+  {
+    // A bit offset in a register reaches beyond the operand: EA = base + (offset >> 3), aligned to operands.
+    name: "bitea",
+    sizes: [2, 4, 8],
+    kinds: ["rr"],
+    hot: never,
+    emit(c) {
+      const { f } = c;
+      c.effectiveAddress();
+      c.read(1);
+      f.i64_const(c.size === 8 ? 6 : c.size === 4 ? 5 : 4)
+        .i64_shr_s()
+        .i64_const(c.size)
+        .i64_mul()
+        .i64_add();
+      c.storeState(EA);
+    },
+  },
+  {
+    // Absolute address (MOV moffs).
+    name: "eaimm",
+    sizes: [8],
+    kinds: ["n"],
+    hot: never,
+    emit(c) {
+      c.immediate();
+      c.storeState(EA);
+    },
+  },
+];

@@ -1,0 +1,212 @@
+import { BASE_RIP, type Instruction } from "../decode/index.ts";
+import {
+  R_BASE,
+  R_DISP,
+  R_DST,
+  R_HANDLER,
+  R_IMM,
+  R_INDEX,
+  R_INDEX_REGISTER,
+  R_LENGTH,
+  R_LINK,
+  R_NEXT,
+  R_SCALE,
+  R_SEGMENT,
+  R_SRC,
+  RECORD_BYTES,
+} from "../records.ts";
+import type { OperandSize } from "../semantics/context.ts";
+import { handlerName, type OperandKinds } from "../semantics/registry.ts";
+import { DS, EA, GPR, PAGE_VA, SEG_BASE, SS, ZERO } from "../state.ts";
+
+/** What the records of one instruction have in common, and where they go. */
+export interface Position {
+  /** Host address of the next record to write. */
+  record: number;
+  /** Instructions of the block before this one. */
+  index: number;
+  /** Offset of the instruction and of the next one from the start of the page. */
+  start: number;
+  next: number;
+}
+
+/** Thrown while a block is built for an instruction that has no handler: it becomes #UD at run time. */
+export class NoHandlerError extends Error {
+  constructor(readonly handler: string) {
+    super(`no handler ${handler}`);
+  }
+}
+
+/**
+ * Writes the records of a block into machine memory. Lowering rules call `form` or `handler` and then set the fields that
+ * differ from a plain record.
+ */
+export class BlockWriter {
+  readonly position: Position = { record: 0, index: 0, start: 0, next: 0 };
+  private current = 0;
+  private lastName = "";
+
+  constructor(
+    private readonly view: DataView,
+    private readonly handlers: ReadonlyMap<string, number>,
+  ) {}
+
+  /** Starts a record by its handler's name. Registers are ZERO and the immediate 0 until they are set. */
+  handler(name: string): this {
+    const number = this.handlers.get(name);
+    if (number === undefined) throw new NoHandlerError(name);
+    this.lastName = name;
+    const { view, position } = this;
+    const at = position.record;
+    this.current = at;
+    position.record += RECORD_BYTES;
+    view.setUint16(at + R_HANDLER, number, true);
+    view.setUint8(at + R_INDEX, position.index);
+    view.setUint8(at + R_LENGTH, position.next - position.start);
+    view.setUint16(at + R_DST, ZERO, true);
+    view.setUint16(at + R_SRC, ZERO, true);
+    view.setUint16(at + R_BASE, ZERO, true);
+    view.setUint16(at + R_INDEX_REGISTER, ZERO, true);
+    view.setUint16(at + R_SCALE, 0, true);
+    view.setUint16(at + R_NEXT, position.next, true);
+    view.setUint32(at + R_IMM, 0, true);
+    view.setUint32(at + R_IMM + 4, 0, true);
+    view.setInt32(at + R_DISP, 0, true);
+    view.setUint32(at + R_SEGMENT, ZERO, true);
+    return this;
+  }
+
+  /** Starts a record of a form: `form("add", 8, "rm")`. */
+  form(name: string, size: OperandSize, kinds: OperandKinds): this {
+    return this.handler(handlerName(name, size, kinds));
+  }
+
+  /** Turns the record before into the variant that does the next one too, if there is one for it. */
+  fuse(suffix: string): this {
+    if (this.current !== 0 && this.current === this.position.record - RECORD_BYTES) {
+      const fused = this.handlers.get(this.lastName + suffix);
+      if (fused !== undefined) this.view.setUint16(this.current + R_HANDLER, fused, true);
+    }
+    return this;
+  }
+
+  /** To be called before the first record of a block: nothing before it may be fused with. */
+  startBlock(record: number): void {
+    this.position.record = record;
+    this.current = 0;
+    this.lastName = "";
+  }
+
+  has(name: string): boolean {
+    return this.handlers.has(name);
+  }
+
+  /** Sets the destination's (source's) state address. */
+  dst(address: number): this {
+    this.view.setUint16(this.current + R_DST, address, true);
+    return this;
+  }
+
+  src(address: number): this {
+    this.view.setUint16(this.current + R_SRC, address, true);
+    return this;
+  }
+
+  immediate(low: number, high: number = low >> 31): this {
+    this.view.setInt32(this.current + R_IMM, low, true);
+    this.view.setInt32(this.current + R_IMM + 4, high, true);
+    return this;
+  }
+
+  /** An immediate that is a safe integer of more than 32 bits or less. */
+  immediateNumber(value: number): this {
+    return this.immediate(value | 0, Math.floor(value / 2 ** 32) | 0);
+  }
+
+  /** The target of a direct jump, as an offset from the start of the block's page; not linked yet. */
+  target(offset: number): this {
+    this.view.setUint32(this.current + R_LINK, 0, true);
+    return this.immediateNumber(offset);
+  }
+
+  base(address: number, segmentBase = ZERO): this {
+    this.view.setUint16(this.current + R_BASE, address, true);
+    this.view.setUint32(this.current + R_SEGMENT, segmentBase, true);
+    return this;
+  }
+
+  displacement(value: number): this {
+    this.view.setInt32(this.current + R_DISP, value, true);
+    return this;
+  }
+
+  /** Gives the record just started the memory operand that `prepareMemory` made ready. */
+  memory(insn: Instruction): this {
+    if (this.addressInEa) return this.base(EA, this.segmentBase(insn));
+    this.setAddress(insn, this.segmentBase(insn));
+    return this;
+  }
+
+  private addressInEa = false;
+
+  /**
+   * Must be called before the first record of an instruction with a memory operand is started: writes the records that
+   * compute an address which one record's fields cannot hold (32-bit addressing, absolute 64-bit offsets).
+   */
+  prepareMemory(insn: Instruction): void {
+    this.addressInEa = false;
+    if (insn.addrSize === 8) {
+      const ripTarget = insn.base === BASE_RIP ? this.position.next + insn.disp : insn.disp;
+      const isOffset = insn.base < 0 && insn.index < 0 && insn.dispHi !== insn.disp >> 31;
+      if (isOffset) this.form("eaimm", 8, "n").immediate(insn.disp, insn.dispHi);
+      else if (ripTarget !== (ripTarget | 0)) {
+        this.form("ea", 8, "n").base(PAGE_VA).displacement(insn.disp);
+        this.form("ea", 8, "n").base(EA).displacement(this.position.next);
+      } else return;
+    } else {
+      this.form("ea", 4, "n");
+      this.setAddress(insn, ZERO);
+      if (insn.addrSize === 2) throw new NoHandlerError("16-bit addressing");
+    }
+    this.addressInEa = true;
+  }
+
+  /** The address of the operand is in EA already (computed by a record of the rule's own). */
+  useEa(): void {
+    this.addressInEa = true;
+  }
+
+  private setAddress(insn: Instruction, segmentBase: number): void {
+    const { view, current } = this;
+    let disp = insn.disp;
+    if (insn.base === BASE_RIP) {
+      view.setUint16(current + R_BASE, PAGE_VA, true);
+      disp += this.position.next;
+    } else if (insn.base >= 0) view.setUint16(current + R_BASE, GPR(insn.base), true);
+    if (insn.index >= 0) {
+      view.setUint16(current + R_INDEX_REGISTER, GPR(insn.index), true);
+      view.setUint8(current + R_SCALE, insn.scale);
+    }
+    view.setInt32(current + R_DISP, disp, true);
+    view.setUint32(current + R_SEGMENT, segmentBase, true);
+  }
+
+  /** Takes the segment base out of the address again: LEA, and addresses that are only part of one. */
+  withoutSegment(): this {
+    this.view.setUint32(this.current + R_SEGMENT, ZERO, true);
+    return this;
+  }
+
+  /** Segment base of a string source: DS or an override. */
+  segmentBaseOfString(insn: Instruction): number {
+    if (insn.segment >= 0) return SEG_BASE(insn.segment);
+    return insn.mode64 ? ZERO : SEG_BASE(DS);
+  }
+
+  /** State address of the segment base that the memory operand uses; ZERO in 64-bit mode but for FS and GS. */
+  segmentBase(insn: Instruction): number {
+    if (insn.segment >= 0) return SEG_BASE(insn.segment);
+    if (insn.mode64) return ZERO;
+    return SEG_BASE(insn.base === 4 || insn.base === 5 ? SS : DS);
+  }
+}

@@ -1,0 +1,49 @@
+import { AddressingMethod, Flow, type Instruction } from "../decode/index.ts";
+import { CONDITION_NAMES, type OperandSize } from "../semantics/context.ts";
+import { GPR, RSP, TMP0 } from "../state.ts";
+import type { BlockWriter } from "./block-writer.ts";
+
+/**
+ * Lowers a near control transfer; false if the instruction is none. The immediate of a direct one is its target as an
+ * offset from the start of the block's page.
+ */
+export function lowerControl(insn: Instruction, writer: BlockWriter): boolean {
+  const { family, flow, condition } = insn.entry;
+  const width = insn.mode64 ? 64 : 32;
+  const target = writer.position.next + insn.immLo;
+  switch (flow) {
+    case Flow.CONDITIONAL:
+      if (family === "jcc") writer.fuse(`+j${CONDITION_NAMES[condition]}`).handler(`j${CONDITION_NAMES[condition]}.n`);
+      else writer.handler(`${family === "jecxz" ? "jcxz" : family}${insn.addrSize * 8}.n`);
+      writer.target(target);
+      return true;
+    case Flow.JUMP:
+      writer.handler("jmp.n").target(target);
+      return true;
+    case Flow.CALL:
+      writer.handler(`call${width}.n`).base(RSP).target(target);
+      return true;
+    case Flow.RETURN:
+      writer.handler(`ret${width}.n`).immediate(insn.immLo).base(RSP);
+      return true;
+    case Flow.INDIRECT_JUMP:
+      indirect(insn, writer, `jmpind${width}.r`);
+      return true;
+    case Flow.INDIRECT_CALL:
+      indirect(insn, writer, `callind${width}.r`);
+      return true;
+    default:
+      return false;
+  }
+}
+
+function indirect(insn: Instruction, writer: BlockWriter, name: string): void {
+  if (insn.entry.operands[0].method === AddressingMethod.MODRM_GENERAL && insn.hasMem) {
+    writer.prepareMemory(insn);
+    writer
+      .form("mov", (insn.mode64 ? 8 : 4) as OperandSize, "rm")
+      .dst(TMP0)
+      .memory(insn);
+    writer.handler(name).src(TMP0).base(RSP);
+  } else writer.handler(name).src(GPR(insn.rm)).base(RSP);
+}

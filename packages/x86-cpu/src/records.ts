@@ -1,0 +1,28 @@
+/**
+ * A predecoded instruction is one record of 32 bytes, or several for instructions that are done in steps. All records
+ * of an instruction carry the same `index`, `length` and `next`, so that RIP is known at every fault.
+ *
+ *   +0  u16 handler      +2  u8 index: instructions of the block before this one     +3  u8 length in bytes
+ *   +4  u16 destination register address          +6  u16 source register address
+ *   +8  u16 base, +10 u16 index register address, +12 u8 scale shift                 +14 u16 next: offset of the next
+ *                                                      instruction from the start of the page (may pass its end)
+ *   +16 i64 immediate    +24 i32 displacement     +28 u16 segment base address; or i32 link of a direct jump
+ */
+export const RECORD_BYTES = 32;
+export const R_HANDLER = 0;
+export const R_INDEX = 2;
+export const R_LENGTH = 3;
+export const R_DST = 4;
+export const R_SRC = 6;
+export const R_BASE = 8;
+export const R_INDEX_REGISTER = 10;
+export const R_SCALE = 12;
+export const R_NEXT = 14;
+export const R_IMM = 16;
+export const R_DISP = 24;
+export const R_SEGMENT = 28;
+/** Host address of the record that a taken direct jump within its page goes to; 0 until it is known. */
+export const R_LINK = 28;
+
+/** No block has more instructions, so a budget is overrun only by what the caller allows. */
+export const MAX_BLOCK_INSTRUCTIONS = 64;

@@ -1,0 +1,155 @@
+import type { FunctionBuilder } from "@xen-node/wasm-emit";
+import type { ExitReason } from "../exit.ts";
+
+export type OperandSize = 1 | 2 | 4 | 8;
+
+/**
+ * How the arithmetic flags are to be had from the operands (sign-extended to 64 bits) of the instruction that last set
+ * them. Sign extension keeps both signed and unsigned order, so no kind needs to know the operand size.
+ */
+export const FlagKind = {
+  /** FLAG_A holds the flags as RFLAGS has them. */
+  EXPLICIT: 0,
+  /** ZF SF PF from R; B bit 0 is CF, bit 1 is OF; AF = 0. Logic, shifts, products. */
+  RESULT: 1,
+  /** R = A + B. */
+  ADD: 2,
+  /** R = A - B. */
+  SUB: 3,
+  /** R = A + B + 1. */
+  ADD_CARRY: 4,
+  /** R = A - B - 1. */
+  SUB_BORROW: 5,
+  /** R = A + 1, CF in B bit 0. */
+  INC: 6,
+  /** R = A - 1, CF in B bit 0. */
+  DEC: 7,
+} as const;
+export type FlagKind = (typeof FlagKind)[keyof typeof FlagKind];
+
+/** Condition codes in encoding order (Intel SDM vol. 1, appendix B). */
+export const CONDITION_NAMES = [
+  "o",
+  "no",
+  "b",
+  "ae",
+  "e",
+  "ne",
+  "be",
+  "a",
+  "s",
+  "ns",
+  "p",
+  "np",
+  "l",
+  "ge",
+  "le",
+  "g",
+] as const;
+
+/** Wasm functions that any tier's code can call. */
+export interface SharedFunctions {
+  /** () → i32: CF as 0 or 1. */
+  carry: number;
+  /** () → i32: OF as 0 or 1. */
+  overflow: number;
+  /** () → i32: SF != OF, the signed "less" of a comparison. */
+  less: number;
+  /** () → i32: the six arithmetic flags at their RFLAGS positions. */
+  arithmeticFlags: number;
+  /** (condition: i32) → i32: 0 or 1. */
+  condition: number;
+  /** (ea: i64, size: i32, record: i32) → i32: host address for reading, 0 = fault raised. */
+  translateRead: number;
+  /** (ea: i64, size: i32, record: i32) → i32: host address for writing; `commit` must follow the stores. 0 = fault raised. */
+  translateWrite: number;
+  /** (ea: i64, size: i32, record: i32) → i32, as translateRead, for the 16-byte operands that must be aligned. */
+  translateReadAligned: number;
+  translateWriteAligned: number;
+  /** (host: i32) → (): after stores through `translateWrite`. */
+  commit: number;
+  /** (a: i64, b: i64) → i64: high half of the unsigned product. */
+  multiplyHighUnsigned: number;
+}
+
+/**
+ * What a semantics function emits against. Its operands are abstract: the interpreter finds them through the record, the
+ * translator knows them at translation time.
+ */
+export interface Context {
+  readonly f: FunctionBuilder;
+  readonly functions: SharedFunctions;
+  /** Operand size in bytes and bits. */
+  readonly size: OperandSize;
+  readonly bits: number;
+  /** Scratch locals of type i64 and i32, free at the start of every instruction. */
+  readonly q: readonly number[];
+  readonly n: readonly number[];
+  /** Pushes operand 0 (destination) or 1 (source) as i64, sign-extended from the operand size. */
+  read(operand: 0 | 1): void;
+  /** The same, zero-extended. */
+  readUnsigned(operand: 0 | 1): void;
+  /** Pops an i64 into the operand; 32-bit registers are zero-extended to 64. */
+  write(operand: 0 | 1): void;
+  /** Pops an i64 into an operand that is not read before: a memory operand is translated here. */
+  writeOnly(operand: 0 | 1): void;
+  /** Pushes an operand of another size than the instruction's, extended to i64. */
+  readSized(operand: 0 | 1, size: OperandSize, signed: boolean): void;
+  /** The whole 64-bit register of operand 0, for forms whose destination has another width than their size. */
+  loadDestination64(): void;
+  storeDestination64(): void;
+  /** Pushes a condition (0-15) as i32 0 or 1. */
+  condition(code: number): void;
+  /** Pops an address (i64) and pushes the host address (i32) of `size` bytes there, or raises the fault. */
+  translateRead(size: number): void;
+  translateWrite(size: number): void;
+  /** Pops an i64 and pushes it on the guest's stack at `size` bytes; nothing changes on a fault. */
+  push(size: 2 | 4 | 8): void;
+  /** Pushes the top of the guest's stack as i64 without popping it. */
+  peek(size: 2 | 4 | 8): void;
+  /** Adds to the stack pointer (of the mode's width). */
+  adjustStack(amount: number): void;
+  /** Leaves this instruction to be executed again: an unfinished string instruction. Called forms alone. */
+  repeat(): void;
+  /** Leaves the run loop at the next instruction, so that a changed mode takes effect. Called forms alone. */
+  redispatch(): void;
+  /** Leaves the run loop at this instruction for a reason other than an exception. */
+  exit(reason: ExitReason): void;
+  /** Pushes the immediate as i64. */
+  immediate(): void;
+  /** Pushes the effective address as i64. */
+  effectiveAddress(): void;
+  /** Pushes the address of the next instruction as i64. */
+  nextRip(): void;
+  /** Records the flags; undefined operands are not looked at by the kind. Locals hold sign-extended values. */
+  setFlags(kind: FlagKind, r: number, a?: number, b?: number): void;
+  /** Pops the six flags (i32, RFLAGS positions) and makes them the explicit state. */
+  setExplicitFlags(): void;
+  /** Pushes a 64-bit register or state field by its state address. */
+  loadState(address: number): void;
+  /** Pops an i64 into a state field. */
+  storeState(address: number): void;
+  /** Leaves with an exception at this instruction; nothing after it is reached. */
+  raise(vector: number, errorCode?: number): void;
+}
+
+/** What string instructions need besides. */
+export interface StringContext extends Context {
+  /** Addresses and counts are ESI, EDI, ECX. */
+  readonly addresses32: boolean;
+  /** Pushes the segment base of the source or destination as i64. */
+  sourceBase(): void;
+  destinationBase(): void;
+  /** Pushes what the shared functions take as `record`. */
+  recordPointer(): void;
+  /** Leaves after a shared function has raised a fault. */
+  leaveFault(): void;
+}
+
+/** What control transfers need besides. They end a straight line of code. */
+export interface ControlContext extends Context {
+  /** Goes to the direct target of the instruction. */
+  jump(): void;
+  /** Pops the target (i64) and goes there. */
+  jumpTo(): void;
+}

@@ -1,0 +1,264 @@
+import type { FunctionBuilder } from "@xen-node/wasm-emit";
+import { ExitReason } from "../exit.ts";
+import { RCX, RSP, SYSTEM_FLAGS, TF, VECTOR } from "../state.ts";
+import { CONDITION_NAMES, type Context, type ControlContext } from "./context.ts";
+import { always, type Form, never, type OperandKinds } from "./registry.ts";
+
+/** A transfer of control; kinds as in forms, "n" for direct ones. */
+export interface ControlForm {
+  readonly name: string;
+  readonly kind: OperandKinds;
+  readonly emit: (c: ControlContext) => void;
+}
+
+const conditional: ControlForm[] = CONDITION_NAMES.map((name, code) => ({
+  name: `j${name}`,
+  kind: "n" as const,
+  emit(c) {
+    c.condition(code);
+    c.f.if_();
+    c.jump();
+    c.f.end();
+  },
+}));
+
+/** JECXZ/JRCXZ and LOOPcc with a counter of 4 or 8 bytes. */
+function counterJump(name: string, width: 4 | 8, decrement: boolean, zf?: boolean): ControlForm {
+  return {
+    name: `${name}${width * 8}`,
+    kind: "n",
+    emit(c) {
+      const { f } = c;
+      const [counter] = c.q;
+      f.i32_const(0);
+      if (width === 4) f.i64_load32_u(RCX);
+      else f.i64_load(RCX);
+      if (!decrement) f.i64_eqz();
+      else {
+        f.i64_const(1).i64_sub();
+        if (width === 4) f.i64_const(0xffffffff).i64_and();
+        f.set(counter).i32_const(0).get(counter).i64_store(RCX).get(counter).i64_eqz().i32_eqz();
+        if (zf !== undefined) {
+          c.condition(zf ? 4 : 5);
+          f.i32_and();
+        }
+      }
+      f.if_();
+      c.jump();
+      f.end();
+    },
+  };
+}
+
+const stackSizes = [4, 8] as const;
+
+export const controlForms: readonly ControlForm[] = [
+  ...conditional,
+  ...stackSizes.flatMap((width) => [
+    counterJump("jcxz", width, false),
+    counterJump("loop", width, true),
+    counterJump("loope", width, true, true),
+    counterJump("loopne", width, true, false),
+  ]),
+  { name: "jmp", kind: "n", emit: (c) => c.jump() },
+  ...stackSizes.flatMap((width): ControlForm[] => [
+    {
+      name: `call${width * 8}`,
+      kind: "n",
+      emit(c) {
+        c.nextRip();
+        c.push(width);
+        c.jump();
+      },
+    },
+    {
+      name: `callind${width * 8}`,
+      kind: "r",
+      emit(c) {
+        const target = c.q[5];
+        c.readSized(1, width, false);
+        c.f.set(target);
+        c.nextRip();
+        c.push(width);
+        c.f.get(target);
+        c.jumpTo();
+      },
+    },
+    {
+      name: `jmpind${width * 8}`,
+      kind: "r",
+      emit(c) {
+        c.readSized(1, width, false);
+        c.jumpTo();
+      },
+    },
+    {
+      // The immediate is the number of bytes to drop besides the return address.
+      name: `ret${width * 8}`,
+      kind: "n",
+      emit(c) {
+        const target = c.q[5];
+        c.peek(width);
+        c.f.set(target);
+        c.adjustStack(width);
+        adjustByImmediate(c);
+        c.f.get(target);
+        c.jumpTo();
+      },
+    },
+  ]),
+];
+
+function adjustByImmediate(c: Context): void {
+  c.f.i32_const(0).i32_const(0).i64_load(RSP);
+  c.immediate();
+  c.f.i64_add().i64_store(RSP);
+}
+
+function pushForm(width: 2 | 4 | 8): Form {
+  return {
+    name: "push",
+    sizes: [width],
+    kinds: ["r"],
+    hot: (size) => size === 8,
+    emit(c) {
+      c.readUnsigned(0);
+      c.push(width);
+    },
+  };
+}
+
+/** PUSH of an immediate and POP to a register. POP rSP stores after the increment. */
+function popForm(width: 2 | 4 | 8): Form[] {
+  return [
+    {
+      name: "pushi",
+      sizes: [width],
+      kinds: ["ri"],
+      hot: (size) => size === 8,
+      emit(c) {
+        c.immediate();
+        c.push(width);
+      },
+    },
+    {
+      name: "pop",
+      sizes: [width],
+      kinds: ["r"],
+      hot: (size) => size === 8,
+      emit(c) {
+        const value = c.q[5];
+        c.peek(width);
+        c.f.set(value);
+        c.adjustStack(width);
+        c.f.get(value);
+        c.writeOnly(0);
+      },
+    },
+    {
+      // Adds to rSP alone: the last step of POP to memory.
+      name: "dropstack",
+      sizes: [width],
+      kinds: ["n"],
+      hot: never,
+      emit: (c) => c.adjustStack(width),
+    },
+    {
+      // LEAVE: rSP = rBP, then POP rBP. The base field of the record is rBP, so the load is at [rBP].
+      name: "leave",
+      sizes: [width],
+      kinds: ["n"],
+      hot: (size) => size === 8,
+      emit(c) {
+        const { f } = c;
+        const [frame, value] = c.q;
+        c.effectiveAddress();
+        f.tee(frame);
+        c.translateRead(width);
+        if (width === 2) f.i64_load16_u();
+        else if (width === 4) f.i64_load32_u();
+        else f.i64_load();
+        f.set(value).i32_const(0).get(frame).i64_const(width).i64_add().i64_store(RSP).get(value);
+        c.writeOnly(0);
+      },
+    },
+    {
+      name: "pushf",
+      sizes: [width],
+      kinds: ["n"],
+      hot: never,
+      emit(c) {
+        // VM and RF are not pushed.
+        c.f.call(c.functions.arithmeticFlags).i32_const(0).i32_load(SYSTEM_FLAGS).i32_const(~0x30000).i32_and();
+        c.f.i32_or().i64_extend_i32_u();
+        c.push(width);
+      },
+    },
+    {
+      name: "popf",
+      sizes: [width],
+      kinds: ["n"],
+      hot: never,
+      emit(c) {
+        const { f } = c;
+        const value = c.q[5];
+        const flags = c.n[0];
+        // At CPL 3 with IOPL 0: IF, IOPL, VM, VIP and VIF stay; RF is cleared (Intel SDM vol. 2, POPF).
+        const changed = width === 2 ? 0x4500 : 0x244500;
+        c.peek(width);
+        f.tee(value).i32_wrap_i64().set(flags);
+        c.adjustStack(width);
+        f.i32_const(0)
+          .i32_const(0)
+          .i32_load(SYSTEM_FLAGS)
+          .i32_const(~changed & ~0x10000)
+          .i32_and();
+        f.get(flags).i32_const(changed).i32_and().i32_or().i32_store(SYSTEM_FLAGS);
+        f.get(flags).i32_const(0x8d5).i32_and();
+        c.setExplicitFlags();
+        f.get(flags).i32_const(TF).i32_and().if_();
+        c.redispatch();
+        f.end();
+      },
+    },
+  ];
+}
+
+function directionForm(name: string, change: (f: FunctionBuilder) => void): Form {
+  return {
+    name,
+    sizes: [1],
+    kinds: ["n"],
+    hot: always,
+    emit({ f }) {
+      f.i32_const(0).i32_const(0).i32_load(SYSTEM_FLAGS);
+      change(f);
+      f.i32_store(SYSTEM_FLAGS);
+    },
+  };
+}
+
+/** Raises a fixed exception: UD2, #NM on floating point with CR0.TS, an instruction that did not decode. */
+const faults: Form[] = (["UD", "NM"] as const).map((name) => ({
+  name: `fault.${name}`,
+  sizes: [1] as const,
+  kinds: ["n"] as const,
+  hot: never,
+  emit: (c: Context) => c.raise(VECTOR[name]),
+}));
+
+export const stackForms: readonly Form[] = [
+  ...([2, 4, 8] as const).flatMap((width) => [pushForm(width), ...popForm(width)]),
+  directionForm("cld", (f) => f.i32_const(~0x400).i32_and()),
+  directionForm("std", (f) => f.i32_const(0x400).i32_or()),
+  ...faults,
+  {
+    name: "fault.GP",
+    sizes: [1],
+    kinds: ["n"],
+    hot: never,
+    emit: (c) => c.raise(VECTOR.GP, 0),
+  },
+  { name: "syscall", sizes: [1], kinds: ["n"], hot: never, emit: (c) => c.exit(ExitReason.SYSCALL) },
+  { name: "nop", sizes: [1], kinds: ["n"], hot: always, emit: () => {} },
+];

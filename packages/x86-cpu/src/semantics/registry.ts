@@ -1,0 +1,31 @@
+import type { Context, OperandSize } from "./context.ts";
+
+/**
+ * Kinds of the two operands, destination first: r = register (or a temporary), m = memory, i = immediate, n = none.
+ * Forms without a memory kind are still complete: the lowering reads memory operands into a temporary first.
+ */
+export type OperandKinds = "n" | "r" | "m" | "rr" | "ri" | "rm" | "mr" | "mi";
+
+/** One instruction form: a name, what it is instantiated for, and the function that emits it. */
+export interface Form {
+  readonly name: string;
+  readonly sizes: readonly OperandSize[];
+  readonly kinds: readonly OperandKinds[];
+  /** Sizes and kinds that the interpreter keeps in its main loop; the others are called. */
+  readonly hot: (size: OperandSize, kinds: OperandKinds) => boolean;
+  /** A memory destination is only read (CMP, TEST). */
+  readonly readsOnly?: boolean;
+  readonly emit: (c: Context) => void;
+}
+
+export const ALL_SIZES: readonly OperandSize[] = [1, 2, 4, 8];
+export const WIDE_SIZES: readonly OperandSize[] = [2, 4, 8];
+export const never = (): boolean => false;
+export const always = (): boolean => true;
+/** 16-bit forms are rare. */
+export const usual = (size: OperandSize): boolean => size !== 2;
+
+/** Name of the handler of a form at a size for operand kinds: "add64.rm". */
+export function handlerName(name: string, size: OperandSize, kinds: OperandKinds): string {
+  return `${name}${size * 8}.${kinds}`;
+}

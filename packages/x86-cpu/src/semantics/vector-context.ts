@@ -1,0 +1,240 @@
+import { type FunctionBuilder, I32, V128, type ValueType } from "@xen-node/wasm-emit";
+import { type OpcodeEntry, OperandWidth } from "../decode/index.ts";
+import { type Frame, InterpreterContext } from "../interpreter/context.ts";
+import { R_DST, R_IMM, R_SRC } from "../records.ts";
+import type { SoftFloat } from "../softfloat/index.ts";
+import { FSW, FTW, VECTOR } from "../state.ts";
+import type { VectorKind } from "./vector-operands.ts";
+
+/** Wasm functions that vector handlers share. */
+export interface VectorFunctions {
+  readonly soft: SoftFloat;
+  /** () → (): takes rounding, masks and denormal treatment from MXCSR for the soft-float functions and clears their flags. */
+  readonly begin: number;
+  /** () → i32: adds the flags to MXCSR; the vector of an unmasked exception (#XM or #UD), or 0. */
+  readonly finish: number;
+  /** (a: i32, b: i32, lengthA: i32, lengthB: i32, control: i32) → i32: IntRes2 of the string comparisons. */
+  readonly compareStrings?: number;
+  /** (address: i32, control: i32) → i32: elements before the first that is zero. */
+  readonly stringLength: number;
+  /** (bits: i32) → i32: RCPSS and RSQRTSS. */
+  readonly reciprocal: number;
+  readonly reciprocalRoot: number;
+}
+
+/** Emits an instruction against abstract operands: 0 is the destination, 1 the source. */
+export type VectorSemantics = (c: VectorContext) => void;
+
+/** 16-byte memory operands that need no alignment. */
+const unaligned = new Set([
+  "movups",
+  "movupd",
+  "movdqu",
+  "lddqu",
+  "pcmpestrm",
+  "pcmpestri",
+  "pcmpistrm",
+  "pcmpistri",
+]);
+/** A memory source leaves the x87 state alone (Intel SDM vol. 2, CVTPI2PD). */
+const noTransition = new Set(["cvtpi2pd.xm", "cvtpi2ps.xm"]);
+
+/** What one vector instruction is emitted against: registers and memory alike are addresses in machine memory. */
+export class VectorContext {
+  readonly f: FunctionBuilder;
+  /** The integer side: effective address, flags, exceptions. */
+  readonly core: InterpreterContext;
+  private readonly addresses: number[] = [];
+  private readonly needsCommit: boolean;
+
+  constructor(
+    private readonly frame: Frame,
+    readonly functions: VectorFunctions,
+    private readonly entry: OpcodeEntry,
+    /** Kinds of the operands that have one. */
+    readonly kinds: readonly VectorKind[],
+    /** Width of general registers, 4 or 8. */
+    readonly generalSize: 4 | 8,
+  ) {
+    this.f = frame.f;
+    this.core = new InterpreterContext(frame, 8, "rr");
+    this.needsCommit = kinds[0] === "m" && entry.mnemonic !== "ldmxcsr";
+    this.prologue();
+  }
+
+  /** The instruction works on MMX registers. */
+  get mmx(): boolean {
+    return this.kinds.includes("p");
+  }
+
+  private prologue(): void {
+    const { f, entry, kinds } = this;
+    const name = `${entry.mnemonic}.${kinds.slice(0, 2).join("")}`;
+    const usesX87 = entry.operands.some(({ code }) => code[0] === "P" || code[0] === "Q" || code[0] === "N");
+    if (usesX87 && !noTransition.has(name)) {
+      // A pending x87 exception comes before any memory access.
+      f.i32_const(0).i32_load16_u(FSW).i32_const(0x80).i32_and().if_();
+      this.core.raise(VECTOR.MF);
+      f.end();
+    }
+    for (const operand of [0, 1] as const) {
+      if (kinds[operand] === undefined || kinds[operand] === "i") continue;
+      const address = this.local(I32);
+      this.addresses[operand] = address;
+      if (kinds[operand] === "m") this.translate(operand);
+      else f.get(this.frame.record).i32_load16_u(operand === 0 ? R_DST : R_SRC);
+      f.set(address);
+    }
+    if (usesX87 && !noTransition.has(name)) {
+      f.i32_const(0).i32_const(0).i32_load16_u(FSW).i32_const(~0x3800).i32_and().i32_store16(FSW);
+      f.i32_const(0).i32_const(0).i32_store16(FTW);
+    }
+  }
+
+  /** Must follow the semantics. */
+  end(): void {
+    if (this.needsCommit) this.f.get(this.addresses[0]).call(this.frame.functions.commit);
+  }
+
+  /** Bytes of a memory operand. */
+  private memoryBytes(operand: 0 | 1): number {
+    const width = this.entry.operands[operand].memoryWidth;
+    return width === OperandWidth.Y ? this.generalSize : width;
+  }
+
+  /** Pushes the host address of a memory operand, or raises its fault. */
+  private translate(operand: 0 | 1): void {
+    const { f, frame } = this;
+    const bytes = this.memoryBytes(operand);
+    const { translateRead, translateReadAligned, translateWrite, translateWriteAligned } = frame.functions;
+    const aligned = bytes === 16 && !unaligned.has(this.entry.mnemonic);
+    this.core.effectiveAddress();
+    f.i32_const(bytes).get(frame.record);
+    if (operand === 0 && this.needsCommit) f.call(aligned ? translateWriteAligned : translateWrite);
+    else f.call(aligned ? translateReadAligned : translateRead);
+    f.tee(frame.own.host).i32_eqz().if_();
+    frame.leave();
+    f.end().get(frame.own.host);
+  }
+
+  local(type: ValueType): number {
+    return this.f.local(type);
+  }
+
+  /** Pops a vector into a fresh local. */
+  let(): number {
+    const local = this.f.local(V128);
+    this.f.set(local);
+    return local;
+  }
+
+  /** Pops an i32 into a fresh local. */
+  letI32(): number {
+    const local = this.f.local(I32);
+    this.f.set(local);
+    return local;
+  }
+
+  /** Pushes the host address of an operand. */
+  address(operand: 0 | 1): void {
+    this.f.get(this.addresses[operand]);
+  }
+
+  /** Pushes an operand as a vector; MMX registers and short memory operands fill its low bytes, the rest is 0. */
+  vector(operand: 0 | 1): void {
+    const { f } = this;
+    this.address(operand);
+    const bytes = this.operandBytes(operand);
+    if (bytes === 16) f.v128_load();
+    else if (bytes === 8) f.v128_load64_zero();
+    else if (bytes === 4) f.v128_load32_zero();
+    else f.i32_load16_u().i32x4_splat();
+  }
+
+  private operandBytes(operand: 0 | 1): number {
+    switch (this.kinds[operand]) {
+      case "x":
+        return 16;
+      case "p":
+        return 8;
+      case "m":
+        return this.memoryBytes(operand);
+      default:
+        return this.generalSize;
+    }
+  }
+
+  /** Pushes a general register or memory operand of the general width as i64, zero-extended. */
+  general(operand: 0 | 1): void {
+    this.address(operand);
+    if (this.generalSize === 8) this.f.i64_load();
+    else this.f.i64_load32_u();
+  }
+
+  /** Stores what `value` pushes (a vector) to the destination: its low bytes if the destination is shorter. */
+  store(value: () => void): void {
+    const { f } = this;
+    const bytes = this.operandBytes(0);
+    this.address(0);
+    value();
+    if (bytes === 16) f.v128_store();
+    else if (bytes === 8) f.i64x2_extract_lane(0).i64_store();
+    else f.i32x4_extract_lane(0).i32_store();
+    this.finishMmx();
+  }
+
+  /** Stores an i64 that `value` pushes to the low half of the destination. */
+  storeLow64(value: () => void): void {
+    this.address(0);
+    value();
+    this.f.i64_store();
+    this.finishMmx();
+  }
+
+  /** Stores an i32 that `value` pushes to the low quarter of the destination. */
+  storeLow32(value: () => void): void {
+    this.address(0);
+    value();
+    this.f.i32_store();
+    this.finishMmx();
+  }
+
+  /** Bits 64-79 of a physical register become ones when its MMX part is written. */
+  finishMmx(): void {
+    if (this.kinds[0] !== "p") return;
+    this.address(0);
+    this.f.i32_const(0xffff).i32_store16(8);
+  }
+
+  /** Pushes the immediate, or its first 4 bytes if the lowering made more of it. */
+  immediate(): void {
+    this.f.get(this.frame.record).i32_load(R_IMM);
+  }
+
+  /** Pushes where the 8 bytes lie that the lowering made of the immediate. */
+  immediateAddress(): void {
+    this.f.get(this.frame.record).i32_const(R_IMM).i32_add();
+  }
+
+  /** Pushes the effective address; pops it and pushes the host address of `bytes` to write there. */
+  translateDestination(bytes: number): void {
+    const { f, frame } = this;
+    this.core.effectiveAddress();
+    f.i32_const(bytes).get(frame.record).call(frame.functions.translateWrite).tee(frame.own.host).i32_eqz().if_();
+    frame.leave();
+    f.end().get(frame.own.host);
+  }
+
+  commit(): void {
+    this.f.call(this.frame.functions.commit);
+  }
+
+  /** Leaves after the exception whose vector is in an i32 local, without error code. */
+  raiseLocal(vector: number): void {
+    const { f } = this;
+    f.get(vector).i32_const(VECTOR.XM).i32_eq().if_();
+    this.core.raise(VECTOR.XM);
+    f.end();
+    this.core.raise(VECTOR.UD);
+  }
+}

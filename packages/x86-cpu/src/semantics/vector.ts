@@ -1,0 +1,52 @@
+import type { ModuleBuilder } from "@xen-node/wasm-emit";
+import { type OpcodeEntry, opcodeEntries } from "../decode/index.ts";
+import type { CalledHandler } from "../interpreter/context.ts";
+import { emitSoftFloat } from "../softfloat/index.ts";
+import type { SharedFunctions } from "./context.ts";
+import { VectorContext, type VectorFunctions, type VectorSemantics } from "./vector-context.ts";
+import { vectorIntegers } from "./vector-integer.ts";
+import { vectorMoves } from "./vector-moves.ts";
+import { isSized, isVectorEntry, kindsOf, type VectorKind, vectorHandlerName } from "./vector-operands.ts";
+import { vectorShuffles } from "./vector-shuffles.ts";
+
+/** What every MMX and SSE instruction does, by mnemonic. */
+export const vectorSemantics: ReadonlyMap<string, VectorSemantics> = new Map(
+  [vectorMoves, vectorIntegers, vectorShuffles].flatMap((group) => Object.entries(group)),
+);
+
+/** All combinations of what the operands of an entry can be. One operand at most is memory, as there is one ModRM. */
+function combinations(entry: OpcodeEntry): VectorKind[][] {
+  let out: VectorKind[][] = [[]];
+  for (const operand of entry.operands) {
+    const kinds = kindsOf(operand);
+    if (kinds.length > 0) out = out.flatMap((before) => kinds.map((kind) => [...before, kind]));
+  }
+  const memoryOnly = entry.registerForm === 0;
+  return out.filter((kinds) => !memoryOnly || kinds.includes("m") || entry.operands.every((o) => o.code[0] !== "M"));
+}
+
+/** MMX and SSE handlers: one for each entry of the opcode table and kind of its operands. */
+export function vectorForms(module: ModuleBuilder, functions: SharedFunctions): CalledHandler[] {
+  const shared: VectorFunctions = { soft: emitSoftFloat(module, functions) };
+  const handlers = new Map<string, CalledHandler>();
+  for (const entry of opcodeEntries) {
+    const semantics = vectorSemantics.get(entry.mnemonic);
+    if (!isVectorEntry(entry) || semantics === undefined) continue;
+    for (const kinds of combinations(entry)) {
+      for (const size of isSized(entry) ? ([4, 8] as const) : ([8] as const)) {
+        const name = vectorHandlerName(entry, kinds.join(""), size);
+        // Encodings that differ in direction alone share a handler.
+        if (handlers.has(name)) continue;
+        handlers.set(name, {
+          name,
+          emit(frame) {
+            const context = new VectorContext(frame, shared, entry, kinds, size);
+            semantics(context);
+            context.end();
+          },
+        });
+      }
+    }
+  }
+  return [...handlers.values()];
+}

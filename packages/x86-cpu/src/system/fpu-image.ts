@@ -1,0 +1,221 @@
+import type { Cpu } from "../cpu.ts";
+import { CR4, FCS, FCW, FDP, FDS, FIP, FOP, FSW, FTW, MXCSR, RAX, VECTOR, X87, XCR0, XMM } from "../state.ts";
+import type { SystemInstructions } from "./system.ts";
+
+/** FXSAVE, FXRSTOR, XSAVE, XRSTOR of the x87 and SSE state (Intel SDM vol. 1, 10.5 and 13). */
+
+const LEGACY_BYTES = 512;
+const HEADER_BYTES = 64;
+const X87_COMPONENT = 1;
+const SSE_COMPONENT = 2;
+const MXCSR_MASK = 0xffff;
+const OSXSAVE = 1 << 18;
+
+/** The image is put together here, so that a fault leaves memory and registers as they were. */
+const image = new Uint8Array(LEGACY_BYTES + HEADER_BYTES);
+const imageView = new DataView(image.buffer);
+
+/** Copies between guest memory and the image; false after a fault. Every page is checked before anything is written. */
+function transfer(cpu: Cpu, system: SystemInstructions, bytes: number, write: boolean): boolean {
+  const { u8 } = cpu.mmu.memory;
+  const base = system.eaHi * 2 ** 32 + (system.eaLo >>> 0);
+  const parts: [at: number, length: number][] = [];
+  for (let done = 0; done < bytes; ) {
+    const length = Math.min(bytes - done, 4096 - ((base + done) & 4095), 256);
+    parts.push([done, length]);
+    done += length;
+  }
+  const passes = write ? ["check", "store"] : ["load"];
+  for (const pass of passes) {
+    for (const [at, length] of parts) {
+      const va = base + at;
+      const low = va | 0;
+      const high = Math.floor(va / 2 ** 32) | 0;
+      const host = write
+        ? cpu.translateForWrite(low, high, length, system.record)
+        : cpu.translateForRead(low, high, length, system.record);
+      if (host === 0) return false;
+      if (pass === "load") image.set(u8.subarray(host, host + length), at);
+      else if (pass === "store") {
+        u8.set(image.subarray(at, at + length), host);
+        cpu.finishWrite(host);
+      }
+    }
+  }
+  return true;
+}
+
+/** One bit a register: 1 = not empty. */
+function abridgedTags(full: number): number {
+  let tags = 0;
+  for (let i = 0; i < 8; i++) if (((full >> (i * 2)) & 3) !== 3) tags |= 1 << i;
+  return tags;
+}
+
+/** Full tags from the abridged ones and the registers' contents. */
+function fullTags(abridged: number, view: DataView): number {
+  let tags = 0;
+  for (let i = 0; i < 8; i++) {
+    if ((abridged & (1 << i)) === 0) {
+      tags |= 3 << (i * 2);
+      continue;
+    }
+    const exponent = view.getUint16(X87(i) + 8, true) & 0x7fff;
+    const high = view.getUint32(X87(i) + 4, true);
+    const zero = exponent === 0 && high === 0 && view.getUint32(X87(i), true) === 0;
+    const normal = exponent !== 0 && exponent !== 0x7fff && high >>> 31 === 1;
+    if (zero) tags |= 1 << (i * 2);
+    else if (!normal) tags |= 2 << (i * 2);
+  }
+  return tags;
+}
+
+function storeX87(view: DataView, wide: boolean): void {
+  imageView.setUint16(0, view.getUint16(FCW, true), true);
+  imageView.setUint16(2, view.getUint16(FSW, true), true);
+  imageView.setUint16(4, abridgedTags(view.getUint16(FTW, true)), true);
+  imageView.setUint16(6, view.getUint16(FOP, true), true);
+  imageView.setUint32(8, view.getUint32(FIP, true), true);
+  imageView.setUint32(12, wide ? view.getUint32(FIP + 4, true) : view.getUint16(FCS, true), true);
+  imageView.setUint32(16, view.getUint32(FDP, true), true);
+  imageView.setUint32(20, wide ? view.getUint32(FDP + 4, true) : view.getUint16(FDS, true), true);
+  const top = (view.getUint16(FSW, true) >> 11) & 7;
+  for (let i = 0; i < 8; i++) {
+    const from = X87((top + i) & 7);
+    imageView.setBigUint64(32 + i * 16, view.getBigUint64(from, true), true);
+    imageView.setBigUint64(40 + i * 16, BigInt(view.getUint16(from + 8, true)), true);
+  }
+}
+
+function loadX87(view: DataView, wide: boolean): void {
+  view.setUint16(FCW, imageView.getUint16(0, true) | 0x40, true);
+  view.setUint16(FSW, imageView.getUint16(2, true), true);
+  view.setUint16(FOP, imageView.getUint16(6, true) & 0x7ff, true);
+  view.setUint32(FIP, imageView.getUint32(8, true), true);
+  view.setUint32(FIP + 4, wide ? imageView.getUint32(12, true) : 0, true);
+  view.setUint16(FCS, wide ? 0 : imageView.getUint16(12, true), true);
+  view.setUint32(FDP, imageView.getUint32(16, true), true);
+  view.setUint32(FDP + 4, wide ? imageView.getUint32(20, true) : 0, true);
+  view.setUint16(FDS, wide ? 0 : imageView.getUint16(20, true), true);
+  const top = (view.getUint16(FSW, true) >> 11) & 7;
+  for (let i = 0; i < 8; i++) {
+    const to = X87((top + i) & 7);
+    view.setBigUint64(to, imageView.getBigUint64(32 + i * 16, true), true);
+    view.setUint16(to + 8, imageView.getUint16(40 + i * 16, true), true);
+  }
+  view.setUint16(FTW, fullTags(imageView.getUint8(4), view), true);
+}
+
+function storeSse(view: DataView, mode64: boolean): void {
+  for (let i = 0; i < (mode64 ? 16 : 8); i++) {
+    for (let half = 0; half < 16; half += 8) {
+      imageView.setBigUint64(160 + i * 16 + half, view.getBigUint64(XMM(i) + half, true), true);
+    }
+  }
+}
+
+function loadSse(view: DataView, mode64: boolean): void {
+  for (let i = 0; i < (mode64 ? 16 : 8); i++) {
+    for (let half = 0; half < 16; half += 8) {
+      view.setBigUint64(XMM(i) + half, imageView.getBigUint64(160 + i * 16 + half, true), true);
+    }
+  }
+}
+
+function storeMxcsr(view: DataView): void {
+  imageView.setUint32(24, view.getUint32(MXCSR, true), true);
+  imageView.setUint32(28, MXCSR_MASK, true);
+}
+
+function aligned(cpu: Cpu, system: SystemInstructions, boundary: number): boolean {
+  if ((system.eaLo & (boundary - 1)) === 0) return true;
+  cpu.raise(VECTOR.GP, 0);
+  return false;
+}
+
+export function fxsave(cpu: Cpu, system: SystemInstructions): number {
+  const { view } = cpu.mmu.memory;
+  const { insn } = system;
+  if (!aligned(cpu, system, 16)) return 0;
+  // The reserved end of the area keeps what is there.
+  if (!transfer(cpu, system, LEGACY_BYTES, false)) return 0;
+  storeX87(view, (insn.rex & 8) !== 0);
+  storeMxcsr(view);
+  storeSse(view, insn.mode64);
+  return transfer(cpu, system, LEGACY_BYTES, true) ? system.next() : 0;
+}
+
+export function fxrstor(cpu: Cpu, system: SystemInstructions): number {
+  const { view } = cpu.mmu.memory;
+  const { insn } = system;
+  if (!aligned(cpu, system, 16) || !transfer(cpu, system, LEGACY_BYTES, false)) return 0;
+  const mxcsr = imageView.getUint32(24, true);
+  if ((mxcsr & ~MXCSR_MASK) !== 0) return cpu.raise(VECTOR.GP, 0);
+  loadX87(view, (insn.rex & 8) !== 0);
+  view.setUint32(MXCSR, mxcsr, true);
+  loadSse(view, insn.mode64);
+  return system.next();
+}
+
+/** RFBM: the components asked for in EDX:EAX that XCR0 enables. */
+function requested(view: DataView): number {
+  return view.getUint32(RAX, true) & view.getUint32(XCR0, true);
+}
+
+/** XSAVE and XSAVEOPT: the components asked for, and their bits of XSTATE_BV. */
+export function xsave(cpu: Cpu, system: SystemInstructions): number {
+  const { view } = cpu.mmu.memory;
+  const { insn } = system;
+  if ((view.getUint32(CR4, true) & OSXSAVE) === 0) return cpu.raise(VECTOR.UD);
+  if (!aligned(cpu, system, 64)) return 0;
+  const mask = requested(view);
+  if (!transfer(cpu, system, LEGACY_BYTES + HEADER_BYTES, false)) return 0;
+  if ((mask & X87_COMPONENT) !== 0) storeX87(view, (insn.rex & 8) !== 0);
+  if ((mask & SSE_COMPONENT) !== 0) {
+    storeMxcsr(view);
+    storeSse(view, insn.mode64);
+  }
+  const present = imageView.getUint32(LEGACY_BYTES, true);
+  imageView.setUint32(LEGACY_BYTES, (present & ~mask) | mask, true);
+  return transfer(cpu, system, LEGACY_BYTES + HEADER_BYTES, true) ? system.next() : 0;
+}
+
+export function xrstor(cpu: Cpu, system: SystemInstructions): number {
+  const { view } = cpu.mmu.memory;
+  const { insn } = system;
+  if ((view.getUint32(CR4, true) & OSXSAVE) === 0) return cpu.raise(VECTOR.UD);
+  if (!aligned(cpu, system, 64) || !transfer(cpu, system, LEGACY_BYTES + HEADER_BYTES, false)) return 0;
+  const present = imageView.getUint32(LEGACY_BYTES, true);
+  const compacted = imageView.getUint32(LEGACY_BYTES + 12, true);
+  const high = imageView.getUint32(LEGACY_BYTES + 4, true);
+  // Only the standard form is offered: XCOMP_BV and unknown components must be 0.
+  if (high !== 0 || compacted !== 0 || (present & ~view.getUint32(XCR0, true)) !== 0) return cpu.raise(VECTOR.GP, 0);
+  const mask = requested(view);
+  if ((mask & SSE_COMPONENT) !== 0) {
+    const mxcsr = imageView.getUint32(24, true);
+    if ((mxcsr & ~MXCSR_MASK) !== 0) return cpu.raise(VECTOR.GP, 0);
+    view.setUint32(MXCSR, mxcsr, true);
+    if ((present & SSE_COMPONENT) !== 0) loadSse(view, insn.mode64);
+    else for (let i = 0; i < (insn.mode64 ? 16 : 8); i++) clear(view, XMM(i), 16);
+  }
+  if ((mask & X87_COMPONENT) !== 0) {
+    if ((present & X87_COMPONENT) !== 0) loadX87(view, (insn.rex & 8) !== 0);
+    else initializeX87(view);
+  }
+  return system.next();
+}
+
+function clear(view: DataView, at: number, bytes: number): void {
+  for (let i = 0; i < bytes; i += 4) view.setUint32(at + i, 0, true);
+}
+
+/** The state after FNINIT, with empty registers of 0. */
+function initializeX87(view: DataView): void {
+  view.setUint32(FCW, 0x37f, true);
+  view.setUint32(FSW, 0, true);
+  view.setUint32(FTW, 0xffff, true);
+  view.setUint32(FOP, 0, true);
+  clear(view, FIP, 8);
+  clear(view, FDP, 8);
+  for (let i = 0; i < 8; i++) clear(view, X87(i), 16);
+}

@@ -1,0 +1,140 @@
+import type { Cpu } from "../cpu.ts";
+import { readArithmeticFlags } from "../flags.ts";
+import { GPR, RBP, RSP, VECTOR } from "../state.ts";
+import { loadSegment } from "./segments.ts";
+import type { SystemInstructions } from "./system.ts";
+
+/** ENTER, BOUND, PUSHA, POPA, SALC and the loads of far pointers. */
+export class LegacyInstructions {
+  private readonly view: DataView;
+
+  constructor(
+    private readonly cpu: Cpu,
+    private readonly system: SystemInstructions,
+  ) {
+    this.view = cpu.mmu.memory.view;
+  }
+
+  private host(address: bigint, size: number, write: boolean): number {
+    const low = Number(BigInt.asIntN(32, address));
+    const high = Number(BigInt.asIntN(32, address >> 32n));
+    const { record } = this.system;
+    return write
+      ? this.cpu.translateForWrite(low, high, size, record)
+      : this.cpu.translateForRead(low, high, size, record);
+  }
+
+  private load(at: number, size: number): bigint {
+    const { view } = this;
+    if (size === 8) return view.getBigUint64(at, true);
+    return BigInt(size === 4 ? view.getUint32(at, true) : view.getUint16(at, true));
+  }
+
+  private store(at: number, size: number, value: bigint): void {
+    const { view } = this;
+    if (size === 8) view.setBigUint64(at, BigInt.asUintN(64, value), true);
+    else if (size === 4) view.setUint32(at, Number(BigInt.asUintN(32, value)), true);
+    else view.setUint16(at, Number(BigInt.asUintN(16, value)), true);
+  }
+
+  private setRegister(register: number, size: number, value: bigint): void {
+    if (size === 2) this.view.setUint16(GPR(register), Number(BigInt.asUintN(16, value)), true);
+    else
+      this.view.setBigUint64(GPR(register), size === 4 ? BigInt.asUintN(32, value) : BigInt.asUintN(64, value), true);
+  }
+
+  private wrap(address: bigint): bigint {
+    return this.system.insn.mode64 ? BigInt.asUintN(64, address) : address & 0xffffffffn;
+  }
+
+  /** ENTER frame size, nesting level: all accesses are checked before the registers change. */
+  enter(): number {
+    const { insn, next } = this.system;
+    const size = insn.opSize;
+    const bytes = BigInt(size);
+    const level = insn.imm2 & 31;
+    const rsp = this.view.getBigUint64(RSP, true);
+    const rbp = this.view.getBigUint64(RBP, true);
+    const values = [rbp];
+    const frame = this.wrap(rsp - bytes);
+    for (let i = 1; i < level; i++) {
+      const host = this.host(this.wrap(rbp - bytes * BigInt(i)), size, false);
+      if (host === 0) return 0;
+      values.push(this.load(host, size));
+    }
+    if (level > 0) values.push(frame);
+    const top = this.wrap(rsp - bytes * BigInt(values.length) - BigInt(insn.immLo & 0xffff));
+    // The new stack top must be writable, as ENTER promises.
+    if (this.host(top, size, true) === 0) return 0;
+    for (let i = 0; i < values.length; i++) {
+      const host = this.host(this.wrap(rsp - bytes * BigInt(i + 1)), size, true);
+      if (host === 0) return 0;
+      this.store(host, size, values[i]);
+      this.cpu.finishWrite(host);
+    }
+    this.setRegister(5, size, frame);
+    this.view.setBigUint64(RSP, top, true);
+    return next.call(this.system);
+  }
+
+  bound(): number {
+    const { insn, eaLo, eaHi } = this.system;
+    const size = insn.opSize;
+    const address = (BigInt(eaHi) << 32n) | BigInt(eaLo >>> 0);
+    const host = this.host(address, size * 2, false);
+    if (host === 0) return 0;
+    const bits = size * 8;
+    const index = BigInt.asIntN(bits, this.load(GPR(insn.reg), size));
+    const lower = BigInt.asIntN(bits, this.load(host, size));
+    const upper = BigInt.asIntN(bits, this.load(host + size, size));
+    if (index < lower || index > upper) return this.cpu.raise(VECTOR.BR);
+    return this.system.next();
+  }
+
+  pusha(): number {
+    const size = this.system.insn.opSize;
+    const rsp = this.view.getBigUint64(RSP, true);
+    const top = this.wrap(rsp - BigInt(size * 8));
+    const host = this.host(top, size * 8, true);
+    if (host === 0) return 0;
+    for (let register = 0; register < 8; register++) {
+      this.store(host + (7 - register) * size, size, this.load(GPR(register), size));
+    }
+    this.cpu.finishWrite(host);
+    this.view.setBigUint64(RSP, top, true);
+    return this.system.next();
+  }
+
+  popa(): number {
+    const size = this.system.insn.opSize;
+    const rsp = this.view.getBigUint64(RSP, true);
+    const host = this.host(rsp & 0xffffffffn, size * 8, false);
+    if (host === 0) return 0;
+    for (let register = 0; register < 8; register++) {
+      if (register !== 4) this.setRegister(register, size, this.load(host + (7 - register) * size, size));
+    }
+    this.view.setBigUint64(RSP, this.wrap(rsp + BigInt(size * 8)), true);
+    return this.system.next();
+  }
+
+  /** AL = CF ? FFH : 0 (undocumented, implemented by every processor). */
+  salc(): number {
+    this.view.setUint8(GPR(0), (readArithmeticFlags(this.view) & 1) !== 0 ? 0xff : 0);
+    return this.system.next();
+  }
+
+  /** LES, LDS, LSS, LFS, LGS. */
+  loadFarPointer(segment: number): number {
+    const { insn, eaLo, eaHi } = this.system;
+    const size = insn.opSize;
+    const address = (BigInt(eaHi) << 32n) | BigInt(eaLo >>> 0);
+    let host = this.host(address, size, false);
+    if (host === 0) return 0;
+    const offset = this.load(host, size);
+    host = this.host(address + BigInt(size), 2, false);
+    if (host === 0) return 0;
+    if (!loadSegment(this.cpu, segment, this.view.getUint16(host, true))) return 0;
+    this.setRegister(insn.reg, size, offset);
+    return this.system.next();
+  }
+}

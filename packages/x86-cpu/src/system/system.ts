@@ -1,0 +1,249 @@
+import type { Cpu } from "../cpu.ts";
+import { AddressingMethod, createInstruction, Decoder, type Instruction } from "../decode/index.ts";
+import { ExitReason } from "../exit.ts";
+import { readRflags } from "../flags.ts";
+import { R_DST, R_LENGTH, R_SRC, RECORD_BYTES } from "../records.ts";
+import {
+  CR0,
+  CR4,
+  CS,
+  EXIT_LENGTH,
+  EXIT_OPERATION,
+  EXIT_REASON,
+  EXIT_TARGET,
+  EXIT_VECTOR,
+  FS,
+  GPR,
+  GS,
+  RAX,
+  RCX,
+  RDX,
+  SEG_ATTR,
+  SEG_BASE,
+  VECTOR,
+  XCR0,
+} from "../state.ts";
+import { FarTransfers } from "./far-transfers.ts";
+import { fxrstor, fxsave, xrstor, xsave } from "./fpu-image.ts";
+import { LegacyInstructions } from "./legacy.ts";
+import { loadSegment, SegmentQueries } from "./segments.ts";
+
+/** An instruction being executed in TypeScript. */
+export interface SystemContext {
+  readonly insn: Instruction;
+  readonly record: number;
+  /** Linear address of the memory operand, as int32 halves. */
+  readonly eaLo: number;
+  readonly eaHi: number;
+}
+
+/** Answers of an instruction: the next record, or 0 to leave the run loop. */
+type Execute = () => number;
+
+/**
+ * Instructions that are too rare or too entangled for generated code: they are decoded again from their bytes and done
+ * here. What CPL 3 may not do becomes an exit.
+ */
+export class SystemInstructions implements SystemContext {
+  readonly insn = createInstruction();
+  record = 0;
+  eaLo = 0;
+  eaHi = 0;
+  private readonly decoder = new Decoder();
+  private readonly bytes = new Uint8Array(16);
+  private readonly far: FarTransfers;
+  private readonly legacy: LegacyInstructions;
+  private readonly queries: SegmentQueries;
+  private readonly view: DataView;
+  private readonly i32: Int32Array;
+  private readonly table: ReadonlyMap<string, Execute>;
+
+  constructor(private readonly cpu: Cpu) {
+    this.view = cpu.mmu.memory.view;
+    this.i32 = cpu.mmu.memory.i32;
+    this.far = new FarTransfers(cpu, this);
+    this.legacy = new LegacyInstructions(cpu, this);
+    this.queries = new SegmentQueries(cpu, this);
+    this.table = this.rules();
+  }
+
+  execute(record: number): number {
+    const { cpu, insn } = this;
+    this.record = record;
+    cpu.fetch(record, this.bytes);
+    const length = cpu.mmu.memory.u8[record + R_LENGTH];
+    this.decoder.decode(this.bytes, 0, length, (this.i32[SEG_ATTR(CS) >> 2] & 0x2000) !== 0, insn);
+    if (insn.hasMem) this.computeAddress();
+    const { entry } = insn;
+    const rule = this.table.get(entry.mnemonic);
+    if (rule !== undefined) return rule();
+    if (entry.privileged || entry.ioPrivileged) return this.exit(ExitReason.PRIVILEGED);
+    if (
+      entry.operands.some(
+        ({ method }) => method === AddressingMethod.REG_SEGMENT || method === AddressingMethod.FIXED_SEGMENT,
+      )
+    ) {
+      return this.segmentLoad();
+    }
+    return this.undefined();
+  }
+
+  private rules(): Map<string, Execute> {
+    const { far, legacy, queries } = this;
+    return new Map<string, Execute>([
+      ["cpuid", () => this.cpuid()],
+      ["rdtsc", () => this.rdtsc(false)],
+      ["rdtscp", () => this.rdtsc(true)],
+      ["xgetbv", () => this.xgetbv()],
+      ["int3", () => this.softInterrupt(3)],
+      ["int1", () => this.softInterrupt(1)],
+      ["int", () => this.softInterrupt(this.insn.immLo & 0xff)],
+      ["into", () => ((readRflags(this.view) & 0x800) === 0 ? this.next() : this.softInterrupt(4))],
+      ["sysenter", () => this.exit(ExitReason.SYSENTER)],
+      ["vmcall", () => this.undefined()],
+      ["vmmcall", () => this.undefined()],
+      ["rdfsbase", () => this.baseAccess(FS, false)],
+      ["rdgsbase", () => this.baseAccess(GS, false)],
+      ["wrfsbase", () => this.baseAccess(FS, true)],
+      ["wrgsbase", () => this.baseAccess(GS, true)],
+      ["fxsave", () => fxsave(this.cpu, this)],
+      ["fxrstor", () => fxrstor(this.cpu, this)],
+      ["xsave", () => xsave(this.cpu, this)],
+      ["xsaveopt", () => xsave(this.cpu, this)],
+      ["xrstor", () => xrstor(this.cpu, this)],
+      ["iret", () => far.iret()],
+      ["retf", () => far.retf()],
+      ["jmpf", () => far.jmpf()],
+      ["callf", () => far.callf()],
+      ["les", () => legacy.loadFarPointer(0)],
+      ["lds", () => legacy.loadFarPointer(3)],
+      ["lss", () => legacy.loadFarPointer(2)],
+      ["lfs", () => legacy.loadFarPointer(FS)],
+      ["lgs", () => legacy.loadFarPointer(GS)],
+      ["enter", () => legacy.enter()],
+      ["bound", () => legacy.bound()],
+      ["pusha", () => legacy.pusha()],
+      ["popa", () => legacy.popa()],
+      ["salc", () => legacy.salc()],
+      ["lar", () => queries.lar()],
+      ["lsl", () => queries.lsl()],
+      ["verr", () => queries.verify(false)],
+      ["verw", () => queries.verify(true)],
+      ["arpl", () => queries.arpl()],
+      ["sgdt", () => queries.storeTable()],
+      ["sidt", () => queries.storeTable()],
+      ["sldt", () => queries.storeWord(0)],
+      ["str", () => queries.storeWord(0)],
+      ["smsw", () => queries.storeWord(this.i32[CR0 >> 2])],
+    ]);
+  }
+
+  /** The next instruction of the block. */
+  next(): number {
+    return this.record + RECORD_BYTES;
+  }
+
+  undefined(): number {
+    return this.cpu.raise(VECTOR.UD);
+  }
+
+  exit(reason: number): number {
+    this.i32[EXIT_REASON >> 2] = reason;
+    this.i32[EXIT_LENGTH >> 2] = this.insn.length;
+    this.i32[EXIT_OPERATION >> 2] = this.insn.entry.id;
+    return 0;
+  }
+
+  /** The instruction is done and execution goes on elsewhere, or in another mode. */
+  redispatch(target: number): number {
+    this.i32[EXIT_REASON >> 2] = ExitReason.REDISPATCH;
+    this.i32[EXIT_TARGET >> 2] = target | 0;
+    this.i32[(EXIT_TARGET >> 2) + 1] = Math.floor(target / 2 ** 32) | 0;
+    return 0;
+  }
+
+  get nextRip(): number {
+    return this.cpu.addressOfRecord(this.record) + this.insn.length;
+  }
+
+  private softInterrupt(vector: number): number {
+    this.i32[EXIT_VECTOR >> 2] = vector;
+    return this.exit(ExitReason.SOFT_INT);
+  }
+
+  private computeAddress(): void {
+    const { insn, view } = this;
+    let address = (BigInt(insn.dispHi) << 32n) | BigInt(insn.disp >>> 0);
+    if (insn.base === 16) address += BigInt(this.nextRip);
+    else if (insn.base >= 0) address += view.getBigInt64(GPR(insn.base), true);
+    if (insn.index >= 0) address += view.getBigInt64(GPR(insn.index), true) << BigInt(insn.scale);
+    if (insn.addrSize === 4) address &= 0xffffffffn;
+    else if (insn.addrSize === 2) address &= 0xffffn;
+    const usesStack = insn.base === 4 || insn.base === 5;
+    const segment = insn.segment >= 0 ? insn.segment : usesStack ? 2 : 3;
+    if (!insn.mode64 || segment >= FS) address += view.getBigInt64(SEG_BASE(segment), true);
+    this.eaLo = Number(BigInt.asIntN(32, address));
+    this.eaHi = Number(BigInt.asIntN(32, address >> 32n));
+  }
+
+  private set32(register: number, value: number): void {
+    this.i32[register >> 2] = value;
+    this.i32[(register >> 2) + 1] = 0;
+  }
+
+  private cpuid(): number {
+    const { cpu } = this;
+    const { eax, ebx, ecx, edx } = cpu.cpuid.cpuid(this.i32[RAX >> 2] >>> 0, this.i32[RCX >> 2] >>> 0);
+    this.set32(RAX, eax);
+    this.set32(GPR(3), ebx);
+    this.set32(RCX, ecx);
+    this.set32(RDX, edx);
+    return this.next();
+  }
+
+  private rdtsc(withAux: boolean): number {
+    // CR4.TSD makes it privileged.
+    if ((this.i32[CR4 >> 2] & 4) !== 0) return this.exit(ExitReason.PRIVILEGED);
+    const now = this.cpu.hooks.rdtsc();
+    this.set32(RAX, now | 0);
+    this.set32(RDX, Math.floor(now / 2 ** 32) | 0);
+    if (withAux) this.set32(RCX, this.cpu.tscAux);
+    return this.next();
+  }
+
+  private xgetbv(): number {
+    if ((this.i32[CR4 >> 2] & (1 << 18)) === 0) return this.undefined();
+    if (this.i32[RCX >> 2] !== 0) return this.cpu.raise(VECTOR.GP, 0);
+    this.set32(RAX, this.i32[XCR0 >> 2]);
+    this.set32(RDX, 0);
+    return this.next();
+  }
+
+  /** RDFSBASE and its kin: #UD unless CR4.FSGSBASE. */
+  private baseAccess(segment: number, write: boolean): number {
+    const { insn, i32 } = this;
+    if ((i32[CR4 >> 2] & (1 << 16)) === 0) return this.undefined();
+    const wide = (insn.rex & 8) !== 0;
+    const register = GPR(insn.rm) >> 2;
+    const base = SEG_BASE(segment) >> 2;
+    if (!write) {
+      i32[register] = i32[base];
+      i32[register + 1] = wide ? i32[base + 1] : 0;
+      return this.next();
+    }
+    const high = wide ? i32[register + 1] : 0;
+    if (high >> 15 !== 0 && high >> 15 !== -1) return this.cpu.raise(VECTOR.GP, 0);
+    i32[base] = i32[register];
+    i32[base + 1] = high;
+    return this.next();
+  }
+
+  /** MOV Sreg or POP Sreg: the record names the segment, the selector is in the source. */
+  private segmentLoad(): number {
+    const { view, record, cpu } = this;
+    const segment = view.getUint16(record + R_DST, true);
+    const selector = view.getUint16(view.getUint16(record + R_SRC, true), true);
+    if (segment === CS) return this.undefined();
+    return loadSegment(cpu, segment, selector) ? this.next() : 0;
+  }
+}
