@@ -1,0 +1,83 @@
+import { __HYPERVISOR_iret, ENOSYS, errnoName } from "@xen-node/xen-abi";
+import type { Hypervisor } from "../hypervisor.ts";
+import { hypercallIret } from "../iret.ts";
+import { Gpr } from "../registers.ts";
+import { TraceKind } from "../trace.ts";
+import { flattenSegments } from "../traps.ts";
+import type { Vcpu } from "../vcpu.ts";
+import { HypercallArgs } from "./hypercall-args.ts";
+import { handlers } from "./handlers.ts";
+import { NO_RESULT, RESTART } from "./results.ts";
+
+const SYSCALL_LENGTH = 2;
+const ARGUMENT_REGISTERS = [Gpr.rdi, Gpr.rsi, Gpr.rdx, Gpr.r10, Gpr.r8, Gpr.r9];
+
+/** Units of work (page-table entries, frames, ...) that one entry into a hypercall may do. */
+const WORK_PER_ENTRY = 1024;
+
+/** Reads a 64-bit guest kernel's hypercalls from its registers and runs them. */
+export class HypercallDispatcher {
+  private readonly args = new HypercallArgs();
+  /** Units of work left in this entry. */
+  private work = 0;
+
+  constructor(private readonly hv: Hypervisor) {}
+
+  /** Uses up one unit of work; true if the handler should stop and answer RESTART. */
+  spend(): boolean {
+    return --this.work < 0;
+  }
+
+  /** Units left, for calls that take a budget. */
+  get workLeft(): number {
+    return Math.max(1, this.work);
+  }
+
+  /** SYSCALL from a guest kernel; RIP is at the instruction. */
+  hypercall(vcpu: Vcpu): void {
+    const { hv, args } = this;
+    const { regs } = hv;
+    const number = regs.lo(Gpr.rax) >>> 0;
+    if (number === __HYPERVISOR_iret) {
+      hypercallIret(hv, vcpu);
+      return;
+    }
+    for (let i = 0; i < 6; i++) {
+      const gpr = ARGUMENT_REGISTERS[i];
+      args.lo[i] = regs.lo(gpr);
+      args.hi[i] = regs.hi(gpr);
+    }
+    this.work = WORK_PER_ENTRY;
+    const result = this.call(vcpu, number, args);
+    if (result === NO_RESULT) return;
+    if (result === RESTART) {
+      for (let i = 0; i < 6; i++) regs.set(ARGUMENT_REGISTERS[i], args.lo[i], args.hi[i]);
+      return;
+    }
+    regs.advance(SYSCALL_LENGTH);
+    regs.setNumber(Gpr.rax, result);
+    regs.set(Gpr.rcx, regs.ripLo, regs.ripHi);
+    regs.set(Gpr.r11, regs.rflags, 0);
+    flattenSegments(hv);
+  }
+
+  /** Runs hypercall `number`; from registers or from a multicall entry. */
+  call(vcpu: Vcpu, number: number, args: HypercallArgs): number {
+    const { hv } = this;
+    hv.hypercallCount++;
+    if (hv.trace.enabled) hv.traceEvent(TraceKind.hypercall, vcpu, number, args.lo[0], hv.regs.rip);
+    const handler = number < handlers.length ? handlers[number] : undefined;
+    let result: number;
+    if (handler === undefined) {
+      hv.logOnce(vcpu.domain, "hypercall", `hypercall ${number} is not there: -ENOSYS`);
+      result = -ENOSYS;
+    } else {
+      result = handler(hv, vcpu, args);
+    }
+    if (hv.trace.enabled) hv.traceEvent(TraceKind.hypercallReturn, vcpu, number, args.lo[0], result);
+    if (hv.logsRefusals && result < 0 && result > -4096 && result !== RESTART) {
+      hv.logOnce(vcpu.domain, "hypercall", `hypercall ${number}(${args.lo[0]}): -${errnoName(-result)}`);
+    }
+    return result;
+  }
+}

@@ -1,0 +1,175 @@
+import { PageType } from "@xen-node/mmu";
+import {
+  EACCES,
+  EFAULT,
+  EINVAL,
+  ENOSYS,
+  EOPNOTSUPP,
+  EPERM,
+  ERESTART,
+  MMUEXT_CLEAR_PAGE,
+  MMUEXT_COPY_PAGE,
+  MMUEXT_FLUSH_CACHE,
+  MMUEXT_FLUSH_CACHE_GLOBAL,
+  MMUEXT_INVLPG_ALL,
+  MMUEXT_INVLPG_LOCAL,
+  MMUEXT_INVLPG_MULTI,
+  MMUEXT_MARK_SUPER,
+  MMUEXT_NEW_BASEPTR,
+  MMUEXT_NEW_USER_BASEPTR,
+  MMUEXT_PIN_L1_TABLE,
+  MMUEXT_PIN_L4_TABLE,
+  MMUEXT_SET_LDT,
+  MMUEXT_TLB_FLUSH_ALL,
+  MMUEXT_TLB_FLUSH_LOCAL,
+  MMUEXT_TLB_FLUSH_MULTI,
+  MMUEXT_UNMARK_SUPER,
+  MMUEXT_UNPIN_TABLE,
+} from "@xen-node/xen-abi";
+import { TABLE_WORK } from "../address-spaces.ts";
+import { isGuestRange, u64Number, vaOf } from "../address.ts";
+import { pageOwner } from "../foreign-domain.ts";
+import type { Hypervisor } from "../hypervisor.ts";
+import { releaseLdt } from "../segments.ts";
+import type { Vcpu } from "../vcpu.ts";
+import { RESTART } from "./results.ts";
+import type { HypercallHandler } from "./hypercall-args.ts";
+import { startDone, storeDone, vcpuBitmapBytes } from "./page-tables.ts";
+
+const OP_BYTES = 24;
+const PREEMPTED = 0x80000000;
+const MAX_LDT_ENTRIES = 8192;
+const PAGE_BYTES = 4096;
+
+/** mmuext_op(mmuext_op[], count, done *, foreign domid) */
+export const mmuextOp: HypercallHandler = (hv, vcpu, args) => {
+  let done = startDone(hv, args, 1, 2);
+  let left = args.u32(1);
+  const owner = pageOwner(hv, vcpu.domain, args.u32(3) & 0xffff);
+  if (owner < 0) return owner;
+  let va = args.va(0);
+  if (!isGuestRange(va, left * OP_BYTES)) return -EFAULT;
+  const { guest } = hv;
+  let rc = 0;
+  while (left > 0) {
+    if (hv.dispatcher.spend()) rc = RESTART;
+    else if (!guest.fetch(va, OP_BYTES)) rc = -EFAULT;
+    else {
+      const w = guest.u32;
+      rc = operation(hv, vcpu, owner, w[0], w[2], w[3], w[4], w[5]);
+    }
+    if (rc === -ERESTART) rc = RESTART;
+    if (rc !== 0) break;
+    done++;
+    left--;
+    va += OP_BYTES;
+  }
+  if (rc === RESTART) {
+    args.set(0, va);
+    args.set(1, (left | PREEMPTED) >>> 0);
+  }
+  return storeDone(hv, args, 2, done, rc);
+};
+
+function operation(
+  hv: Hypervisor,
+  vcpu: Vcpu,
+  owner: number,
+  cmd: number,
+  arg1Lo: number,
+  arg1Hi: number,
+  arg2Lo: number,
+  arg2Hi: number,
+): number {
+  const { types, tlb } = hv.mmu;
+  const foreign = owner !== vcpu.domain.domid;
+  const mfn = u64Number(arg1Lo, arg1Hi);
+  if (cmd >= MMUEXT_PIN_L1_TABLE && cmd <= MMUEXT_PIN_L4_TABLE) {
+    return types.pin(mfn, cmd - MMUEXT_PIN_L1_TABLE + 1, owner, TABLE_WORK);
+  }
+  switch (cmd) {
+    case MMUEXT_UNPIN_TABLE: {
+      // Unpinned even if work is left: that is done before the domain runs on.
+      const rc = types.unpin(mfn, owner, TABLE_WORK);
+      return rc === -ERESTART ? 0 : rc;
+    }
+    case MMUEXT_NEW_BASEPTR:
+      return foreign ? -EPERM : hv.addressSpaces.setKernelRoot(vcpu, mfn);
+    case MMUEXT_NEW_USER_BASEPTR:
+      return foreign ? -EPERM : hv.addressSpaces.setUserRoot(vcpu, mfn);
+    case MMUEXT_TLB_FLUSH_LOCAL:
+    case MMUEXT_TLB_FLUSH_ALL:
+      // The soft TLB follows the tables by itself; there is nothing left to flush.
+      return foreign ? -EPERM : 0;
+    case MMUEXT_INVLPG_LOCAL:
+    case MMUEXT_INVLPG_ALL: {
+      if (foreign) return -EPERM;
+      const va = vaOf(arg1Lo, arg1Hi);
+      if (!Number.isNaN(va)) tlb.flushPage(owner, va);
+      return 0;
+    }
+    case MMUEXT_TLB_FLUSH_MULTI:
+    case MMUEXT_INVLPG_MULTI:
+      if (foreign) return -EPERM;
+      return hv.guest.fetch(vaOf(arg2Lo, arg2Hi), vcpuBitmapBytes(vcpu)) ? 0 : -EINVAL;
+    case MMUEXT_FLUSH_CACHE:
+    case MMUEXT_FLUSH_CACHE_GLOBAL:
+      // Only domains with hardware may.
+      return foreign ? -EPERM : -EACCES;
+    case MMUEXT_SET_LDT:
+      return foreign ? -EPERM : setLdt(hv, vcpu, vaOf(arg1Lo, arg1Hi), u64Number(arg2Lo, arg2Hi));
+    case MMUEXT_CLEAR_PAGE:
+      return clearPage(hv, owner, mfn);
+    case MMUEXT_COPY_PAGE:
+      return copyPage(hv, owner, u64Number(arg2Lo, arg2Hi), mfn);
+    case MMUEXT_MARK_SUPER:
+    case MMUEXT_UNMARK_SUPER:
+      return -EOPNOTSUPP;
+    default:
+      return -ENOSYS;
+  }
+}
+
+function setLdt(hv: Hypervisor, vcpu: Vcpu, base: number, entries: number): number {
+  if (entries > MAX_LDT_ENTRIES) return -EINVAL;
+  if (entries > 0 && (!isGuestRange(base, entries * 8) || base % PAGE_BYTES !== 0)) return -EINVAL;
+  if (vcpu.ldtEntries !== entries || vcpu.ldtBase !== base) {
+    releaseLdt(hv, vcpu);
+    vcpu.ldtBase = entries === 0 ? 0 : base;
+    vcpu.ldtEntries = entries;
+  }
+  return 0;
+}
+
+function clearPage(hv: Hypervisor, owner: number, mfn: number): number {
+  if (!takeWritable(hv, owner, mfn)) return -EINVAL;
+  const host = hv.mmu.frames.hostAddress(mfn);
+  hv.mmu.memory.u8.fill(0, host, host + PAGE_BYTES);
+  putWritable(hv, mfn);
+  return 0;
+}
+
+function copyPage(hv: Hypervisor, owner: number, source: number, dest: number): number {
+  const { types, frames, memory } = hv.mmu;
+  if (!types.getPage(source, owner)) return -EINVAL;
+  let rc = -EINVAL;
+  if (takeWritable(hv, owner, dest)) {
+    const from = frames.hostAddress(source);
+    memory.u8.copyWithin(frames.hostAddress(dest), from, from + PAGE_BYTES);
+    putWritable(hv, dest);
+    rc = 0;
+  }
+  types.putPage(source);
+  return rc;
+}
+
+function takeWritable(hv: Hypervisor, owner: number, mfn: number): boolean {
+  const { types, frames } = hv.mmu;
+  if (types.getPageAndType(mfn, PageType.writable, owner) !== 0) return false;
+  frames.noteHostWrite(mfn, 0, PAGE_BYTES);
+  return true;
+}
+
+function putWritable(hv: Hypervisor, mfn: number): void {
+  hv.mmu.types.putPageAndType(mfn);
+}

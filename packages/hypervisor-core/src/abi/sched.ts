@@ -1,0 +1,101 @@
+import {
+  EFAULT,
+  EINVAL,
+  ENOSYS,
+  EPERM,
+  SCHEDOP_block,
+  SCHEDOP_pin_override,
+  SCHEDOP_poll,
+  SCHEDOP_remote_shutdown,
+  SCHEDOP_shutdown,
+  SCHEDOP_shutdown_code,
+  SCHEDOP_watchdog,
+  SCHEDOP_yield,
+} from "@xen-node/xen-abi";
+import { u64Number, vaOf } from "../address.ts";
+import type { Hypervisor } from "../hypervisor.ts";
+import type { Vcpu } from "../vcpu.ts";
+import type { HypercallHandler } from "./hypercall-args.ts";
+
+const MAX_POLL_PORTS = 128;
+const SOON_NS = 100_000_000;
+
+/** sched_op(cmd, argument *) */
+export const schedOp: HypercallHandler = (hv, vcpu, args) => {
+  const { guest } = hv;
+  const va = args.va(1);
+  switch (args.u32(0)) {
+    case SCHEDOP_yield:
+      hv.yieldVcpu();
+      return 0;
+    case SCHEDOP_block:
+      hv.blockVcpu(vcpu);
+      return 0;
+    case SCHEDOP_shutdown:
+      if (!guest.fetch(va, 4)) return -EFAULT;
+      return vcpu.domain.hypercalls.sched.shutdown(guest.u32[0]);
+    case SCHEDOP_shutdown_code:
+      if (!guest.fetch(va, 4)) return -EFAULT;
+      vcpu.domain.shutdownCode = guest.u32[0] & 0xff;
+      return 0;
+    case SCHEDOP_poll:
+      if (!guest.fetch(va, 24)) return -EFAULT;
+      return poll(
+        hv,
+        vcpu,
+        vaOf(guest.u32[0], guest.u32[1]),
+        guest.u32[2],
+        u64Number(guest.u32[4], guest.u32[5]),
+      );
+    case SCHEDOP_remote_shutdown:
+      if (!guest.fetch(va, 8)) return -EFAULT;
+      return vcpu.domain.hypercalls.sched.remoteShutdown(guest.u16[0], guest.u32[1]);
+    case SCHEDOP_watchdog:
+      if (!guest.fetch(va, 8)) return -EFAULT;
+      return hv.watchdogs.operate(vcpu.domain, guest.u32[0], guest.u32[1]);
+    case SCHEDOP_pin_override:
+      return -EPERM;
+    default:
+      return -ENOSYS;
+  }
+};
+
+function poll(hv: Hypervisor, vcpu: Vcpu, portsVa: number, count: number, timeout: number): number {
+  if (count > MAX_POLL_PORTS) return -EINVAL;
+  if (!hv.guest.fetch(portsVa, count * 4)) return -EFAULT;
+  // An upcall that is due ends the wait before it begins.
+  if (hv.events.upcallDue(vcpu.domain.domid, vcpu.id)) return 0;
+  const armed = hv.events.poll(vcpu.domain.domid, vcpu.id, hv.guest.u32, count);
+  if (armed !== 1) return armed;
+  vcpu.polling = true;
+  vcpu.blocked = true;
+  if (timeout !== 0) hv.timers.set(vcpu.pollTimer, timeout);
+  return 0;
+}
+
+/** sched_op of old guests: (cmd, immediate) with yield and block alone, and shutdown(reason). */
+export const schedOpCompat: HypercallHandler = (hv, vcpu, args) => {
+  switch (args.u32(0)) {
+    case SCHEDOP_yield:
+      hv.yieldVcpu();
+      return 0;
+    case SCHEDOP_block:
+      hv.blockVcpu(vcpu);
+      return 0;
+    case SCHEDOP_shutdown:
+      return vcpu.domain.hypercalls.sched.shutdown(args.u32(1));
+    default:
+      return -ENOSYS;
+  }
+};
+
+/** set_timer_op(absolute ns): VIRQ_TIMER at that time, 0 = cancel. */
+export const setTimerOp: HypercallHandler = (hv, vcpu, args) => {
+  if (args.lo[0] === 0 && args.hi[0] === 0) {
+    hv.timers.stop(vcpu.domainTimer);
+  } else {
+    // A negative time comes from a guest whose arithmetic went wrong: it gets a tick soon.
+    hv.timers.set(vcpu.domainTimer, args.hi[0] < 0 ? hv.now() + SOON_NS : args.u64(0));
+  }
+  return 0;
+};

@@ -1,0 +1,133 @@
+import { PageType } from "@xen-node/mmu";
+import {
+  EBUSY,
+  EFAULT,
+  EINVAL,
+  ENOENT,
+  ENOSYS,
+  ETIME,
+  VCPU_SSHOTTMR_future,
+  VCPUOP_down,
+  VCPUOP_get_physid,
+  VCPUOP_get_runstate_info,
+  VCPUOP_initialise,
+  VCPUOP_is_up,
+  VCPUOP_register_runstate_memory_area,
+  VCPUOP_register_vcpu_info,
+  VCPUOP_register_vcpu_time_memory_area,
+  VCPUOP_send_nmi,
+  VCPUOP_set_periodic_timer,
+  VCPUOP_set_singleshot_timer,
+  VCPUOP_stop_periodic_timer,
+  VCPUOP_stop_singleshot_timer,
+  VCPUOP_up,
+} from "@xen-node/xen-abi";
+import { isGuestRange, u64Number, vaOf } from "../address.ts";
+import { GUEST_CONTEXT_BYTES, initialiseVcpu } from "../guest-context.ts";
+import type { Hypervisor } from "../hypervisor.ts";
+import { updateTime, updateTimeArea } from "../pvclock.ts";
+import type { Vcpu } from "../vcpu.ts";
+import type { HypercallHandler } from "./hypercall-args.ts";
+
+const RUNSTATE_BYTES = 48;
+const TIME_BYTES = 32;
+const VCPU_INFO_BYTES = 64;
+const MIN_PERIOD_NS = 1_000_000;
+const MAX_PERIOD_NS = 2 ** 62;
+
+/** vcpu_op(cmd, vcpu, argument *) */
+export const vcpuOp: HypercallHandler = (hv, vcpu, args) => {
+  const target = vcpu.domain.vcpus[args.u32(1)];
+  if (target === undefined) return -ENOENT;
+  const { guest } = hv;
+  const va = args.va(2);
+  switch (args.u32(0)) {
+    case VCPUOP_is_up:
+      return target.down ? 0 : 1;
+    case VCPUOP_initialise: {
+      if (!guest.fetch(va, GUEST_CONTEXT_BYTES)) return -EFAULT;
+      const copy = guest.scratch.slice(0, GUEST_CONTEXT_BYTES);
+      return initialiseVcpu(hv, target, new DataView(copy.buffer));
+    }
+    case VCPUOP_up:
+      if (!target.initialised) return -EINVAL;
+      hv.bringUp(target);
+      return 0;
+    case VCPUOP_down:
+      hv.takeDown(target);
+      return 0;
+    case VCPUOP_get_runstate_info:
+      target.runstate.encode(guest.view, hv.now(), false);
+      return guest.store(va, RUNSTATE_BYTES) ? 0 : -EFAULT;
+    case VCPUOP_register_runstate_memory_area: {
+      if (!guest.fetch(va, 8)) return -EFAULT;
+      const area = vaOf(guest.u32[0], guest.u32[1]);
+      if (!isGuestRange(area, RUNSTATE_BYTES)) return -EFAULT;
+      target.runstate.areaVa = area === 0 ? Number.NaN : area;
+      hv.writeRunstate(target);
+      return 0;
+    }
+    case VCPUOP_set_periodic_timer: {
+      if (!guest.fetch(va, 8)) return -EFAULT;
+      const period = u64Number(guest.u32[0], guest.u32[1]);
+      if (period < MIN_PERIOD_NS || period > MAX_PERIOD_NS) return -EINVAL;
+      target.periodicNs = period;
+      hv.timers.set(target.periodicTimer, hv.now() + period);
+      return 0;
+    }
+    case VCPUOP_stop_periodic_timer:
+      target.periodicNs = 0;
+      hv.timers.stop(target.periodicTimer);
+      return 0;
+    case VCPUOP_set_singleshot_timer: {
+      if (target !== vcpu) return -EINVAL;
+      if (!guest.fetch(va, 12)) return -EFAULT;
+      const timeout = u64Number(guest.u32[0], guest.u32[1]);
+      if ((guest.u32[2] & VCPU_SSHOTTMR_future) !== 0 && timeout < hv.now()) return -ETIME;
+      hv.timers.set(target.singleshotTimer, timeout);
+      return 0;
+    }
+    case VCPUOP_stop_singleshot_timer:
+      if (target !== vcpu) return -EINVAL;
+      hv.timers.stop(target.singleshotTimer);
+      return 0;
+    case VCPUOP_register_vcpu_info:
+      if (!guest.fetch(va, 16)) return -EFAULT;
+      return registerVcpuInfo(hv, vcpu, target, u64Number(guest.u32[0], guest.u32[1]), guest.u32[2]);
+    case VCPUOP_send_nmi:
+      target.nmiPending = true;
+      hv.wake(target);
+      return 0;
+    case VCPUOP_register_vcpu_time_memory_area: {
+      if (!guest.fetch(va, 8)) return -EFAULT;
+      const area = vaOf(guest.u32[0], guest.u32[1]);
+      if (!isGuestRange(area, TIME_BYTES)) return -EFAULT;
+      target.timeAreaVa = area === 0 ? Number.NaN : area;
+      updateTimeArea(hv, target);
+      return 0;
+    }
+    case VCPUOP_get_physid:
+      // Only for vcpus that are pinned to a processor.
+      return -EINVAL;
+    default:
+      return -ENOSYS;
+  }
+};
+
+function registerVcpuInfo(hv: Hypervisor, caller: Vcpu, target: Vcpu, mfn: number, offset: number): number {
+  if (offset > 4096 - VCPU_INFO_BYTES || (offset & 7) !== 0) return -EINVAL;
+  if (target !== caller && !target.down) return -EINVAL;
+  if (target.vcpuInfoMfn !== 0) return -EBUSY;
+  const { types, frames } = hv.mmu;
+  const { domid } = target.domain;
+  if (types.getPageAndType(mfn, PageType.writable, domid) !== 0) return -EINVAL;
+  const rc = hv.events.registerVcpuInfo(domid, target.id, frames.hostAddress(mfn) + offset);
+  if (rc !== 0) {
+    types.putPageAndType(mfn);
+    return rc;
+  }
+  target.vcpuInfoMfn = mfn;
+  target.infoHost = hv.events.vcpuInfo(domid, target.id);
+  updateTime(hv, target);
+  return 0;
+}

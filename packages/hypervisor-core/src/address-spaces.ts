@@ -1,0 +1,80 @@
+import { PageType } from "@xen-node/mmu";
+import { GS } from "@xen-node/x86-cpu";
+import { EINVAL, ERESTART } from "@xen-node/xen-abi";
+import type { Hypervisor } from "./hypervisor.ts";
+import type { Vcpu } from "./vcpu.ts";
+
+/** Page-table entries to check or let go in one step of work that can be continued: about a millisecond. */
+export const TABLE_WORK = 65536;
+
+/** The page-table roots of vcpus: which are loaded, what references they hold, and the kernel/user toggle. */
+export class AddressSpaces {
+  constructor(private readonly hv: Hypervisor) {}
+
+  /** Takes a root's references: 0, -EINVAL, or -ERESTART when validation has to go on later. */
+  private take(vcpu: Vcpu, mfn: number): number {
+    const rc = this.hv.mmu.types.getPageAndType(mfn, PageType.l4, vcpu.domain.domid, TABLE_WORK);
+    return rc === 0 || rc === -ERESTART ? rc : -EINVAL;
+  }
+
+  /** What is left to do after this is done before the domain runs on (`PageTypes.continueWork`). */
+  private put(mfn: number): void {
+    if (mfn !== 0) this.hv.mmu.types.putPageAndType(mfn, TABLE_WORK);
+  }
+
+  /** MMUEXT_NEW_BASEPTR and writes to CR3: `mfn` becomes the kernel root of a vcpu. 0, -EINVAL, -ERESTART. */
+  setKernelRoot(vcpu: Vcpu, mfn: number): number {
+    const old = vcpu.guestTable;
+    if (mfn !== old) {
+      const rc = this.take(vcpu, mfn);
+      if (rc !== 0) return rc;
+      vcpu.guestTable = mfn;
+    }
+    if (vcpu.kernelMode && this.hv.isLoaded(vcpu)) this.enter(vcpu);
+    if (mfn !== old) this.put(old);
+    return 0;
+  }
+
+  /** MMUEXT_NEW_USER_BASEPTR: the root of guest user mode, 0 = none. 0, -EINVAL, -ERESTART. */
+  setUserRoot(vcpu: Vcpu, mfn: number): number {
+    const old = vcpu.guestTableUser;
+    if (mfn === old) return 0;
+    if (mfn !== 0) {
+      const rc = this.take(vcpu, mfn);
+      if (rc !== 0) return rc;
+    }
+    vcpu.guestTableUser = mfn;
+    if (!vcpu.kernelMode && mfn !== 0 && this.hv.isLoaded(vcpu)) this.enter(vcpu);
+    this.put(old);
+    return 0;
+  }
+
+  /** Gives both roots back; the vcpu does not run again. */
+  release(vcpu: Vcpu): void {
+    const { guestTable, guestTableUser } = vcpu;
+    vcpu.guestTable = vcpu.guestTableUser = 0;
+    this.put(guestTable);
+    this.put(guestTableUser);
+  }
+
+  /** Makes the loaded vcpu's active root the processor's. */
+  enter(vcpu: Vcpu): void {
+    const { hv } = this;
+    const root = vcpu.activeRoot;
+    const bank = hv.mmu.tlb.activate(vcpu.domain.domid, root);
+    hv.guest.bank = bank;
+    hv.processor.setAddressSpace(bank, root);
+  }
+
+  /** Guest kernel <-> guest user: the other root, the other GS base. */
+  toggle(vcpu: Vcpu): void {
+    const { regs } = this.hv;
+    const lo = regs.baseLo(GS);
+    const hi = regs.baseHi(GS);
+    regs.setBase(GS, vcpu.gsBaseShadowLo, vcpu.gsBaseShadowHi);
+    vcpu.gsBaseShadowLo = lo;
+    vcpu.gsBaseShadowHi = hi;
+    vcpu.kernelMode = !vcpu.kernelMode;
+    if (vcpu.activeRoot !== 0) this.enter(vcpu);
+  }
+}

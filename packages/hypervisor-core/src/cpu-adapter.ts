@@ -1,0 +1,101 @@
+import { Cpu, type CpuidModel, type CpuidResult, X8664V2Cpuid } from "@xen-node/x86-cpu";
+import { isXenLeaf, xenLeaf } from "./cpuid.ts";
+import type { Hypervisor } from "./hypervisor.ts";
+import type { Processor } from "./processor.ts";
+import { TSC_KHZ } from "./pvclock.ts";
+
+/** VME, PSE, MTRR, PGE, PSE36: what Xen hides from PV guests, whose page tables have neither large nor global pages. */
+const HIDDEN_EDX = (1 << 1) | (1 << 3) | (1 << 12) | (1 << 13) | (1 << 17);
+
+function withoutPagingFeatures(leaf: number, result: CpuidResult): CpuidResult {
+  if (leaf !== 1 && leaf >>> 0 !== 0x80000001) return result;
+  return { ...result, edx: (result.edx & ~HIDDEN_EDX) >>> 0 };
+}
+
+/** A processor's CPUID with the hypervisor's leaves in it. */
+class HypervisorCpuid implements CpuidModel {
+  private readonly words = new Uint32Array(4);
+
+  constructor(private readonly inner: CpuidModel) {}
+
+  cpuid(leaf: number, subleaf: number): CpuidResult {
+    if (!isXenLeaf(leaf)) return withoutPagingFeatures(leaf, this.inner.cpuid(leaf, subleaf));
+    xenLeaf(leaf, subleaf, this.words);
+    const [eax, ebx, ecx, edx] = this.words;
+    return { eax, ebx, ecx, edx };
+  }
+}
+
+/** The interpreter of @xen-node/x86-cpu as the hypervisor's processor. */
+class CpuProcessor implements Processor {
+  readonly cpu: Cpu;
+  private readonly model: CpuidModel;
+
+  constructor(hv: Hypervisor) {
+    // CR4.OSXSAVE is always on in the processor, whatever a guest sees of CR4.
+    this.model = new HypervisorCpuid(hv.cpuidModel ?? new X8664V2Cpuid(() => true, TSC_KHZ));
+    this.cpu = new Cpu(hv.mmu, {
+      cpuid: this.model,
+      hooks: {
+        rdtsc: () => hv.now(),
+        readDescriptor: (selector) => this.readDescriptor(hv, selector),
+        onMissingInstruction: (mnemonic) => {
+          const domain = hv.current?.domain;
+          if (domain !== undefined) hv.logOnce(domain, "cpu", `instruction without semantics: ${mnemonic}`, "warning");
+        },
+      },
+    });
+  }
+
+  private readDescriptor(hv: Hypervisor, selector: number): boolean {
+    if (hv.current === undefined || !hv.descriptors.read(hv.current, selector)) return false;
+    this.cpu.descriptorLo = hv.descriptors.lo;
+    this.cpu.descriptorHi = hv.descriptors.hi;
+    return true;
+  }
+
+  get retired(): number {
+    return this.cpu.retired;
+  }
+
+  run(budget: number): number {
+    return this.cpu.run(budget);
+  }
+
+  setAddressSpace(bank: number, l4Mfn: number): void {
+    this.cpu.setAddressSpace(bank, l4Mfn);
+  }
+
+  saveContext(dst: Uint8Array): void {
+    this.cpu.saveContext(dst);
+  }
+
+  loadContext(src: Uint8Array): void {
+    this.cpu.loadContext(src);
+  }
+
+  get rflags(): number {
+    return this.cpu.state.rflags;
+  }
+
+  set rflags(value: number) {
+    this.cpu.state.rflags = value;
+  }
+
+  cpuid(leaf: number, subleaf: number, out: Uint32Array): void {
+    const result = this.model.cpuid(leaf, subleaf);
+    out[0] = result.eax;
+    out[1] = result.ebx;
+    out[2] = result.ecx;
+    out[3] = result.edx;
+  }
+
+  setTscAux(value: number): void {
+    this.cpu.tscAux = value;
+  }
+}
+
+/** The default processor of a hypervisor. */
+export function createProcessor(hv: Hypervisor): Processor {
+  return new CpuProcessor(hv);
+}

@@ -1,0 +1,97 @@
+import type { Symbolizer } from "./crash.ts";
+import type { DomainDebugger } from "./debugger.ts";
+import type { Hypercalls } from "./hypercalls/interface.ts";
+import { SpeakerTimer } from "./io-ports.ts";
+import type { Vcpu } from "./vcpu.ts";
+
+/** "running" includes paused; "shutdown" keeps its memory until destroyed; "dying" is being taken apart. */
+export type DomainState = "running" | "shutdown" | "dying" | "destroyed";
+
+/** One range of the memory map that XENMEM_memory_map reports (e820 type 1 = RAM). Bytes. */
+export interface MemoryMapEntry {
+  address: number;
+  size: number;
+  type: number;
+}
+
+/** How to create a domain. */
+export interface DomainConfig {
+  /** Chosen by the hypervisor (from 1) if absent. */
+  domid?: number;
+  kind: "pv" | "typescript";
+  name?: string;
+  /** Most frames it may own. */
+  maxPages: number;
+  /** Default 1. */
+  vcpus?: number;
+  /** May act on other domains, as Dom0. Default: only a TypeScript domain 0. */
+  privileged?: boolean;
+  /** May write to the hypervisor's console by console_io. Default false. */
+  consoleIo?: boolean;
+  maxGrantFrames?: number;
+  maxMaptrackFrames?: number;
+  /** Highest event channel port. Default as xl: 1023. */
+  maxEventChannel?: number;
+  /** TypeScript domains: called once for each pending port, from the run loop, never inside a hypercall. */
+  onEvent?(port: number): void;
+}
+
+/** A domain: its identity, limits and vcpus. Created by `Hypervisor.createDomain`. */
+export class Domain {
+  state: DomainState = "running";
+  /** Set when state left "running" by a shutdown or crash: SHUTDOWN_*. */
+  shutdownReason: number | undefined;
+  /** SCHEDOP_shutdown_code: what a later shutdown is to be counted as. */
+  shutdownCode: number | undefined;
+  /** Domains start paused, as Xen's do: `unpauseDomain` after building. */
+  pauseCount = 1;
+  vcpus: Vcpu[] = [];
+  hypercalls!: Hypercalls;
+  /** Frames it owns now. */
+  totalPages = 0;
+  maxPages: number;
+  /** mfn of shared_info, 0 for TypeScript domains. Its machine address goes into start_info. */
+  sharedInfoMfn = 0;
+  /** XENMEM_memory_map; one RAM range up to maxPages unless set. */
+  memoryMap: MemoryMapEntry[];
+  /** VMASST_TYPE_* that are on. */
+  readonly vmAssists = new Set<number>();
+  /** PCI configuration address register (port 0xCF8). */
+  pciConfigAddress = 0;
+  readonly speakerTimer = new SpeakerTimer();
+  debugger: DomainDebugger | undefined;
+  symbolizer: Symbolizer | undefined;
+  /** TypeScript domains: ports to hand to `onEvent`, oldest first. */
+  readonly eventQueue: number[] = [];
+  /** TypeScript domains: frames mapped by grant, with how often. */
+  readonly mappedFrames = new Map<number, number>();
+  /** Things already logged once ("hypercall 27"). */
+  readonly loggedOnce = new Set<string>();
+  readonly name: string;
+  readonly kind: "pv" | "typescript";
+  readonly privileged: boolean;
+  readonly consoleIo: boolean;
+  readonly onEvent: ((port: number) => void) | undefined;
+  /** Frames of the hypervisor's that die with the domain. */
+  readonly xenFrames: number[] = [];
+  /** Where preemptible destruction stands. */
+  teardownStage = 0;
+  teardownCursor = 0;
+
+  constructor(
+    readonly domid: number,
+    readonly config: DomainConfig,
+  ) {
+    this.kind = config.kind;
+    this.name = config.name ?? (domid === 0 ? "Domain-0" : `domain-${domid}`);
+    this.maxPages = config.maxPages;
+    this.privileged = config.privileged ?? (config.kind === "typescript" && domid === 0);
+    this.consoleIo = config.consoleIo ?? false;
+    this.onEvent = config.onEvent;
+    this.memoryMap = [{ address: 0, size: config.maxPages * 4096, type: 1 }];
+  }
+
+  get paused(): boolean {
+    return this.pauseCount > 0;
+  }
+}

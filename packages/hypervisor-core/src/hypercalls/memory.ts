@@ -1,0 +1,71 @@
+import { FrameFlags } from "@xen-node/mmu";
+import { ENOMEM } from "@xen-node/xen-abi";
+import type { Domain } from "../domain.ts";
+import { targetDomain } from "../foreign-domain.ts";
+import type { Hypervisor } from "../hypervisor.ts";
+import type { MemoryCalls } from "./interface.ts";
+
+/** Memory operations of one domain. */
+export class DomainMemory implements MemoryCalls {
+  constructor(
+    private readonly hv: Hypervisor,
+    private readonly domain: Domain,
+  ) {}
+
+  maximumRamPage(): number {
+    return this.hv.mmu.frames.endMfn - 1;
+  }
+
+  currentReservation(domid: number): number {
+    const target = targetDomain(this.hv, this.domain, domid);
+    return typeof target === "number" ? target : target.totalPages;
+  }
+
+  maximumReservation(domid: number): number {
+    const target = targetDomain(this.hv, this.domain, domid);
+    return typeof target === "number" ? target : target.maxPages;
+  }
+
+  /** Highest guest frame number, as the guest's own shared_info says. */
+  maximumGpfn(domid: number): number {
+    const target = targetDomain(this.hv, this.domain, domid);
+    if (typeof target === "number") return target;
+    if (target.sharedInfoMfn === 0) return target.maxPages - 1;
+    const at = this.hv.mmu.frames.hostAddress(target.sharedInfoMfn) + 3088;
+    const { view } = this.hv.mmu.memory;
+    return view.getUint32(at + 4, true) * 0x100000000 + view.getUint32(at, true);
+  }
+
+  increaseReservation(): number {
+    return this.allocate(this.domain);
+  }
+
+  decreaseReservation(mfn: number): number {
+    return this.release(this.domain, mfn);
+  }
+
+  /** One zero-filled frame for a domain within its limit: mfn or -ENOMEM. */
+  allocate(domain: Domain): number {
+    if (domain.totalPages >= domain.maxPages || domain.state !== "running") return -ENOMEM;
+    const mfn = this.hv.mmu.frames.alloc(domain.domid);
+    if (mfn < 0) return -ENOMEM;
+    domain.totalPages++;
+    return mfn;
+  }
+
+  /** Takes a frame back from its domain; it is free once nobody refers to it. 0 or -EINVAL. */
+  release(domain: Domain, mfn: number): number {
+    const rc = this.hv.mmu.types.releaseFrame(mfn, domain.domid);
+    if (rc === 0) domain.totalPages--;
+    return rc;
+  }
+
+  frameBytes(mfn: number): Uint8Array | undefined {
+    const { frames, memory } = this.hv.mmu;
+    if (this.domain.kind !== "typescript" || !frames.exists(mfn)) return undefined;
+    const mine = frames.owner[mfn] === this.domain.domid && (frames.flags[mfn] & FrameFlags.allocated) !== 0;
+    if (!mine && !this.domain.mappedFrames.has(mfn)) return undefined;
+    const host = frames.hostAddress(mfn);
+    return memory.u8.subarray(host, host + 4096);
+  }
+}

@@ -1,0 +1,18 @@
+export type { BootState } from "./guest-context.ts";
+export * from "./builder/index.ts";
+export * from "./clock.ts";
+export type { CrashDump, Symbolizer } from "./crash.ts";
+export type * from "./debugger.ts";
+export { Domain, type DomainConfig, type DomainState, type MemoryMapEntry } from "./domain.ts";
+export type * from "./hypercalls/interface.ts";
+export { type DomainListener, Hypervisor, type HypervisorOptions } from "./hypervisor.ts";
+export * from "./log.ts";
+export type { Processor } from "./processor.ts";
+export { TSC_KHZ } from "./pvclock.ts";
+export * from "./random.ts";
+export { RoundRobinScheduler, type Scheduler } from "./scheduler.ts";
+export { Timer, Timers } from "./timers.ts";
+export { TraceKind, type TraceRecord, TraceRing } from "./trace.ts";
+export { type ChromeTraceEvent, exportChromeTrace, type TraceNames } from "./trace-export.ts";
+export { Vcpu, type VcpuState } from "./vcpu.ts";
+export { XEN_EXTRAVERSION, XEN_VERSION } from "./xen-identity.ts";

@@ -1,0 +1,73 @@
+import { vaOf } from "./address.ts";
+import { injectException } from "./bounce.ts";
+import type { Hypervisor } from "./hypervisor.ts";
+import { Gpr } from "./registers.ts";
+import { loadCodeSegment, loadStackSegment } from "./segments.ts";
+import type { Vcpu } from "./vcpu.ts";
+
+const IF = 0x200;
+const UPCALL_MASK = 1;
+const VGCF_IN_SYSCALL = 0x100;
+const FRAME_BYTES = 72;
+/** Bits that the hypervisor owns, whatever the frame says: IOPL, VM; bit 1 is always set. */
+const RFLAGS_FORBIDDEN = 0x3000 | 0x20000 | 0x8 | 0x20 | 0x8000;
+const RFLAGS_DEFINED = 0x3fffff;
+
+/**
+ * HYPERVISOR_iret of a 64-bit guest: rax, r11, rcx, flags, rip, cs, rflags, rsp, ss at the guest's rsp
+ * (xen/include/public/arch-x86/xen-x86_64.h, struct iret_context). A CS with RPL 3 returns to guest user mode.
+ */
+export function hypercallIret(hv: Hypervisor, vcpu: Vcpu): void {
+  const { regs, guest } = hv;
+  const sp = regs.va(Gpr.rsp);
+  if (!guest.fetch(sp, FRAME_BYTES)) {
+    hv.crashDomain(vcpu, "iret frame could not be read");
+    return;
+  }
+  const f = guest.u32;
+  const raxLo = f[0];
+  const raxHi = f[1];
+  const r11Lo = f[2];
+  const r11Hi = f[3];
+  const rcxLo = f[4];
+  const rcxHi = f[5];
+  const flags = f[6];
+  const ripLo = f[8];
+  const ripHi = f[9];
+  const cs = f[10] & 0xffff;
+  const rflags = f[12];
+  const rspLo = f[14];
+  const rspHi = f[15];
+  const ss = f[16] & 0xffff;
+
+  if ((cs & 3) === 3) {
+    if (vcpu.guestTableUser === 0) {
+      hv.crashDomain(vcpu, "iret to user mode without a user page-table root");
+      return;
+    }
+    hv.addressSpaces.toggle(vcpu);
+  }
+  const newFlags = (rflags & RFLAGS_DEFINED & ~RFLAGS_FORBIDDEN) | IF | 2;
+  regs.setRip(ripLo, ripHi);
+  regs.rflags = newFlags;
+  regs.set(Gpr.rsp, rspLo, rspHi);
+  regs.set(Gpr.rax, raxLo, raxHi);
+  if ((flags & VGCF_IN_SYSCALL) !== 0) {
+    regs.set(Gpr.rcx, ripLo, ripHi);
+    regs.set(Gpr.r11, newFlags, 0);
+  } else {
+    regs.set(Gpr.rcx, rcxLo, rcxHi);
+    regs.set(Gpr.r11, r11Lo, r11Hi);
+  }
+  vcpu.nmiMasked = false;
+  const info = vcpu.infoHost;
+  if (info !== 0) hv.mmu.memory.u8[info + UPCALL_MASK] = (rflags & IF) !== 0 ? 0 : 1;
+
+  const codeFault = loadCodeSegment(hv, vcpu, cs | 3);
+  const fault = codeFault !== 0 ? codeFault : loadStackSegment(hv, vcpu, ss | 3);
+  if (fault !== 0) {
+    injectException(hv, vcpu, fault, true, (codeFault !== 0 ? cs : ss) & ~3);
+  } else if (Number.isNaN(vaOf(ripLo, ripHi))) {
+    injectException(hv, vcpu, 13, true, 0);
+  }
+}

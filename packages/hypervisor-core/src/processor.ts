@@ -1,0 +1,17 @@
+/** What the hypervisor needs of a processor: `Cpu` of @xen-node/x86-cpu through a thin adapter, or a stand-in in tests. */
+export interface Processor {
+  /** Instructions retired since construction, exact at every exit and inside hooks. */
+  readonly retired: number;
+  /** Runs up to `budget` instructions of the loaded context and says why it stopped (ExitReason). `run(1)` runs one. */
+  run(budget: number): number;
+  /** Selects the soft-TLB bank and page-table root. */
+  setAddressSpace(bank: number, l4Mfn: number): void;
+  saveContext(dst: Uint8Array): void;
+  loadContext(src: Uint8Array): void;
+  /** RFLAGS of the loaded context, all bits. */
+  rflags: number;
+  /** Fills `out` with eax, ebx, ecx, edx of the model, without the hypervisor leaves. */
+  cpuid(leaf: number, subleaf: number, out: Uint32Array): void;
+  /** IA32_TSC_AUX of the loaded context changed. */
+  setTscAux?(value: number): void;
+}

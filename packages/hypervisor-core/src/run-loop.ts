@@ -1,0 +1,154 @@
+import { ExitReason } from "@xen-node/x86-cpu";
+import { RUNSTATE_running } from "@xen-node/xen-abi";
+import { TABLE_WORK } from "./address-spaces.ts";
+import { WallClock } from "./clock.ts";
+import type { DomainLifecycle } from "./domain-lifecycle.ts";
+import type { Hypervisor } from "./hypervisor.ts";
+import { updateTime } from "./pvclock.ts";
+import { TraceKind } from "./trace.ts";
+import { deliverPending, handleExit } from "./traps.ts";
+import type { VcpuWakeups } from "./vcpu-wakeups.ts";
+import type { Vcpu } from "./vcpu.ts";
+
+/** Most instructions between two looks at the clock. */
+const CHUNK = 50_000;
+/** What an exit counts in a slice, in instructions, so that a guest that only exits has no endless slice either. */
+const EXIT_COST = 200;
+/** Exits between two looks at the clock. */
+const EXITS_PER_CLOCK = 64;
+const MIN_BUDGET = 200;
+
+/** Gives the processor to vcpus in turn, and everything else its due in between. */
+export class RunLoop {
+  /** The running vcpu wants its slice to end. */
+  yielded = false;
+  /** Time at the last look at the clock, ns. */
+  private lastNow = 0;
+  /** `runSlice` is at work. */
+  active = false;
+
+  constructor(
+    private readonly hv: Hypervisor,
+    private readonly lifecycle: DomainLifecycle,
+    private readonly wakeups: VcpuWakeups,
+  ) {}
+
+  /** See `Hypervisor.runSlice`. */
+  runSlice(maxNs: number): number {
+    if (this.active) throw new Error("runSlice is not reentrant");
+    this.active = true;
+    try {
+      return this.run(maxNs);
+    } finally {
+      this.active = false;
+    }
+  }
+
+  private run(maxNs: number): number {
+    const { hv } = this;
+    const end = hv.now() + maxNs;
+    for (;;) {
+      const destroying = this.lifecycle.destroyStep();
+      const now = hv.now();
+      hv.timers.expire(now);
+      this.deliverToTypescript();
+      const vcpu = hv.scheduler.pick();
+      if (vcpu === undefined) {
+        if (this.lifecycle.hasEvents) continue;
+        if (destroying) {
+          if (hv.now() >= end) return 0;
+          continue;
+        }
+        const next = hv.timers.next;
+        if (next === Number.POSITIVE_INFINITY) return next;
+        const wait = next - hv.now();
+        if (wait > 0 && !hv.clock.skipTo(next)) return wait;
+      } else if (vcpu.runnable) {
+        this.runVcpu(vcpu, Math.min(end, now + hv.scheduler.sliceNs(vcpu)));
+        if (vcpu.runnable) hv.scheduler.add(vcpu);
+      }
+      if (hv.now() >= end) return 0;
+    }
+  }
+
+  /** Calls `onEvent` of TypeScript domains for the ports that became pending. */
+  private deliverToTypescript(): void {
+    for (const domain of this.lifecycle.withEvents()) {
+      const ports = domain.eventQueue.splice(0);
+      for (const port of ports) {
+        if (domain.state !== "running") break;
+        try {
+          domain.onEvent?.(port);
+        } catch (error) {
+          this.hv.log.log("error", "event", `d${domain.domid}: handler of port ${port} failed: ${describe(error)}`);
+        }
+      }
+    }
+  }
+
+  private runVcpu(vcpu: Vcpu, sliceEnd: number): void {
+    const { hv } = this;
+    const { clock } = hv;
+    hv.load(vcpu);
+    vcpu.running = true;
+    this.yielded = false;
+    const start = hv.now();
+    const before = hv.processor.retired;
+    this.lastNow = start;
+    vcpu.runstate.change(RUNSTATE_running, start);
+    if (hv.trace.enabled) hv.traceEvent(TraceKind.scheduleIn, vcpu, 0, 0, 0);
+    try {
+      this.wakeups.catchUpPeriodic(vcpu);
+      updateTime(hv, vcpu);
+      this.wakeups.writeRunstate(vcpu);
+      hv.addressSpaces.enter(vcpu);
+      this.serve(vcpu, sliceEnd);
+    } catch (error) {
+      hv.log.log("error", "domain", `d${vcpu.domain.domid}: serving it failed: ${describe(error)}`);
+      hv.crashDomain(vcpu, "the hypervisor failed while serving it");
+    }
+    vcpu.running = false;
+    const now = hv.now();
+    const retired = hv.processor.retired - before;
+    vcpu.retired += retired;
+    if (clock instanceof WallClock) clock.observe(retired, now - start);
+    this.wakeups.settle(vcpu, now);
+    if (hv.trace.enabled) hv.traceEvent(TraceKind.scheduleOut, vcpu, vcpu.runstate.state, 0, 0);
+  }
+
+  private serve(vcpu: Vcpu, sliceEnd: number): void {
+    const { hv } = this;
+    const { types } = hv.mmu;
+    const { domid } = vcpu.domain;
+    let left = hv.clock.instructionsIn(sliceEnd - hv.now());
+    let exits = 0;
+    while (vcpu.runnable && !this.yielded) {
+      if (types.hasWork(domid) && types.continueWork(domid, TABLE_WORK) !== 0) return;
+      deliverPending(hv, vcpu);
+      if (!vcpu.runnable) return;
+      const before = hv.processor.retired;
+      const reason = hv.processor.run(Math.max(MIN_BUDGET, Math.min(left, CHUNK, this.untilTimer())));
+      left -= hv.processor.retired - before + EXIT_COST;
+      if (reason !== ExitReason.BUDGET) handleExit(hv, vcpu, reason);
+      if (reason === ExitReason.BUDGET || left <= 0 || (++exits & (EXITS_PER_CLOCK - 1)) === 0) {
+        const now = hv.now();
+        this.lastNow = now;
+        hv.timers.expire(now);
+        if (now >= sliceEnd || left <= 0) return;
+      }
+    }
+  }
+
+  /** Instructions until the next timer is due. */
+  private untilTimer(): number {
+    const { next } = this.hv.timers;
+    if (next === Number.POSITIVE_INFINITY) return CHUNK;
+    const wait = next - this.lastNow;
+    return wait <= 0 ? MIN_BUDGET : this.hv.clock.instructionsIn(wait);
+  }
+}
+
+/** One line for an unexpected exception. */
+export function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

@@ -1,0 +1,206 @@
+import { CS, DR6, ExitReason, SS } from "@xen-node/x86-cpu";
+import {
+  FLAT_KERNEL_SS,
+  FLAT_RING3_CS32,
+  FLAT_RING3_CS64,
+  FLAT_USER_SS,
+} from "@xen-node/xen-abi";
+import { BounceFlag, bounce, injectException } from "./bounce.ts";
+import type { Hypervisor } from "./hypervisor.ts";
+import { forcedCpuidLength } from "./instruction.ts";
+import { emulateCpuid, emulatePrivileged } from "./privileged.ts";
+import { handlePageFault } from "./ptwr.ts";
+import { Gpr } from "./registers.ts";
+import { loadKernelSegments } from "./segments.ts";
+import { TraceKind } from "./trace.ts";
+import { NMI_VECTOR } from "./trap-table.ts";
+import type { Vcpu } from "./vcpu.ts";
+
+const DB = 1;
+const BP = 3;
+const OF = 4;
+const UD = 6;
+const NM = 7;
+const GP = 13;
+const PF = 14;
+const INT80 = 0x80;
+const DF_FLAG = 0x400;
+const SYSCALL_LENGTH = 2;
+
+/** Turns one exit of the processor into what Xen does about it. BUDGET and STOPPED need nothing. */
+export function handleExit(hv: Hypervisor, vcpu: Vcpu, exit: number): void {
+  let reason = exit;
+  // A page-table write that was emulated may itself end in another exit; that one cannot be such a write again.
+  for (let guard = 0; guard < 4; guard++) {
+    if (hv.trace.enabled) hv.traceEvent(TraceKind.exit, vcpu, reason, hv.regs.exitVector, hv.regs.rip);
+    switch (reason) {
+      case ExitReason.EXCEPTION:
+        if (hv.regs.exitVector === PF) {
+          reason = handlePageFault(hv, vcpu, hv.regs.exitErrorCode);
+          continue;
+        }
+        handleException(hv, vcpu, hv.regs.exitVector);
+        return;
+      case ExitReason.SYSCALL:
+        handleSyscall(hv, vcpu);
+        return;
+      case ExitReason.PRIVILEGED:
+        emulatePrivileged(hv, vcpu, 0);
+        return;
+      case ExitReason.SOFT_INT:
+        handleSoftwareInterrupt(hv, vcpu, hv.regs.exitVector, hv.regs.exitLength);
+        return;
+      case ExitReason.SYSENTER:
+        handleSysenter(hv, vcpu);
+        return;
+      default:
+        return;
+    }
+  }
+}
+
+function handleException(hv: Hypervisor, vcpu: Vcpu, vector: number): void {
+  const { regs } = hv;
+  switch (vector) {
+    case DB:
+      if (hv.debuggerTook(vcpu, DB)) return;
+      break;
+    case UD: {
+      const length = forcedCpuidLength(hv);
+      if (length > 0) {
+        emulateCpuid(hv, length);
+        return;
+      }
+      break;
+    }
+    case NM:
+      if (vcpu.taskSwitched) {
+        hv.control.setTaskSwitched(vcpu, false);
+        injectException(hv, vcpu, NM, false, 0);
+      }
+      return;
+    case GP:
+      emulatePrivileged(hv, vcpu, regs.exitErrorCode);
+      return;
+    default:
+      break;
+  }
+  injectException(hv, vcpu, vector, regs.exitHasErrorCode, regs.exitErrorCode);
+}
+
+/** INT n, INT3, INTO: RIP is at the instruction. */
+function handleSoftwareInterrupt(hv: Hypervisor, vcpu: Vcpu, vector: number, length: number): void {
+  if (vector === DB) {
+    // INT1 raises #DB as a trap.
+    hv.regs.advance(length);
+    if (!hv.debuggerTook(vcpu, DB)) injectException(hv, vcpu, DB, false, 0);
+    return;
+  }
+  if (vector === BP) {
+    hv.regs.advance(length);
+    if (!hv.debuggerTook(vcpu, BP)) injectException(hv, vcpu, BP, false, 0);
+    return;
+  }
+  if (vector === OF) {
+    hv.regs.advance(length);
+    injectException(hv, vcpu, OF, false, 0);
+    return;
+  }
+  if (vector === INT80) {
+    // Reached through a gate of its own: no DPL check.
+    if (vcpu.traps.address[INT80] === 0) {
+      injectException(hv, vcpu, GP, true, INT80 * 8 + 2);
+      return;
+    }
+    hv.regs.advance(length);
+    injectException(hv, vcpu, INT80, false, 0);
+    return;
+  }
+  const dpl = vcpu.traps.dpl(vector);
+  const allowed = vcpu.traps.address[vector] !== 0 && dpl >= (vcpu.kernelMode ? 1 : 3);
+  if (!allowed) {
+    injectException(hv, vcpu, GP, true, vector * 8 + 2);
+    return;
+  }
+  hv.regs.advance(length);
+  injectException(hv, vcpu, vector, false, 0);
+}
+
+/** SYSCALL: a hypercall from the guest kernel, a system call from guest user mode. */
+function handleSyscall(hv: Hypervisor, vcpu: Vcpu): void {
+  const { regs } = hv;
+  const is64 = regs.is64Bit;
+  if (vcpu.kernelMode && is64) {
+    hv.dispatcher.hypercall(vcpu);
+    return;
+  }
+  const { callbacks } = vcpu;
+  const handler = is64 ? callbacks.syscall : callbacks.syscall32;
+  if (handler === 0 || vcpu.kernelMode) {
+    injectException(hv, vcpu, UD, false, 0);
+    return;
+  }
+  regs.advance(SYSCALL_LENGTH);
+  regs.set(Gpr.rcx, regs.ripLo, regs.ripHi);
+  regs.set(Gpr.r11, regs.rflags, 0);
+  // SYSCALL loses the selectors: the frame shows the flat ones.
+  regs.setSegment(CS, is64 ? FLAT_RING3_CS64 : FLAT_RING3_CS32, 0, 0xffffffff, regs.attributes(CS));
+  regs.setSegment(SS, FLAT_USER_SS, 0, 0xffffffff, regs.attributes(SS));
+  const masks = is64 ? callbacks.syscallMasksEvents : callbacks.syscall32MasksEvents;
+  enterSystemCall(hv, vcpu, handler, masks);
+}
+
+/** SYSENTER keeps neither RIP nor RSP: the frame shows zeroes. */
+function handleSysenter(hv: Hypervisor, vcpu: Vcpu): void {
+  const { regs } = hv;
+  const handler = vcpu.callbacks.sysenter;
+  if (handler === 0 || vcpu.kernelMode) {
+    injectException(hv, vcpu, GP, true, 0);
+    return;
+  }
+  regs.setRip(0, 0);
+  regs.set(Gpr.rsp, 0, 0);
+  regs.setSegment(CS, 3, 0, 0xffffffff, regs.attributes(CS));
+  regs.setSegment(SS, FLAT_KERNEL_SS, 0, 0xffffffff, regs.attributes(SS));
+  enterSystemCall(hv, vcpu, handler, vcpu.callbacks.sysenterMasksEvents);
+}
+
+function enterSystemCall(hv: Hypervisor, vcpu: Vcpu, handler: number, masks: boolean): void {
+  if (!bounce(hv, vcpu, handler, masks ? BounceFlag.maskEvents : BounceFlag.none, 0)) return;
+  const rflags = hv.regs.rflags & ~DF_FLAG;
+  hv.regs.rflags = rflags;
+  hv.regs.set(Gpr.r11, rflags, 0);
+}
+
+/** What is due before a vcpu goes back to the guest: the failsafe callback, an NMI, then an event upcall. */
+export function deliverPending(hv: Hypervisor, vcpu: Vcpu): void {
+  if (vcpu.failsafeSelectors !== undefined) {
+    const masks = vcpu.callbacks.failsafeMasksEvents ? BounceFlag.maskEvents : 0;
+    bounce(hv, vcpu, vcpu.callbacks.failsafe, BounceFlag.failsafe | masks, 0);
+    vcpu.failsafeSelectors = undefined;
+    if (!vcpu.alive) return;
+  }
+  if (vcpu.nmiPending && !vcpu.nmiMasked && vcpu.traps.address[NMI_VECTOR] !== 0) {
+    vcpu.nmiPending = false;
+    vcpu.nmiMasked = true;
+    bounce(hv, vcpu, vcpu.traps.address[NMI_VECTOR], BounceFlag.maskEvents, 0);
+    if (!vcpu.alive) return;
+  }
+  const info = vcpu.infoHost;
+  if (info === 0) return;
+  const u8 = hv.mmu.memory.u8;
+  // evtchn_upcall_pending, evtchn_upcall_mask.
+  if (u8[info] === 0 || u8[info + 1] !== 0) return;
+  if (hv.trace.enabled) hv.traceEvent(TraceKind.upcall, vcpu, 0, 0, hv.regs.rip);
+  bounce(hv, vcpu, vcpu.callbacks.event, BounceFlag.maskEvents, 0);
+}
+
+/** After a hypercall CS and SS are the flat ones, whatever they were: SYSCALL does not keep them. */
+export function flattenSegments(hv: Hypervisor): void {
+  if (hv.regs.selector(CS) !== FLAT_RING3_CS64 || hv.regs.selector(SS) !== FLAT_KERNEL_SS) loadKernelSegments(hv);
+}
+
+/** Clears what #DB reported; for debuggers. */
+export function clearDebugStatus(hv: Hypervisor): void {
+  hv.regs.u32[DR6 >>> 2] = 0xffff0ff0;
+}

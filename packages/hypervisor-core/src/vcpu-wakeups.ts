@@ -1,0 +1,134 @@
+import {
+  RUNSTATE_blocked,
+  RUNSTATE_offline,
+  RUNSTATE_runnable,
+  SHUTDOWN_poweroff,
+  VIRQ_TIMER,
+  VMASST_TYPE_runstate_update_flag,
+} from "@xen-node/xen-abi";
+import { TraceKind } from "./trace.ts";
+import type { Hypervisor } from "./hypervisor.ts";
+import { Timer } from "./timers.ts";
+import type { Vcpu } from "./vcpu.ts";
+
+const RUNSTATE_BYTES = 48;
+const DEFAULT_PERIOD_NS = 10_000_000;
+
+/** Kinds of timers, in traces. */
+const TimerKind = { periodic: 0, singleshot: 1, domain: 2, poll: 3 } as const;
+
+/** Blocking, waking, going up and down, and the timers of vcpus. */
+export class VcpuWakeups {
+  private readonly runstateBytes = new Uint8Array(RUNSTATE_BYTES);
+  private readonly runstateView = new DataView(this.runstateBytes.buffer);
+
+  constructor(private readonly hv: Hypervisor) {}
+
+  /** Gives a new vcpu its timers. */
+  equip(vcpu: Vcpu): void {
+    const { hv } = this;
+    const tick = (kind: number): void => {
+      if (hv.trace.enabled) hv.traceEvent(TraceKind.timer, vcpu, kind, 0, 0);
+      hv.events.raiseVirq(vcpu.domain.domid, vcpu.id, VIRQ_TIMER);
+    };
+    vcpu.periodicTimer = new Timer((now) => {
+      // A vcpu that does not want the processor gets no ticks; it gets one when it runs again.
+      if (vcpu.periodicNs === 0 || !vcpu.runnable) return;
+      hv.timers.set(vcpu.periodicTimer, Math.max(vcpu.periodicTimer.deadline + vcpu.periodicNs, now + 1));
+      tick(TimerKind.periodic);
+    });
+    vcpu.singleshotTimer = new Timer(() => tick(TimerKind.singleshot));
+    vcpu.domainTimer = new Timer(() => tick(TimerKind.domain));
+    vcpu.pollTimer = new Timer(() => {
+      if (hv.trace.enabled) hv.traceEvent(TraceKind.timer, vcpu, TimerKind.poll, 0, 0);
+      this.wake(vcpu);
+    });
+  }
+
+  /** Before a vcpu runs: the tick that fell due while it waited. */
+  catchUpPeriodic(vcpu: Vcpu): void {
+    if (vcpu.periodicNs === 0 || vcpu.periodicTimer.armed) return;
+    this.hv.timers.set(vcpu.periodicTimer, this.hv.now() + vcpu.periodicNs);
+    this.hv.events.raiseVirq(vcpu.domain.domid, vcpu.id, VIRQ_TIMER);
+  }
+
+  wakeById(domid: number, id: number): void {
+    const vcpu = this.hv.domains.get(domid)?.vcpus[id];
+    if (vcpu !== undefined) this.wake(vcpu);
+  }
+
+  /** Ends blocking and polling. */
+  wake(vcpu: Vcpu): void {
+    if (vcpu.polling) {
+      vcpu.polling = false;
+      this.hv.events.cancelPoll(vcpu.domain.domid, vcpu.id);
+      this.hv.timers.stop(vcpu.pollTimer);
+    }
+    if (!vcpu.blocked) return;
+    vcpu.blocked = false;
+    this.enqueue(vcpu);
+  }
+
+  /** Hands a vcpu to the scheduler if it may run. */
+  enqueue(vcpu: Vcpu): void {
+    if (!vcpu.runnable || vcpu.running) return;
+    vcpu.runstate.change(RUNSTATE_runnable, this.hv.now());
+    this.hv.scheduler.add(vcpu);
+    this.hv.workAvailable();
+  }
+
+  /** SCHEDOP_block: events on; sleeps unless one is pending already. */
+  block(vcpu: Vcpu): void {
+    const u8 = this.hv.mmu.memory.u8;
+    const info = vcpu.infoHost;
+    if (info !== 0) {
+      u8[info + 1] = 0;
+      if (u8[info] !== 0) return;
+    }
+    if (vcpu.nmiPending && !vcpu.nmiMasked) return;
+    vcpu.blocked = true;
+  }
+
+  bringUp(vcpu: Vcpu): void {
+    if (!vcpu.down) return;
+    vcpu.down = false;
+    vcpu.blocked = false;
+    vcpu.periodicNs = DEFAULT_PERIOD_NS;
+    this.hv.timers.set(vcpu.periodicTimer, this.hv.now() + DEFAULT_PERIOD_NS);
+    this.enqueue(vcpu);
+  }
+
+  /** VCPUOP_down; the last vcpu of a domain takes it down with it. */
+  takeDown(vcpu: Vcpu): void {
+    if (vcpu.down) return;
+    const others = vcpu.domain.vcpus.some((other) => other !== vcpu && !other.down);
+    if (!others) {
+      this.hv.shutdownDomain(vcpu.domain, SHUTDOWN_poweroff);
+      return;
+    }
+    vcpu.down = true;
+    this.hv.timers.stop(vcpu.periodicTimer);
+    this.hv.scheduler.remove(vcpu);
+    if (!vcpu.running) vcpu.runstate.change(RUNSTATE_offline, this.hv.now());
+  }
+
+  /** Accounts what a vcpu does after it left the processor. */
+  settle(vcpu: Vcpu, now: number): void {
+    const state = vcpu.down ? RUNSTATE_offline : vcpu.blocked ? RUNSTATE_blocked : RUNSTATE_runnable;
+    vcpu.runstate.change(state, now);
+  }
+
+  /** Stores the run state where the guest registered an area; an area that is not mapped is left alone. */
+  writeRunstate(vcpu: Vcpu): void {
+    const va = vcpu.runstate.areaVa;
+    if (Number.isNaN(va) || vcpu.guestTable === 0) return;
+    const { guest } = this.hv.mmu;
+    const now = this.hv.now();
+    if (vcpu.domain.vmAssists.has(VMASST_TYPE_runstate_update_flag)) {
+      vcpu.runstate.encode(this.runstateView, now, true);
+      guest.copyOut(vcpu.guestTable, va, this.runstateBytes, RUNSTATE_BYTES);
+    }
+    vcpu.runstate.encode(this.runstateView, now, false);
+    guest.copyOut(vcpu.guestTable, va, this.runstateBytes, RUNSTATE_BYTES);
+  }
+}
