@@ -262,7 +262,7 @@ export class PageTypes {
       newLo = this.u32[from];
       newHi = this.u32[from + 1];
       this.references.store(fromL1Mfn, from, 0, 0);
-      if ((newLo & 1) !== 0) this.tlb.dropL1(domid, fromIndex, pteMfn(newLo, newHi));
+      if ((newLo & 1) !== 0) this.dropTranslations(domid, fromIndex, newLo, newHi);
     }
     this.replaceL1(l1Mfn, index, word, newLo, newHi, domid);
     return 0;
@@ -389,7 +389,7 @@ export class PageTypes {
       references.store(table, word, newLo, newHi);
       // Translations exist only of accessed entries, writable ones only of dirty entries; keep it so.
       const lost = (oldLo & ~newLo & (Pte.accessed | Pte.dirty)) | (newHi & ~oldHi & Pte.hiNoExecute);
-      if (lost !== 0 && (oldLo & Pte.accessed) !== 0) this.tlb.dropL1(domid, index, pteMfn(oldLo, oldHi));
+      if (lost !== 0) this.dropTranslations(domid, index, oldLo, oldHi);
       return 0;
     }
     if ((hi & Pte.hiGrant) !== 0) return -EINVAL;
@@ -406,8 +406,14 @@ export class PageTypes {
     const oldHi = this.u32[word + 1];
     this.references.store(table, word, lo, hi);
     if ((oldLo & 1) === 0) return;
-    if ((oldLo & Pte.accessed) !== 0) this.tlb.dropL1(domid, index, pteMfn(oldLo, oldHi));
+    this.dropTranslations(domid, index, oldLo, oldHi);
     this.references.dropL1Entry(oldLo, oldHi);
+  }
+
+  /** The soft TLB forgets a present L1 entry. It holds no translation of one that was never accessed. */
+  private dropTranslations(domid: number, index: number, oldLo: number, oldHi: number): void {
+    if ((oldLo & Pte.accessed) === 0) return;
+    this.tlb.dropL1(domid, index, pteMfn(oldLo, oldHi), (oldLo & Pte.dirty) !== 0);
   }
 
   private updateTable(
@@ -430,7 +436,7 @@ export class PageTypes {
       const newLo = references.adjustedTableLo(lo, level);
       const sameFrame = ((oldLo ^ lo) & FRAME_BITS) === 0 && ((oldHi ^ hi) & Pte.hiAddress) === 0;
       // RW may only change with new references: it decides whether a linear entry is allowed (XSA-182).
-      if (wasPresent && sameFrame) {
+      if (wasPresent && sameFrame && ((oldLo ^ lo) & Pte.rw) === 0) {
         references.store(table, word, newLo, hi);
         const lost = (oldLo & ~newLo & Pte.accessed) | (hi & ~oldHi & Pte.hiNoExecute);
         if (lost !== 0 && wasUsed) this.tlb.flushDomain(domid);

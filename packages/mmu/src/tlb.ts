@@ -9,6 +9,7 @@ import {
   HEADER_DOMID,
   HEADER_FILL_COUNT,
   HEADER_FILL_LOG,
+  HEADER_FILLED_INDICES,
   HEADER_JUMP_CACHE_DIRTY,
   HEADER_L4_MFN,
   TLB_ENTRIES,
@@ -90,7 +91,7 @@ export class TlbBanks {
    * A write to a frame with code is reported and not remembered.
    * @param base the bank's host address
    * @param access Access
-   * @param size bytes that will be written, at most up to the end of the page
+   * @param size bytes that will be written, reported if the frame has code; 0: the caller reports the write itself
    * @returns host address of the byte; or 0, and walker.errorCode is the #PF error code
    */
   fill(base: number, vaLo: number, vaHi: number, access: number, size = 8): number {
@@ -109,7 +110,7 @@ export class TlbBanks {
         return 0;
       }
       if ((frames.flags[mfn] & FrameFlags.hasCode) !== 0) {
-        frames.onCodeWrite(mfn, offset, Math.min(size, 4096 - offset));
+        if (size > 0) frames.onCodeWrite(mfn, offset, Math.min(size, 4096 - offset));
         return hostPage + offset;
       }
       this.insert(base, TLB_WRITE, FILL_LOG_WRITE, vaLo, vaHi, hostPage);
@@ -124,6 +125,7 @@ export class TlbBanks {
     const u32 = this.u32;
     const header = (base + TLB_HEADER) >>> 2;
     const count = u32[header + (HEADER_FILL_COUNT >>> 2)];
+    if (count !== 0) u32.fill(0, header + (HEADER_FILLED_INDICES >>> 2), header + (HEADER_FILL_LOG >>> 2));
     if (count === FILL_LOG_OVERFLOW) {
       this.clearArrays(base);
     } else if (count !== 0) {
@@ -171,9 +173,10 @@ export class TlbBanks {
 
   /**
    * Drops what an L1 entry of the domain that mapped `mfn` may have left behind. An L1 entry's index is the low nine
-   * bits of the page number of any address that it maps, so eight entries of each array come into question.
+   * bits of the page number of any address that it maps, so eight entries of each array come into question; those of
+   * the write array only if the entry was dirty.
    */
-  dropL1(domid: number, index: number, mfn: number): void {
+  dropL1(domid: number, index: number, mfn: number, dirty: boolean): void {
     const u32 = this.u32;
     const hostPage = (this.frames.place[mfn] << 12) >>> 0;
     const code = (this.frames.flags[mfn] & FrameFlags.hasCode) !== 0;
@@ -181,10 +184,12 @@ export class TlbBanks {
       if (this.domidOf[bank] !== domid) continue;
       const base = this.start + bank * BANK_BYTES;
       if (code) this.clearJumpCache(base);
-      if (u32[(base + TLB_HEADER + HEADER_FILL_COUNT) >>> 2] === 0) continue;
+      const filled = u32[((base + TLB_HEADER + HEADER_FILLED_INDICES) >>> 2) + (index >>> 5)];
+      if ((filled & (1 << (index & 31))) === 0) continue;
       for (let slot = index; slot < TLB_ENTRIES; slot += 512) {
         const p = (base + (slot << 4)) >>> 2;
         if ((u32[p] + u32[p + 2]) >>> 0 === hostPage && ((u32[p] >>> 12) & 0xfff) === slot) this.drop(p, slot);
+        if (!dirty) continue;
         const q = p + (TLB_WRITE >>> 2);
         if ((u32[q] + u32[q + 2]) >>> 0 === hostPage && ((u32[q] >>> 12) & 0xfff) === slot) this.drop(q, slot);
       }
@@ -259,6 +264,7 @@ export class TlbBanks {
     const slot = (vaLo >>> 12) & 0xfff;
     const p = (base + array + (slot << 4)) >>> 2;
     if (u32[p] === (slot ^ 1) << 12 && u32[p + 1] === 0) {
+      u32[((base + TLB_HEADER + HEADER_FILLED_INDICES) >>> 2) + ((slot & 511) >>> 5)] |= 1 << (slot & 31);
       const countWord = (base + TLB_HEADER + HEADER_FILL_COUNT) >>> 2;
       const count = u32[countWord];
       if (count < FILL_LOG_CAPACITY) {
