@@ -13,7 +13,7 @@ import { CpuState } from "./cpu-state.ts";
 import { type CpuidModel, X8664V2Cpuid } from "./cpuid.ts";
 import { ExitReason } from "./exit.ts";
 import { buildInterpreter, MISS_HANDLER, type RunFunction } from "./interpreter/module.ts";
-import { MAX_BLOCK_INSTRUCTIONS, R_BASE, R_HANDLER, R_IMM, R_LENGTH, R_LINK, R_NEXT } from "./records.ts";
+import { MAX_BLOCK_INSTRUCTIONS, R_BASE, R_HANDLER, R_IMM, R_LENGTH, R_LINK, R_NEXT, R_SCALE, R_SEGMENT } from "./records.ts";
 import {
   CALL_EA,
   CONTEXT_BYTES,
@@ -25,6 +25,7 @@ import {
   CS,
   DR6,
   DR7,
+  EA,
   EXIT_ERROR_CODE,
   EXIT_HAS_ERROR_CODE,
   EXIT_REASON,
@@ -39,6 +40,7 @@ import {
   RIP,
   RSP,
   SEG_ATTR,
+  SEG_BASE,
   SEG_LIMIT,
   SPLIT_BYTES,
   SPLIT_READ,
@@ -264,6 +266,7 @@ export class Cpu {
   /** The block at RIP; 0 after its fetch has faulted. */
   private findBlock(): number {
     const { i32, mmu } = this;
+    this.wrapRip();
     const low = i32[RIP >> 2];
     const high = i32[(RIP >> 2) + 1];
     const fault = mmu.walker.walk(this.l4Mfn, low, high, Access.exec, true);
@@ -277,6 +280,11 @@ export class Cpu {
     const offset = low & (PAGE - 1);
     const found = this.code.find(mfn, offset, this.mode, this.secondMfn);
     return found !== 0 ? found : this.code.build(mfn, offset, this.mode, this.secondMfn);
+  }
+
+  /** In compatibility mode jumps wrap at 4 GiB. */
+  private wrapRip(): void {
+    if ((this.mode & CodeMode.LONG) === 0) this.i32[(RIP >> 2) + 1] = 0;
   }
 
   private raiseFetchFault(fault: number, low: number, high: number): void {
@@ -298,6 +306,7 @@ export class Cpu {
   /** From generated code: RIP missed the jump cache. `jump` is the record of a direct jump that led here, or 0. */
   private lookup(jump: number): number {
     const { i32, bank } = this;
+    this.wrapRip();
     const low = i32[RIP >> 2];
     const high = i32[(RIP >> 2) + 1];
     const pageLow = i32[PAGE_VA >> 2];
@@ -419,10 +428,14 @@ export class Cpu {
     return this.raise(VECTOR.PF, errorCode);
   }
 
-  /** #SS(0) for addresses formed from rSP or rBP, else #GP(0). */
+  /** #SS(0) for addresses formed from rSP or rBP without a segment override, else #GP(0). */
   private raiseNonCanonical(record: number): 0 {
     const base = this.u16[(record + R_BASE) >> 1];
-    return this.raise(base === RSP || base === RBP ? VECTOR.SS : VECTOR.GP, 0);
+    const segment = this.i32[(record + R_SEGMENT) >> 2];
+    // An address in EA carries whether it is the stack's in its scale, which nothing else uses there.
+    const stack = base === RSP || base === RBP || (base === EA && this.u8[record + R_SCALE] !== 0);
+    const override = segment === SEG_BASE(4) || segment === SEG_BASE(5);
+    return this.raise(stack && !override ? VECTOR.SS : VECTOR.GP, 0);
   }
 
   /** Address of the instruction of a record, as a signed number. */

@@ -35,6 +35,12 @@ export function readArithmeticFlags(view: DataView): number {
       carry = 1 - below(bLo, bHi, aLo, aHi);
       overflow = ((aHi ^ bHi) & (aHi ^ rHi)) >>> 31;
       break;
+    case FlagKind.PRODUCT: {
+      const product = view.getBigInt64(FLAG_A, true) * view.getBigInt64(FLAG_B, true);
+      carry = overflow = product === view.getBigInt64(FLAG_R, true) ? 0 : 1;
+      adjust = 0;
+      break;
+    }
     case FlagKind.INC:
       overflow = (~aHi & rHi) >>> 31;
       break;

@@ -18,16 +18,33 @@ export function createTestModule(): { module: ModuleBuilder; functions: SharedFu
   return { module, functions: emitSharedFunctions(module, declareImports(module)) };
 }
 
-/** Instantiates it over memory in which addresses are their own host addresses: every access misses the empty TLB. */
-export function instantiate(module: ModuleBuilder): { exports: Exports; memory: WebAssembly.Memory } {
+/**
+ * Instantiates it over memory in which addresses are their own host addresses: every access misses the empty TLB, and
+ * faults if `faults` says so of its last byte.
+ */
+export function instantiate(
+  module: ModuleBuilder,
+  faults: (address: number) => boolean = () => false,
+): { exports: Exports; memory: WebAssembly.Memory } {
   const memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES });
   const view = new DataView(memory.buffer);
   view.setUint32(TLB_BANK, BANK, true);
-  const miss = () => view.getUint32(CALL_EA, true);
+  const miss = (size: number) => {
+    const address = view.getUint32(CALL_EA, true);
+    return faults(address + size - 1) ? 0 : address;
+  };
   const refuse = () => {
     throw new Error("not expected in this test");
   };
-  const cpu = { memory, missRead: miss, missWrite: miss, misaligned: refuse, commitSplit: refuse, system: refuse, lookup: refuse };
+  const cpu = {
+    memory,
+    missRead: miss,
+    missWrite: miss,
+    misaligned: refuse,
+    commitSplit: refuse,
+    system: refuse,
+    lookup: refuse,
+  };
   const instance = new WebAssembly.Instance(new WebAssembly.Module(module.toUint8Array()), { cpu });
   return { exports: instance.exports as Exports, memory };
 }

@@ -1,12 +1,13 @@
 import { I32 } from "@xen-node/wasm-emit";
 import { createInstruction, Decoder, format } from "../src/decode/index.ts";
-import { FlagKind } from "../src/semantics/context.ts";
 import { type Frame, frameLocals } from "../src/interpreter/context.ts";
 import { BlockWriter } from "../src/lower/block-writer.ts";
 import { lowerX87 } from "../src/lower/x87.ts";
 import { RECORD_BYTES } from "../src/records.ts";
+import { FlagKind } from "../src/semantics/context.ts";
 import { x87Forms } from "../src/semantics/x87.ts";
-import { EXIT_VECTOR, FCW, FLAG_A, FLAG_KIND, FSW, FTW, GPR, RAX, X87 } from "../src/state.ts";
+import { FP_CONTROL, FpControl } from "../src/softfloat/index.ts";
+import { EXIT_VECTOR, FCW, FLAG_A, FLAG_KIND, FOP, FSW, FTW, GPR, RAX, X87 } from "../src/state.ts";
 import { createTestModule, type Exports, instantiate, PROGRAM_MEMORY } from "./float-module.ts";
 
 const RSI = GPR(6);
@@ -21,6 +22,8 @@ export class X87Machine {
   readonly view: DataView;
   readonly bytes: Uint8Array;
   readonly handlers = new Map<string, number>();
+  /** Addresses from here on fault. */
+  faultsFrom = Infinity;
   private readonly names: string[] = [];
   private readonly exports: Exports;
   private readonly decoder = new Decoder();
@@ -38,7 +41,7 @@ export class X87Machine {
       module.exportFunction(handler.name, index);
       this.handlers.set(handler.name, this.names.push(handler.name) - 1);
     }
-    const { exports, memory } = instantiate(module);
+    const { exports, memory } = instantiate(module, (address) => address >= this.faultsFrom);
     this.exports = exports;
     this.view = new DataView(memory.buffer);
     this.bytes = new Uint8Array(memory.buffer);
@@ -51,6 +54,7 @@ export class X87Machine {
     const status = from.getUint16(IMAGE.status, true);
     view.setUint16(FSW, status, true);
     view.setUint16(FTW, from.getUint16(IMAGE.tags, true), true);
+    view.setUint16(FOP, from.getUint16(IMAGE.opcode, true), true);
     for (let i = 0; i < 8; i++) {
       const register = image.subarray(IMAGE.registers + 10 * i, IMAGE.registers + 10 * i + 10);
       this.bytes.set(register, X87(((status >> 11) + i) & 7));
@@ -83,7 +87,7 @@ export class X87Machine {
     this.view.setBigUint64(RAX, BigInt(value), true);
   }
 
-  /** Executes one instruction with RSI at PROGRAM_MEMORY; answers its name, or the vector of an exception. */
+  /** Executes one instruction with RSI at PROGRAM_MEMORY; answers its name, or EXIT_VECTOR after a fault. */
   run(code: Uint8Array): string | number {
     const { insn, view } = this;
     const padded = new Uint8Array(16);
@@ -93,6 +97,8 @@ export class X87Machine {
     Object.assign(writer.position, { record: RECORDS, index: 0, start: 0, next: insn.length });
     if (!lowerX87(insn, writer)) throw new Error(`not an x87 instruction: ${format(insn, 0)}`);
     view.setBigUint64(RSI, BigInt(PROGRAM_MEMORY), true);
+    // What SSE instructions leave there must not matter.
+    view.setInt32(FP_CONTROL, FpControl.DENORMALS_ARE_ZERO | FpControl.FLUSH_TO_ZERO, true);
     let record = RECORDS;
     while (record < writer.position.record) {
       record = this.exports[this.names[view.getUint16(record, true)]](record) as number;

@@ -1,10 +1,10 @@
 /*
  * Runs SSE scalar instructions of this machine's processor on chosen operands and writes what they give, as test data.
  *
- *   gcc -O1 -msse4.1 -o sse-oracle sse-oracle.c && ./sse-oracle <cases for each operation> <seed> > sse-scalar.bin
+ *   gcc -O1 -msse4.1 -o sse-oracle sse-oracle.c && ./sse-oracle <cases for each operation> <seed> | gzip -9n > sse-oracle.bin.gz
  *
- * Output: records of 28 bytes, little endian: u16 operation (index in `operations` of test/sse-oracle.ts), u16 MXCSR before
- * (rounding, DAZ, FTZ; everything masked), u64 a, u64 b, u32 flags after, then u64 result = 32 bytes in all.
+ * Output: records of 32 bytes, little endian: u16 operation (index in `operations` of test/sse-oracle.ts, f64 after f32),
+ * u16 MXCSR before (rounding, DAZ, FTZ; everything masked), u32 flags after, u64 a, u64 b, u64 result.
  */
 #include <stdio.h>
 #include <stdlib.h>

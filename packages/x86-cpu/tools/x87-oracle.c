@@ -1,9 +1,12 @@
 /*
  * Executes x87 instructions (and EMMS) of this machine's processor in chosen states and writes what they do, as test data.
  *
- *   gcc -O1 -o x87-oracle x87-oracle.c && ./x87-oracle <rounds> <seed> [mnemonic group: a arithmetic, t transcendental] > x87.bin
+ *   gcc -O1 -o x87-oracle x87-oracle.c && ./x87-oracle <rounds> <seed> [a | t | e] | gzip -9n > x87-oracle.bin.gz
  *
- * Output: records of 472 bytes, little endian: 8 bytes of code (memory operands are at [rsi]), u32 length, u32 EFLAGS
+ * a: no transcendental instructions; t: only those, on usual operands; e: only those, on all kinds of operands.
+ *
+ * Each instruction runs once a round. Output: records of 472 bytes, little endian: 8 bytes of code (memory operands are
+ * at [rsi]), u32 length, u32 EFLAGS
  * before, FSAVE image before (108), memory before (112), u32 EFLAGS after, u32 AX after, FSAVE image after, memory after,
  * 8 bytes of zero. Exceptions are masked and unmasked at random; none is pending before the instruction.
  */
@@ -145,20 +148,21 @@ int main(int argc, char **argv) {
       for (int digit = 0; digit < 8; digit++) {
         uint8_t code[3] = {0x66, (uint8_t)opcode, (uint8_t)(digit << 3 | 6)};
         int prefix = ((opcode == 0xd9 && (digit == 4 || digit == 6)) || (opcode == 0xdd && (digit == 4 || digit == 6))) && below(2);
-        if (only != 't' && valid(opcode, code[2])) run(page, code + !prefix, 2 + prefix, opcode, digit, 'a');
+        if (only != 't' && only != 'e' && valid(opcode, code[2])) run(page, code + !prefix, 2 + prefix, opcode, digit, 'a');
         int single = opcode == 0xd9 && digit >= 4;
         int first = 0xc0 + 8 * digit + (single || opcode == 0xda || opcode == 0xdb || opcode == 0xdf || opcode == 0xde ? 0 : below(8));
         int last = first + ((opcode >= 0xd9 && digit >= 3) && !(first & 7) ? 8 : 1);
         for (int modrm = first; modrm < last && modrm < 0xc0 + 8 * (digit + 1); modrm++) {
           if (!valid(opcode, modrm)) continue;
           int t = transcendental(opcode, modrm);
-          if ((only == 't' && !t) || (only == 'a' && t)) continue;
+          if ((only == 't' || only == 'e') && !t) continue;
+          if (only == 'a' && t) continue;
           code[2] = modrm;
-          run(page, code + 1, 2, opcode, digit, t ? 't' : 'a');
+          run(page, code + 1, 2, opcode, digit, t && only != 'e' && (only || below(2)) ? 't' : 'a');
         }
       }
     static const uint8_t emms[] = {0x0f, 0x77}, fwait[] = {0x9b};
-    if (only != 't') run(page, emms, 2, 0, 0, 'a'), run(page, fwait, 1, 0, 0, 'a');
+    if (only != 't' && only != 'e') run(page, emms, 2, 0, 0, 'a'), run(page, fwait, 1, 0, 0, 'a');
   }
   return 0;
 }

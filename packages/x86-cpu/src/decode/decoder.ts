@@ -10,6 +10,7 @@ import {
   modrmLeaves,
   NODE_MASK,
   nopLeaf,
+  pauseLeaf,
   PREFIX_NODE,
   prefixLeaves,
   RegisterCheck,
@@ -236,7 +237,7 @@ export class Decoder {
     if ((leaf & PREFIX_NODE) !== 0) {
       const slot = rawRep !== 0 ? (rawRep === 0xf3 ? 2 : 3) : (prefixes & Prefix.OPERAND_SIZE) !== 0 ? 1 : 0;
       leaf = prefixLeaves[(leaf & NODE_MASK) * 4 + slot];
-      if (leaf === nopLeaf && (rex & 1) !== 0) leaf = xchgR8Leaf;
+      if ((rex & 1) !== 0 && (leaf === nopLeaf || leaf === pauseLeaf)) leaf = xchgR8Leaf;
     }
     let modrm = -1;
     if ((leaf & MODRM_NODE) !== 0) {

@@ -190,5 +190,7 @@ export const modrmLeaves: Uint16Array = Uint16Array.from(modrmPool.leaves);
 export const entryInfo: Uint32Array = Uint32Array.from(tableRows, ({ entry }) => infoOf(entry));
 /** The leaf of opcode 90H without F3H, which REX.B turns into an exchange with R8. */
 export const nopLeaf: number = rootLeaves[0x490] & PREFIX_NODE ? prefixLeaves[(rootLeaves[0x490] & NODE_MASK) * 4] : 0;
+/** The leaf of F3 90H, which REX.B turns into the same exchange. */
+export const pauseLeaf: number = nopLeaf === 0 ? 0 : prefixLeaves[(rootLeaves[0x490] & NODE_MASK) * 4 + 2];
 /** The leaf of that exchange. */
 export const xchgR8Leaf: number = tableRows.findIndex(({ rexB }) => rexB) + 1;

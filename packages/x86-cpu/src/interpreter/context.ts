@@ -1,4 +1,4 @@
-import { type FunctionBuilder, I32, I64 } from "@xen-node/wasm-emit";
+import { type FunctionBuilder, I32, I64, VOID } from "@xen-node/wasm-emit";
 import { ExitReason } from "../exit.ts";
 import { R_BASE, R_DISP, R_DST, R_IMM, R_INDEX_REGISTER, R_LENGTH, R_NEXT, R_SCALE, R_SEGMENT, R_SRC } from "../records.ts";
 import {
@@ -22,6 +22,7 @@ import {
   FLAG_R,
   PAGE_VA,
   RSP,
+  SPLIT_WRITE,
 } from "../state.ts";
 import { WRITE_ARRAY } from "./shared-functions.ts";
 
@@ -122,7 +123,15 @@ export class InterpreterContext implements StringContext {
     if (!this.opened) throw new Error("a memory destination is written before it was read");
     f.set(value).get(host).get(value);
     storeSized(f, this.size);
+    this.commit(host);
+  }
+
+  /** Calls the commit function; in the main loop only where the host address is the split buffer's. */
+  private commit(host: number): void {
+    const { f } = this;
+    if (this.frame.bank >= 0) f.get(host).i32_const(SPLIT_WRITE).i32_eq().if_(VOID, false);
     f.get(host).call(this.functions.commit);
+    if (this.frame.bank >= 0) f.end();
   }
 
   private writeRegister(operand: 0 | 1): void {
@@ -153,7 +162,7 @@ export class InterpreterContext implements StringContext {
     f.set(ea);
     if (this.frame.bank >= 0) {
       this.probe(WRITE_ARRAY, size);
-      f.if_();
+      f.if_(VOID, true);
       f.get(entry)
         .i32_load(WRITE_ARRAY + 8)
         .get(ea)
@@ -194,7 +203,7 @@ export class InterpreterContext implements StringContext {
     f.set(ea);
     if (this.frame.bank >= 0) {
       this.probe(array, size);
-      f.if_(I32)
+      f.if_(I32, true)
         .get(entry)
         .i32_load(array + 8)
         .get(ea)
@@ -244,19 +253,18 @@ export class InterpreterContext implements StringContext {
 
   condition(code: number): void {
     const { f } = this;
-    const negate = (code & 1) === 1;
     switch (code >> 1) {
       case 0:
-        f.call(this.functions.overflow);
+        this.rareCall(() => f.call(this.functions.overflow));
         break;
       case 1:
-        f.call(this.functions.carry);
+        this.carry();
         break;
       case 2:
         this.zero();
         break;
       case 3:
-        f.call(this.functions.carry);
+        this.carry();
         this.zero();
         f.i32_or();
         break;
@@ -264,17 +272,72 @@ export class InterpreterContext implements StringContext {
         this.explicitOr(7, () => f.i32_const(0).i64_load(FLAG_R).i64_const(63).i64_shr_u().i32_wrap_i64());
         break;
       case 5:
-        f.i32_const(code & ~1).call(this.functions.condition);
+        this.rareCall(() => f.i32_const(code & ~1).call(this.functions.condition));
         break;
       case 6:
-        f.call(this.functions.less);
+        this.less();
         break;
       default:
-        f.call(this.functions.less);
+        this.less();
         this.zero();
         f.i32_or();
     }
-    if (negate) f.i32_eqz();
+    if ((code & 1) === 1) f.i32_eqz();
+  }
+
+  carry(): void {
+    this.byKind(
+      () => this.flagFields(FLAG_A, FLAG_B).i64_lt_u(),
+      () => this.f.i32_const(0).i32_load(FLAG_B).i32_const(1).i32_and(),
+      this.functions.carry,
+    );
+  }
+
+  /** Pushes SF != OF. */
+  private less(): void {
+    const { f } = this;
+    this.byKind(
+      () => this.flagFields(FLAG_A, FLAG_B).i64_lt_s(),
+      () => {
+        f.i32_const(0).i64_load(FLAG_R).i64_const(63).i64_shr_u().i32_wrap_i64();
+        f.i32_const(0).i32_load(FLAG_B).i32_const(1).i32_shr_u().i32_const(1).i32_and().i32_xor();
+      },
+      this.functions.less,
+    );
+  }
+
+  private flagFields(first: number, second: number): FunctionBuilder {
+    return this.f.i32_const(0).i64_load(first).i32_const(0).i64_load(second);
+  }
+
+  /** A flag after the two commonest kinds of instruction, or by a function; the main loop must not call on its way. */
+  private byKind(subtraction: () => void, result: () => void, general: number): void {
+    const { f } = this;
+    if (this.frame.bank < 0) {
+      f.call(general);
+      return;
+    }
+    const kind = this.frame.own.entry;
+    f.i32_const(0).i32_load(FLAG_KIND).tee(kind).i32_const(Kind.SUB).i32_eq().if_(I32);
+    subtraction();
+    f.else_().get(kind).i32_const(Kind.RESULT).i32_eq().if_(I32, true);
+    result();
+    f.else_().call(general).end().end();
+  }
+
+  /**
+   * A call in the main loop that is hardly ever made: behind a branch that says so, or the engine keeps every local of
+   * the loop in memory for its sake. FLAG_KIND is never negative.
+   */
+  private rareCall(call: () => void): void {
+    const { f } = this;
+    if (this.frame.bank < 0) {
+      call();
+      return;
+    }
+    f.i32_const(0).i32_load(FLAG_KIND).i32_const(0).i32_ge_s().if_(I32, false);
+    call();
+    f.else_().i32_const(0).end();
   }
 
   private zero(): void {

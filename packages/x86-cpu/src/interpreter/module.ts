@@ -1,4 +1,4 @@
-import { I32, I64, type Label, ModuleBuilder } from "@xen-node/wasm-emit";
+import { I32, I64, type Label, ModuleBuilder, VOID } from "@xen-node/wasm-emit";
 import { ExitReason } from "../exit.ts";
 import {
   MAX_BLOCK_INSTRUCTIONS,
@@ -20,7 +20,7 @@ import { shiftForms } from "../semantics/shifts.ts";
 import { stringForms } from "../semantics/strings.ts";
 import { vectorForms } from "../semantics/vector.ts";
 import { x87Forms } from "../semantics/x87.ts";
-import { EXIT_REASON, MISS_RECORD, PAGE_VA, RIP, TLB_BANK } from "../state.ts";
+import { EXIT_REASON, EXIT_RECORD, MISS_RECORD, PAGE_VA, RIP, TLB_BANK } from "../state.ts";
 import { type Frame, frameLocals, InterpreterContext } from "./context.ts";
 import { declareImports, emitSharedFunctions, type ImportIndices, JUMP_CACHE } from "./shared-functions.ts";
 import { temporaryForms } from "./temporaries.ts";
@@ -39,7 +39,6 @@ interface Loop {
   /** Locals. */
   readonly count: number;
   readonly target: number;
-  readonly jumpRecord: number;
 }
 
 /** The main loop's `run` takes (record, budget) and returns the rest of the budget; EXIT_REASON says why it stopped. */
@@ -80,14 +79,14 @@ class InterpreterControlContext extends InterpreterContext implements ControlCon
     f.get(frame.record).i32_load(R_LINK).tee(host).if_().get(host).set(frame.record);
     f.get(loop.count).i32_const(MAX_BLOCK_INSTRUCTIONS).i32_le_s().br_if(loop.budgetAtRecord).br(loop.dispatch).end();
     f.i32_const(0).i64_load(PAGE_VA).get(frame.record).i64_load(R_IMM).i64_add().set(loop.target);
-    f.get(frame.record).set(loop.jumpRecord).br(loop.lookup);
+    f.i32_const(0).get(frame.record).i32_store(EXIT_RECORD).br(loop.lookup);
   }
 
   jumpTo(): void {
     const { f, loop } = this;
     f.set(loop.target);
     this.countBlock();
-    f.i32_const(0).set(loop.jumpRecord).br(loop.lookup);
+    f.i32_const(0).i32_const(0).i32_store(EXIT_RECORD).br(loop.lookup);
   }
 }
 
@@ -200,10 +199,11 @@ function specialHandlers(imports: ImportIndices, exitAtTarget: () => void): Hand
       name: "miss",
       emit(frame, loop) {
         const { f } = frame;
-        f.i32_const(0).get(loop!.target).i64_store(RIP);
-        f.get(loop!.jumpRecord).call(imports.lookup).tee(frame.record).i32_eqz().if_();
+        // Always true, but the engine is told otherwise: this must not count as a call on the loop's way.
+        f.get(frame.record).i32_eqz().if_(VOID, false);
+        f.i32_const(0).i32_load(EXIT_RECORD).call(imports.lookup).tee(frame.record).i32_eqz().if_();
         exitAtTarget();
-        f.end().br(loop!.dispatch);
+        f.end().br(loop!.dispatch).end();
       },
     },
     {
@@ -213,7 +213,8 @@ function specialHandlers(imports: ImportIndices, exitAtTarget: () => void): Hand
         f.get(loop!.count).get(frame.record).i32_load8_u(R_INDEX).i32_sub().set(loop!.count);
         f.i32_const(0).i64_load(PAGE_VA).get(frame.record).i64_load16_u(R_NEXT).i64_add();
         f.get(frame.record).i64_load8_u(R_LENGTH).i64_sub().set(loop!.target);
-        f.i32_const(0).set(loop!.jumpRecord).i32_const(MISS_RECORD).set(frame.record).br(loop!.dispatch);
+        f.i32_const(0).get(loop!.target).i64_store(RIP);
+        f.i32_const(0).i32_const(0).i32_store(EXIT_RECORD).i32_const(MISS_RECORD).set(frame.record).br(loop!.dispatch);
       },
     },
     {
@@ -226,7 +227,7 @@ function specialHandlers(imports: ImportIndices, exitAtTarget: () => void): Hand
         f.get(loop!.count).i32_const(MAX_BLOCK_INSTRUCTIONS).i32_le_s().br_if(loop!.budgetAtRecord);
         f.br(loop!.dispatch).end();
         f.i32_const(0).i64_load(PAGE_VA).get(frame.record).i64_load(R_IMM).i64_add().set(loop!.target);
-        f.get(frame.record).set(loop!.jumpRecord).br(loop!.lookup);
+        f.i32_const(0).get(frame.record).i32_store(EXIT_RECORD).br(loop!.lookup);
       },
     },
   ];
@@ -263,7 +264,6 @@ export function buildInterpreter(memoryPages: number): InterpreterModule {
   const count = 1;
   const bank = f.local(I32);
   const target = f.local(I64);
-  const jumpRecord = f.local(I32);
   const next = f.local(I32);
   const locals = frameLocals(f);
 
@@ -275,7 +275,7 @@ export function buildInterpreter(memoryPages: number): InterpreterModule {
   const dispatch = f.loop();
   const lookup = f.block();
   const advance = f.block();
-  const loop: Loop = { lookup, dispatch, budgetAtRecord, count, target, jumpRecord };
+  const loop: Loop = { lookup, dispatch, budgetAtRecord, count, target };
   const frame: Frame = { f, functions, record: 0, bank, ...locals, leave: () => f.br(atRecord) };
   const hot: Handler[] = [
     ...specialHandlers(imports, () => f.br(atTarget)),
@@ -285,7 +285,9 @@ export function buildInterpreter(memoryPages: number): InterpreterModule {
   ];
   const calledLabel = f.block();
   const labels = hot.map(() => f.block()).reverse();
-  f.get(0).i32_load16_u(R_HANDLER).br_table(labels, calledLabel);
+  // Calls clobber every register, so the way to them is marked as unlikely: the common handlers keep the loop's locals.
+  f.get(0).i32_load16_u(R_HANDLER).tee(next).i32_const(hot.length).i32_ge_u().br_if(calledLabel, false);
+  f.get(next).br_table(labels, calledLabel);
   for (const handler of hot) {
     f.end();
     handler.emit(frame, loop);
@@ -301,7 +303,9 @@ export function buildInterpreter(memoryPages: number): InterpreterModule {
   f.end();
   f.get(0).i32_const(RECORD_BYTES).i32_add().set(0).br(dispatch);
   f.end();
-  // Indirect continuation: the jump cache maps the target to its record, or to the miss record at address 0.
+  // Indirect continuation: the jump cache maps the target to its record, or to the miss record at address 0. The target
+  // goes on in memory: a local that is alive across the loop would be kept in every handler.
+  f.i32_const(0).get(target).i64_store(RIP);
   f.get(count).i32_const(MAX_BLOCK_INSTRUCTIONS).i32_le_s().br_if(budgetAtTarget);
   f.i32_const(0).get(target).i64_const(-4096).i64_and().i64_store(PAGE_VA);
   f.get(target).get(target).i64_const(10).i64_shr_u().i64_xor().i32_wrap_i64().i32_const(0xfff).i32_and();
@@ -320,7 +324,7 @@ export function buildInterpreter(memoryPages: number): InterpreterModule {
   f.i32_const(0).i32_const(ExitReason.BUDGET).i32_store(EXIT_REASON).br(atRecord);
   f.end();
   f.i32_const(0).i32_const(ExitReason.BUDGET).i32_store(EXIT_REASON);
-  f.i32_const(0).get(target).i64_store(RIP).br(atTarget);
+  f.br(atTarget);
   f.end();
   f.get(count).get(0).i32_load8_u(R_INDEX).i32_sub().set(count);
   f.i32_const(0).i32_const(0).i64_load(PAGE_VA).get(0).i64_load16_u(R_NEXT).i64_add();

@@ -1,5 +1,6 @@
 import { type FunctionBuilder, I32, I64, type ModuleBuilder } from "@xen-node/wasm-emit";
 import { FlagKind, type SharedFunctions } from "../semantics/context.ts";
+import { emitMultiplyHigh } from "../semantics/multiply-high.ts";
 import { CALL_EA, FLAG_A, FLAG_B, FLAG_KIND, FLAG_R, SPLIT_WRITE, TLB_BANK } from "../state.ts";
 
 /** Byte offsets inside a soft-TLB bank (see @xen-node/mmu). */
@@ -52,9 +53,10 @@ function whenKind(f: FunctionBuilder, kind: number, wanted: readonly FlagKind[],
   f.return_().end();
 }
 
-function emitCarry(f: FunctionBuilder): void {
+function emitCarry(f: FunctionBuilder, productOverflow: number): void {
   const kind = f.local(I32);
   f.i32_const(0).i32_load(FLAG_KIND).set(kind);
+  whenKind(f, kind, [FlagKind.PRODUCT], () => f.call(productOverflow));
   whenKind(f, kind, [FlagKind.SUB], () => field(field(f, FLAG_A), FLAG_B).i64_lt_u());
   whenKind(f, kind, [FlagKind.RESULT, FlagKind.INC, FlagKind.DEC], () =>
     field(f, FLAG_B).i32_wrap_i64().i32_const(1).i32_and(),
@@ -65,10 +67,11 @@ function emitCarry(f: FunctionBuilder): void {
   field(f, FLAG_A).i32_wrap_i64().i32_const(1).i32_and();
 }
 
-function emitOverflow(f: FunctionBuilder): void {
+function emitOverflow(f: FunctionBuilder, productOverflow: number): void {
   const kind = f.local(I32);
   const sign = () => f.i64_and().i64_const(63).i64_shr_u().i32_wrap_i64();
   f.i32_const(0).i32_load(FLAG_KIND).set(kind);
+  whenKind(f, kind, [FlagKind.PRODUCT], () => f.call(productOverflow));
   whenKind(f, kind, [FlagKind.SUB, FlagKind.SUB_BORROW], () => {
     field(field(f, FLAG_A), FLAG_B).i64_xor();
     field(field(f, FLAG_A), FLAG_R).i64_xor();
@@ -103,7 +106,8 @@ function emitArithmeticFlags(f: FunctionBuilder, carry: number, overflow: number
   field(f, FLAG_R).i64_const(63).i64_shr_u().i32_wrap_i64().i32_const(7).i32_shl().i32_or();
   field(f, FLAG_R).i32_wrap_i64().i32_const(0xff).i32_and().i32_popcnt().i32_const(1).i32_and().i32_eqz();
   f.i32_const(2).i32_shl().i32_or().set(flags);
-  f.get(kind).i32_const(FlagKind.RESULT).i32_eq().if_().get(flags).return_().end();
+  f.get(kind).i32_const(FlagKind.RESULT).i32_eq().get(kind).i32_const(FlagKind.PRODUCT).i32_eq().i32_or();
+  f.if_().get(flags).return_().end();
   // The carry into bit 4 is a ^ b ^ r. INC and DEC keep CF in b, and the 1 they add has no bit 4 either.
   f.get(flags);
   field(f, FLAG_A);
@@ -183,24 +187,17 @@ function emitTranslateAligned(f: FunctionBuilder, translate: number, misaligned:
   f.i32_const(0).get(0).i64_store(CALL_EA).get(2).call(misaligned).i32_const(0);
 }
 
-/** High half of a 64 × 64 product from four products of halves. */
-function emitMultiplyHigh(f: FunctionBuilder): void {
-  const [a, b] = [0, 1];
-  const middle = f.local(I64);
-  const cross = f.local(I64);
-  const low = (x: number) => f.get(x).i64_const(0xffffffff).i64_and();
-  const high = (x: number) => f.get(x).i64_const(32).i64_shr_u();
-  low(a);
-  low(b).i64_mul().i64_const(32).i64_shr_u();
-  high(a);
-  low(b).i64_mul().i64_add().set(middle);
-  low(a);
-  high(b).i64_mul();
-  low(middle).i64_add().set(cross);
-  high(a);
-  high(b).i64_mul();
-  high(middle).i64_add();
-  high(cross).i64_add();
+/** CF and OF after a signed multiplication: the product is not the sign extension of its low part. */
+function emitProductOverflow(f: FunctionBuilder): void {
+  const [a, b, middle, cross] = [f.local(I64), f.local(I64), f.local(I64), f.local(I64)];
+  field(f, FLAG_A).set(a);
+  field(f, FLAG_B).set(b);
+  f.get(a).get(b).i64_mul();
+  field(f, FLAG_R).i64_ne();
+  emitMultiplyHigh(f, a, b, middle, cross);
+  f.get(a).i64_const(63).i64_shr_s().get(b).i64_and().i64_sub();
+  f.get(b).i64_const(63).i64_shr_s().get(a).i64_and().i64_sub();
+  field(f, FLAG_R).i64_const(63).i64_shr_s().i64_ne().i32_or();
 }
 
 /** Adds the functions that handlers share; all are independent of the tier. */
@@ -212,8 +209,9 @@ export function emitSharedFunctions(module: ModuleBuilder, imports: ImportIndice
   };
   const flag = module.type([], [I32]);
   const translation = module.type([I64, I32, I32], [I32]);
-  const carry = add(flag, emitCarry);
-  const overflow = add(flag, emitOverflow);
+  const productOverflow = add(flag, emitProductOverflow);
+  const carry = add(flag, (f) => emitCarry(f, productOverflow));
+  const overflow = add(flag, (f) => emitOverflow(f, productOverflow));
   const arithmeticFlags = add(flag, (f) => emitArithmeticFlags(f, carry, overflow));
   const translateRead = add(translation, (f) => emitTranslate(f, 0, imports.missRead));
   const translateWrite = add(translation, (f) => emitTranslate(f, WRITE_ARRAY, imports.missWrite));
@@ -230,6 +228,8 @@ export function emitSharedFunctions(module: ModuleBuilder, imports: ImportIndice
     commit: add(module.type([I32], []), (f) =>
       f.get(0).i32_const(SPLIT_WRITE).i32_eq().if_().call(imports.commitSplit).end(),
     ),
-    multiplyHighUnsigned: add(module.type([I64, I64], [I64]), emitMultiplyHigh),
+    multiplyHighUnsigned: add(module.type([I64, I64], [I64]), (f) =>
+      emitMultiplyHigh(f, 0, 1, f.local(I64), f.local(I64)),
+    ),
   };
 }

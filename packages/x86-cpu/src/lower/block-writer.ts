@@ -142,7 +142,12 @@ export class BlockWriter {
 
   /** Gives the record just started the memory operand that `prepareMemory` made ready. */
   memory(insn: Instruction): this {
-    if (this.addressInEa) return this.base(EA, this.segmentBase(insn));
+    if (this.addressInEa) {
+      this.base(EA, this.segmentBase(insn));
+      // Tells a fault on a non-canonical address which exception to raise: see Cpu.
+      if (insn.base === 4 || insn.base === 5) this.view.setUint8(this.current + R_SCALE, 1);
+      return this;
+    }
     this.setAddress(insn, this.segmentBase(insn));
     return this;
   }
@@ -156,8 +161,8 @@ export class BlockWriter {
   prepareMemory(insn: Instruction): void {
     this.addressInEa = false;
     if (insn.addrSize === 8) {
-      const ripTarget = insn.base === BASE_RIP ? this.position.next + insn.disp : insn.disp;
-      const isOffset = insn.base < 0 && insn.index < 0 && insn.dispHi !== insn.disp >> 31;
+      const ripTarget = insn.hasMem && insn.base === BASE_RIP ? this.position.next + insn.disp : insn.disp;
+      const isOffset = !insn.hasMem && insn.dispHi !== insn.disp >> 31;
       if (isOffset) this.form("eaimm", 8, "n").immediate(insn.disp, insn.dispHi);
       else if (ripTarget !== (ripTarget | 0)) {
         this.form("ea", 8, "n").base(PAGE_VA).displacement(insn.disp);
@@ -179,6 +184,12 @@ export class BlockWriter {
   private setAddress(insn: Instruction, segmentBase: number): void {
     const { view, current } = this;
     let disp = insn.disp;
+    // MOV with an absolute offset has no ModRM: its address is the displacement alone.
+    if (!insn.hasMem) {
+      view.setInt32(current + R_DISP, disp, true);
+      view.setUint32(current + R_SEGMENT, segmentBase, true);
+      return;
+    }
     if (insn.base === BASE_RIP) {
       view.setUint16(current + R_BASE, PAGE_VA, true);
       disp += this.position.next;

@@ -1,7 +1,7 @@
 import { AddressingMethod, type Instruction, type OperandSpec } from "../decode/index.ts";
 import type { OperandSize } from "../semantics/context.ts";
 import type { OperandKinds } from "../semantics/registry.ts";
-import { GPR, RBP, RSP, SEG_BASE, SEG_SELECTOR, SS, TMP0, TMP1, ZERO } from "../state.ts";
+import { EA, GPR, RBP, RSP, SEG_BASE, SEG_SELECTOR, SS, TMP0, TMP1, ZERO } from "../state.ts";
 import { type BlockWriter, NoHandlerError } from "./block-writer.ts";
 import { generalRegister, isMemory, operandBytes, registerAddress } from "./operands.ts";
 
@@ -145,6 +145,8 @@ function bitTest(name: string): Rule {
     writer.prepareMemory(insn);
     // The segment base belongs to the operand's own record, not to the address it starts from.
     writer.form("bitea", size, "rr").src(source).memory(insn).withoutSegment();
+    // The sum wraps as the address size has it.
+    if (insn.addrSize === 4) writer.form("ea", 4, "n").base(EA);
     writer.useEa();
     throughTemporary(insn, writer, name === "bt" ? "read" : "modify", size, (w) =>
       w.form(name, size, "rr").dst(TMP0).src(source),
@@ -205,10 +207,11 @@ const mov: Rule = (insn, writer) => {
 function movSegment(insn: Instruction, writer: BlockWriter): void {
   const [dst] = insn.entry.operands;
   if (dst.method === AddressingMethod.REG_SEGMENT) {
-    loadSegment(insn, writer, insn.reg);
+    loadSegment(insn, writer, insn.reg & 7);
     return;
   }
-  const selector = SEG_SELECTOR(insn.reg);
+  // REX.R does not reach segment registers.
+  const selector = SEG_SELECTOR(insn.reg & 7);
   if (isMemory(insn, dst)) {
     writer.prepareMemory(insn);
     writer.form("mov", 2, "mr").src(selector).memory(insn);
@@ -324,6 +327,12 @@ function plain(name: string, sized = false): Rule {
   };
 }
 
+function flagsOnStack(name: string): Rule {
+  return (insn, writer) => {
+    writer.form(name, insn.opSize as OperandSize, "n").base(RSP);
+  };
+}
+
 /** String instructions; the repeat prefix picks the form. */
 function string(name: string, compares: boolean): Rule {
   return (insn, writer) => {
@@ -337,8 +346,14 @@ function string(name: string, compares: boolean): Rule {
 }
 
 const xlat: Rule = (insn, writer) => {
-  if (insn.addrSize !== 8) throw new NoHandlerError("xlat with 32-bit addresses");
-  writer.form("xlat", 1, "n").base(GPR(3), writer.segmentBaseOfString(insn));
+  if (insn.addrSize === 2) throw new NoHandlerError("16-bit addressing");
+  writer.form("xlat", 1, insn.addrSize === 8 ? "n" : "r").base(GPR(3), writer.segmentBaseOfString(insn));
+};
+
+/** CLFLUSH has nothing to flush, but its address is checked as for a load. */
+const clflush: Rule = (insn, writer) => {
+  writer.prepareMemory(insn);
+  writer.form("mov", 1, "rm").dst(TMP0).memory(insn);
 };
 
 const nop: Rule = (_insn, writer) => {
@@ -346,9 +361,15 @@ const nop: Rule = (_insn, writer) => {
 };
 
 /** Executed in TypeScript. */
-const system: Rule = (_insn, writer) => {
+const system: Rule = (insn, writer) => {
   writer.handler("system");
+  // Which exception a non-canonical address raises is read off the record.
+  if (insn.hasMem) writer.base(insn.base === 4 || insn.base === 5 ? RSP : ZERO, writer.segmentBase(insn));
+  else if (stackUsers.has(insn.entry.mnemonic)) writer.base(RSP);
 };
+
+/** System instructions whose memory operands are on the stack. */
+const stackUsers: ReadonlySet<string> = new Set(["iret", "retf", "callf", "enter", "pusha", "popa"]);
 
 const arithmetic = ["add", "or", "adc", "sbb", "and", "sub", "xor"];
 const bitTests = ["bt", "bts", "btr", "btc"];
@@ -367,7 +388,6 @@ const nops = [
   "lfence",
   "mfence",
   "sfence",
-  "clflush",
 ];
 const systemMnemonics = [
   "cpuid",
@@ -473,8 +493,8 @@ export const integerRules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ["push", push],
   ["pop", pop],
   ["leave", leave],
-  ["pushf", plain("pushf", true)],
-  ["popf", plain("popf", true)],
+  ["pushf", flagsOnStack("pushf")],
+  ["popf", flagsOnStack("popf")],
   ["cwde", plain("cbw", true)],
   ["cdq", plain("cwd", true)],
   ...["lahf", "sahf", "clc", "stc", "cmc", "cld", "std", "aaa", "aas", "aam", "aad", "daa", "das"].map(
@@ -486,6 +506,7 @@ export const integerRules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ["cmps", string("cmps", true)],
   ["scas", string("scas", true)],
   ["xlat", xlat],
+  ["clflush", clflush],
   ["syscall", plain("syscall")],
   ...nops.map((name): [string, Rule] => [name, nop]),
   ...systemMnemonics.map((name): [string, Rule] => [name, system]),

@@ -62,7 +62,7 @@ function wordIndices(immediate: number, first: number): [low: number, high: numb
 }
 
 /** What the handlers want in place of the immediate: shuffle controls and masks, as far as 8 bytes hold them. */
-function expandImmediate(mnemonic: string, immediate: number): [low: number, high: number] {
+function expandImmediate(mnemonic: string, immediate: number, rex: number): [low: number, high: number] {
   switch (mnemonic) {
     case "pshufd":
     case "shufps":
@@ -87,15 +87,19 @@ function expandImmediate(mnemonic: string, immediate: number): [low: number, hig
     case "cmppd":
     case "cmpss":
     case "cmpsd":
-      // Masks for less, equal, unordered, and for complementing.
-      return spread(4, (i) => -((PREDICATES[immediate & 3] >> i) & 1) ^ (i === 3 ? -((immediate >> 2) & 1) : 0));
+      // What less, equal, greater and unordered give.
+      return spread(4, (i) => -(((PREDICATES[immediate & 3] >> i) ^ (immediate >> 2)) & 1));
+    case "pcmpestrm":
+    case "pcmpestri":
+      // REX.W widens the lengths.
+      return [immediate | ((rex & 8) << 5), 0];
     default:
       return [immediate, 0];
   }
 }
 
-/** Of EQ, LT, LE, UNORD: bit 0 = less, bit 1 = equal, bit 2 = unordered. */
-const PREDICATES = [2, 1, 3, 4];
+/** Of EQ, LT, LE, UNORD: bit 0 = less, bit 1 = equal, bit 2 = greater, bit 3 = unordered. */
+const PREDICATES = [2, 1, 3, 8];
 
 /** Lowers an MMX or SSE instruction; false if it is none. */
 export function lowerVector(insn: Instruction, writer: BlockWriter): boolean {
@@ -126,6 +130,7 @@ export function lowerVector(insn: Instruction, writer: BlockWriter): boolean {
     const address = stateAddress(insn, src);
     if (address >= 0) writer.src(address);
   }
-  if (operands.at(-1)?.method === AddressingMethod.IMMEDIATE) writer.immediate(...expandImmediate(mnemonic, insn.immLo & 0xff));
+  if (operands.at(-1)?.method === AddressingMethod.IMMEDIATE)
+    writer.immediate(...expandImmediate(mnemonic, insn.immLo & 0xff, insn.rex));
   return true;
 }

@@ -1,6 +1,7 @@
 import { I64 } from "@xen-node/wasm-emit";
 import { AF, CF, RAX, RDX, VECTOR } from "../state.ts";
 import { type Context, FlagKind } from "./context.ts";
+import { emitMultiplyHigh } from "./multiply-high.ts";
 import { ALL_SIZES, type Form, never, type OperandKinds, usual, WIDE_SIZES } from "./registry.ts";
 
 const ALU_KINDS: readonly OperandKinds[] = ["rr", "ri", "rm", "mr", "mi"];
@@ -82,7 +83,8 @@ function withCarry(name: string, plain: FlagKind, carried: FlagKind, subtract: b
       const [a, b, r] = c.q;
       const carry = c.n[2];
       operands(c);
-      f.call(c.functions.carry).set(carry).get(a).get(b);
+      c.carry();
+      f.set(carry).get(a).get(b);
       if (subtract) f.i64_sub().get(carry).i64_extend_i32_u().i64_sub();
       else f.i64_add().get(carry).i64_extend_i32_u().i64_add();
       signExtend(c);
@@ -107,7 +109,9 @@ function step(name: string, kind: FlagKind, amount: number): Form {
       const { f } = c;
       const [a, carry, r] = c.q;
       c.read(0);
-      f.set(a).call(c.functions.carry).i64_extend_i32_u().set(carry).get(a).i64_const(amount).i64_add();
+      f.set(a);
+      c.carry();
+      f.i64_extend_i32_u().set(carry).get(a).i64_const(amount).i64_add();
       signExtend(c);
       f.tee(r);
       c.write(0);
@@ -202,33 +206,25 @@ function writeAccumulator(c: Context, value: number): void {
   else f.i64_store(RAX);
 }
 
-/** Two- and three-operand IMUL: `imul r, s` and `imul3 r, s, imm`. CF = OF = the product does not fit. */
+/** Two- and three-operand IMUL: `imul r, s` and `imul3 r, s, imm`. CF and OF are hardly ever looked at. */
 function imul(name: string, immediate: boolean): Form {
   return {
     name,
     sizes: WIDE_SIZES,
-    kinds: immediate ? ["rr", "rm"] : ["rr", "rm"],
+    kinds: ["rr", "rm"],
     hot: usual,
     emit(c) {
       const { f } = c;
-      const [a, b, r, high] = c.q;
+      const [a, b, r] = c.q;
       if (immediate) c.immediate();
       else c.read(0);
       f.set(a);
       c.read(1);
       f.set(b).get(a).get(b).i64_mul();
-      if (c.size === 8) {
-        f.set(r);
-        signedHigh(c, a, b, high);
-        f.get(high).get(r).i64_const(63).i64_shr_s().i64_ne().i64_extend_i32_u().i64_const(3).i64_mul().set(b);
-      } else {
-        f.tee(high);
-        signExtend(c);
-        f.tee(r).get(high).i64_ne().i64_extend_i32_u().i64_const(3).i64_mul().set(b);
-      }
-      f.get(r);
+      signExtend(c);
+      f.tee(r);
       c.write(0);
-      c.setFlags(FlagKind.RESULT, r, undefined, b);
+      c.setFlags(FlagKind.PRODUCT, r, a, b);
     },
   };
 }
@@ -236,7 +232,7 @@ function imul(name: string, immediate: boolean): Form {
 /** high = high half of the signed product of locals a and b. */
 function signedHigh(c: Context, a: number, b: number, high: number): void {
   const { f } = c;
-  f.get(a).get(b).call(c.functions.multiplyHighUnsigned);
+  emitMultiplyHigh(f, a, b, c.q[5], c.q[6]);
   f.get(a).i64_const(63).i64_shr_s().get(b).i64_and().i64_sub();
   f.get(b).i64_const(63).i64_shr_s().get(a).i64_and().i64_sub().set(high);
 }
@@ -247,7 +243,7 @@ function wideMultiply(name: string, signed: boolean): Form {
     name,
     sizes: ALL_SIZES,
     kinds: ["r"],
-    hot: never,
+    hot: (size) => size === 8 && !signed,
     emit(c) {
       const { f, size, bits } = c;
       const [a, b, low, high] = c.q;
@@ -260,7 +256,10 @@ function wideMultiply(name: string, signed: boolean): Form {
       f.set(b).get(a).get(b).i64_mul().set(low);
       if (size === 8) {
         if (signed) signedHigh(c, a, b, high);
-        else f.get(a).get(b).call(c.functions.multiplyHighUnsigned).set(high);
+        else {
+          emitMultiplyHigh(f, a, b, c.q[5], c.q[6]);
+          f.set(high);
+        }
         f.get(low);
         c.storeState(RAX);
         f.get(high);

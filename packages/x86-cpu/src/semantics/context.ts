@@ -24,6 +24,8 @@ export const FlagKind = {
   INC: 6,
   /** R = A - 1, CF in B bit 0. */
   DEC: 7,
+  /** R = A * B, signed: CF = OF = it did not fit. SF and ZF follow R. */
+  PRODUCT: 8,
 } as const;
 export type FlagKind = (typeof FlagKind)[keyof typeof FlagKind];
 
@@ -98,6 +100,8 @@ export interface Context {
   /** The whole 64-bit register of operand 0, for forms whose destination has another width than their size. */
   loadDestination64(): void;
   storeDestination64(): void;
+  /** Pushes CF as i32 0 or 1. */
+  carry(): void;
   /** Pushes a condition (0-15) as i32 0 or 1. */
   condition(code: number): void;
   /** Pops an address (i64) and pushes the host address (i32) of `size` bytes there, or raises the fault. */

@@ -78,6 +78,7 @@ export const controlForms: readonly ControlForm[] = [
         const target = c.q[5];
         c.readSized(1, width, false);
         c.f.set(target);
+        checkTarget(c, target, width);
         c.nextRip();
         c.push(width);
         c.f.get(target);
@@ -88,7 +89,11 @@ export const controlForms: readonly ControlForm[] = [
       name: `jmpind${width * 8}`,
       kind: "r",
       emit(c) {
+        const target = c.q[5];
         c.readSized(1, width, false);
+        c.f.set(target);
+        checkTarget(c, target, width);
+        c.f.get(target);
         c.jumpTo();
       },
     },
@@ -100,6 +105,7 @@ export const controlForms: readonly ControlForm[] = [
         const target = c.q[5];
         c.peek(width);
         c.f.set(target);
+        checkTarget(c, target, width);
         c.adjustStack(width);
         adjustByImmediate(c);
         c.f.get(target);
@@ -108,6 +114,14 @@ export const controlForms: readonly ControlForm[] = [
     },
   ]),
 ];
+
+/** A target that is not canonical faults before the transfer, with nothing pushed or popped. */
+function checkTarget(c: Context, target: number, width: number): void {
+  if (width !== 8) return;
+  c.f.get(target).i64_const(16).i64_shl().i64_const(16).i64_shr_s().get(target).i64_ne().if_();
+  c.raise(VECTOR.GP, 0);
+  c.f.end();
+}
 
 function adjustByImmediate(c: Context): void {
   c.f.i32_const(0).i32_const(0).i64_load(RSP);

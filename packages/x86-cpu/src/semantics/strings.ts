@@ -1,4 +1,4 @@
-import { DF, RAX, RCX, RDI, RSI, SYSTEM_FLAGS } from "../state.ts";
+import { DF, RAX, RBX, RCX, RDI, RSI, SYSTEM_FLAGS } from "../state.ts";
 import { signExtend } from "./arithmetic.ts";
 import { type Context, FlagKind, type StringContext } from "./context.ts";
 import { ALL_SIZES, type Form, never, type OperandKinds } from "./registry.ts";
@@ -293,17 +293,21 @@ function compare(c: StringContext, repeat: Repeat, scan: boolean): void {
   f.end();
 }
 
-/** XLAT: AL = [rBX + AL]; the effective address of the record is rBX and the segment base. */
+/** XLAT: AL = [rBX + AL]; the record's segment base is the source's. */
 const xlat: Form = {
   name: "xlat",
   sizes: [1],
-  kinds: ["n"],
+  kinds: ADDRESS_KINDS,
   hot: never,
-  emit(c) {
+  emit(context) {
+    const c = context as StringContext;
     const { f } = c;
     const [value] = c.q;
-    c.effectiveAddress();
+    loadAddress(c, RBX);
     f.i32_const(0).i64_load8_u(RAX).i64_add();
+    if (c.addresses32) f.i64_const(0xffffffff).i64_and();
+    c.sourceBase();
+    f.i64_add();
     c.translateRead(1);
     f.i64_load8_u().set(value).i32_const(0).get(value).i64_store8(RAX);
   },

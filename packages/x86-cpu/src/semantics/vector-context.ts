@@ -1,9 +1,10 @@
 import { type FunctionBuilder, I32, V128, type ValueType } from "@xen-node/wasm-emit";
 import { type OpcodeEntry, OperandWidth } from "../decode/index.ts";
 import { type Frame, InterpreterContext } from "../interpreter/context.ts";
+import { WRITE_ARRAY } from "../interpreter/shared-functions.ts";
 import { R_DST, R_IMM, R_SRC } from "../records.ts";
 import type { SoftFloat } from "../softfloat/index.ts";
-import { FSW, FTW, VECTOR } from "../state.ts";
+import { FSW, FTW, SPLIT_WRITE, TLB_BANK, VECTOR } from "../state.ts";
 import type { VectorKind } from "./vector-operands.ts";
 
 /** Wasm functions that vector handlers share. */
@@ -14,7 +15,7 @@ export interface VectorFunctions {
   /** () → i32: adds the flags to MXCSR; the vector of an unmasked exception (#XM or #UD), or 0. */
   readonly finish: number;
   /** (a: i32, b: i32, lengthA: i32, lengthB: i32, control: i32) → i32: IntRes2 of the string comparisons. */
-  readonly compareStrings?: number;
+  readonly compareStrings: number;
   /** (address: i32, control: i32) → i32: elements before the first that is zero. */
   readonly stringLength: number;
   /** (bits: i32) → i32: RCPSS and RSQRTSS. */
@@ -26,16 +27,7 @@ export interface VectorFunctions {
 export type VectorSemantics = (c: VectorContext) => void;
 
 /** 16-byte memory operands that need no alignment. */
-const unaligned = new Set([
-  "movups",
-  "movupd",
-  "movdqu",
-  "lddqu",
-  "pcmpestrm",
-  "pcmpestri",
-  "pcmpistrm",
-  "pcmpistri",
-]);
+const unaligned = new Set(["movups", "movupd", "movdqu", "lddqu", "pcmpestrm", "pcmpestri", "pcmpistrm", "pcmpistri"]);
 /** A memory source leaves the x87 state alone (Intel SDM vol. 2, CVTPI2PD). */
 const noTransition = new Set(["cvtpi2pd.xm", "cvtpi2ps.xm"]);
 
@@ -68,10 +60,8 @@ export class VectorContext {
   }
 
   private prologue(): void {
-    const { f, entry, kinds } = this;
-    const name = `${entry.mnemonic}.${kinds.slice(0, 2).join("")}`;
-    const usesX87 = entry.operands.some(({ code }) => code[0] === "P" || code[0] === "Q" || code[0] === "N");
-    if (usesX87 && !noTransition.has(name)) {
+    const { f, kinds } = this;
+    if (this.usesX87) {
       // A pending x87 exception comes before any memory access.
       f.i32_const(0).i32_load16_u(FSW).i32_const(0x80).i32_and().if_();
       this.core.raise(VECTOR.MF);
@@ -85,15 +75,26 @@ export class VectorContext {
       else f.get(this.frame.record).i32_load16_u(operand === 0 ? R_DST : R_SRC);
       f.set(address);
     }
-    if (usesX87 && !noTransition.has(name)) {
+    // Once the operand is there, but also if a SIMD exception follows.
+    if (this.usesX87) {
       f.i32_const(0).i32_const(0).i32_load16_u(FSW).i32_const(~0x3800).i32_and().i32_store16(FSW);
       f.i32_const(0).i32_const(0).i32_store16(FTW);
     }
   }
 
+  /** The x87 registers turn into MMX registers, with all of them valid. */
+  private get usesX87(): boolean {
+    const { entry, kinds } = this;
+    if (noTransition.has(`${entry.mnemonic}.${kinds.slice(0, 2).join("")}`)) return false;
+    return entry.operands.some(({ code }) => code[0] === "P" || code[0] === "Q" || code[0] === "N");
+  }
+
   /** Must follow the semantics. */
   end(): void {
-    if (this.needsCommit) this.f.get(this.addresses[0]).call(this.frame.functions.commit);
+    const { f } = this;
+    if (!this.needsCommit) return;
+    f.get(this.addresses[0]).i32_const(SPLIT_WRITE).i32_eq().if_().i32_const(SPLIT_WRITE);
+    f.call(this.frame.functions.commit).end();
   }
 
   /** Bytes of a memory operand. */
@@ -105,16 +106,32 @@ export class VectorContext {
   /** Pushes the host address of a memory operand, or raises its fault. */
   private translate(operand: 0 | 1): void {
     const { f, frame } = this;
+    const { ea, entry, host } = frame.own;
     const bytes = this.memoryBytes(operand);
     const { translateRead, translateReadAligned, translateWrite, translateWriteAligned } = frame.functions;
     const aligned = bytes === 16 && !unaligned.has(this.entry.mnemonic);
+    const writes = operand === 0 && this.needsCommit;
+    const array = writes ? WRITE_ARRAY : 0;
     this.core.effectiveAddress();
-    f.i32_const(bytes).get(frame.record);
-    if (operand === 0 && this.needsCommit) f.call(aligned ? translateWriteAligned : translateWrite);
+    f.tee(ea).i64_const(8).i64_shr_u().i32_wrap_i64().i32_const(0xfff0).i32_and();
+    if (frame.bank >= 0) f.get(frame.bank);
+    else f.i32_const(0).i32_load(TLB_BANK);
+    f.i32_add().tee(entry).i64_load(array).get(ea).i64_xor();
+    // An aligned operand crosses no page: its low four bits are 0 as the tag's are, the rest of the page offset is free.
+    if (aligned) f.i64_const(~0xff0).i64_and().i64_eqz();
+    else f.i64_const(4096 - bytes).i64_le_u();
+    f.if_(I32)
+      .get(entry)
+      .i32_load(array + 8)
+      .get(ea)
+      .i32_wrap_i64()
+      .i32_add();
+    f.else_().get(ea).i32_const(bytes).get(frame.record);
+    if (writes) f.call(aligned ? translateWriteAligned : translateWrite);
     else f.call(aligned ? translateReadAligned : translateRead);
-    f.tee(frame.own.host).i32_eqz().if_();
+    f.tee(host).i32_eqz().if_();
     frame.leave();
-    f.end().get(frame.own.host);
+    f.end().get(host).end();
   }
 
   local(type: ValueType): number {

@@ -19,7 +19,12 @@ function emitBegin(f: FunctionBuilder): void {
   f.i32_const(0).i32_load(MXCSR).set(mxcsr);
   f.i32_const(0).get(mxcsr).i32_const(ROUNDING).i32_shr_u().i32_const(3).i32_and().i32_store(FP_ROUNDING);
   f.i32_const(0).get(mxcsr).i32_const(DENORMALS_ARE_ZERO).i32_shr_u().i32_const(FpControl.DENORMALS_ARE_ZERO).i32_and();
-  f.get(mxcsr).i32_const(FLUSH_TO_ZERO - 1).i32_shr_u().i32_const(FpControl.FLUSH_TO_ZERO).i32_and().i32_or();
+  f.get(mxcsr)
+    .i32_const(FLUSH_TO_ZERO - 1)
+    .i32_shr_u()
+    .i32_const(FpControl.FLUSH_TO_ZERO)
+    .i32_and()
+    .i32_or();
   f.i32_store(FP_CONTROL);
   f.i32_const(0).get(mxcsr).i32_const(-1).i32_xor().i32_const(MASKS).i32_shr_u().i32_const(63).i32_and();
   f.i32_store(FP_UNMASKED);

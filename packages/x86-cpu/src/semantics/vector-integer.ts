@@ -94,7 +94,16 @@ const multiplyRoundScale: VectorSemantics = binary(({ f }, a, b) => {
 
 /** PMADDUBSW: unsigned bytes of the destination by signed bytes of the source, pairs added with saturation. */
 const multiplyAddBytes: VectorSemantics = binary(({ f }, a, b) => {
-  f.get(a).i32_const(0xff).i16x8_splat().v128_and().get(b).i32_const(8).i16x8_shl().i32_const(8).i16x8_shr_s().i16x8_mul();
+  f.get(a)
+    .i32_const(0xff)
+    .i16x8_splat()
+    .v128_and()
+    .get(b)
+    .i32_const(8)
+    .i16x8_shl()
+    .i32_const(8)
+    .i16x8_shr_s()
+    .i16x8_mul();
   f.get(a).i32_const(8).i16x8_shr_u().get(b).i32_const(8).i16x8_shr_s().i16x8_mul().i16x8_add_sat_s();
 });
 
@@ -130,7 +139,11 @@ const slidingDifferences: VectorSemantics = (c) => {
   f.i32_const(4).i32_and();
   const offset = c.letI32();
   c.vector(0);
-  f.v128_const([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]).get(offset).i8x16_splat().i8x16_add().i8x16_swizzle();
+  f.v128_const([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15])
+    .get(offset)
+    .i8x16_splat()
+    .i8x16_add()
+    .i8x16_swizzle();
   const window = c.let();
   c.address(1);
   c.immediate();
@@ -155,7 +168,9 @@ const smallestWord: VectorSemantics = (c) => {
   f.get(words).set(smallest);
   for (const distance of [8, 4, 2]) {
     f.get(smallest).get(smallest).get(smallest);
-    f.i8x16_shuffle(Array.from({ length: 16 }, (_, i) => (i + distance) & 15)).i16x8_min_u().set(smallest);
+    f.i8x16_shuffle(Array.from({ length: 16 }, (_, i) => (i + distance) & 15))
+      .i16x8_min_u()
+      .set(smallest);
   }
   c.store(() => {
     f.get(smallest).i16x8_extract_lane_u(0).i64_extend_i32_u();
@@ -207,7 +222,10 @@ const testBits: VectorSemantics = (c) => {
 };
 
 /** PMOVSX and PMOVZX: one extension after the other. */
-const extend = (...steps: Operation[]): VectorSemantics => unary((f) => steps.forEach((step) => step(f)));
+const extend = (...steps: Operation[]): VectorSemantics =>
+  unary((f) => {
+    for (const step of steps) step(f);
+  });
 const bytesSigned: Operation = (f) => f.i16x8_extend_low_i8x16_s();
 const bytesUnsigned: Operation = (f) => f.i16x8_extend_low_i8x16_u();
 const wordsSigned: Operation = (f) => f.i32x4_extend_low_i16x8_s();

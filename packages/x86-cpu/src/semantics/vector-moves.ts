@@ -72,7 +72,9 @@ const toMmx: VectorSemantics = (c) => {
 
 /** Duplicates lanes of the source. */
 function duplicate(lanes: readonly number[]): VectorSemantics {
-  const bytes = lanes.flatMap((lane) => Array.from({ length: 16 / lanes.length }, (_, i) => (lane * 16) / lanes.length + i));
+  const bytes = lanes.flatMap((lane) =>
+    Array.from({ length: 16 / lanes.length }, (_, i) => (lane * 16) / lanes.length + i),
+  );
   return (c) => {
     c.store(() => {
       c.vector(1);
@@ -155,7 +157,12 @@ function extract(lanes: (c: VectorContext) => number, bytes: (c: VectorContext) 
 function laneAddress(c: VectorContext, operand: 0 | 1, lanes: number, size: number): void {
   c.address(operand);
   c.immediate();
-  c.f.i32_const(lanes - 1).i32_and().i32_const(size).i32_mul().i32_add();
+  c.f
+    .i32_const(lanes - 1)
+    .i32_and()
+    .i32_const(size)
+    .i32_mul()
+    .i32_add();
 }
 
 const lanesOfGeneral = (c: VectorContext): number => 16 / c.generalSize;

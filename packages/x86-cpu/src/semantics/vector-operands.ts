@@ -36,9 +36,7 @@ export function kindsOf(spec: OperandSpec): readonly VectorKind[] {
 /** Whether an entry of the opcode table is MMX's or SSE's. EMMS is x87's, as is the state image. */
 export function isVectorEntry(entry: OpcodeEntry): boolean {
   if (withoutVectorOperands.has(entry.mnemonic)) return true;
-  return entry.operands.some(
-    ({ method }) => method >= AddressingMethod.REG_MMX && method <= AddressingMethod.RM_XMM,
-  );
+  return entry.operands.some(({ method }) => method >= AddressingMethod.REG_MMX && method <= AddressingMethod.RM_XMM);
 }
 
 /** Whether an entry's handlers differ by the width of a general register (REX.W). */

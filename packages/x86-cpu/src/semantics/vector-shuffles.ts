@@ -25,7 +25,11 @@ const shuffleBytes: VectorSemantics = (c) => {
   c.store(() => {
     c.vector(0);
     c.vector(1);
-    c.f.i32_const(c.mmx ? 0x87 : 0x8f).i8x16_splat().v128_and().i8x16_swizzle();
+    c.f
+      .i32_const(c.mmx ? 0x87 : 0x8f)
+      .i8x16_splat()
+      .v128_and()
+      .i8x16_swizzle();
   });
 };
 
@@ -177,7 +181,13 @@ function shift(bits: 16 | 32 | 64, kind: ShiftKind): VectorSemantics {
       c.vector(0);
       // An arithmetic shift by one less than the width fills with the sign.
       if (kind === "arithmetic") {
-        f.get(wide).i64_const(bits - 1).get(wide).i64_const(bits).i64_lt_u().select().i32_wrap_i64();
+        f.get(wide)
+          .i64_const(bits - 1)
+          .get(wide)
+          .i64_const(bits)
+          .i64_lt_u()
+          .select()
+          .i32_wrap_i64();
         if (bits === 16) f.i16x8_shr_s();
         else f.i32x4_shr_s();
         return;

@@ -1,4 +1,4 @@
-import { type FunctionBuilder, I32, V128 } from "@xen-node/wasm-emit";
+import { type FunctionBuilder, I32, I64, V128 } from "@xen-node/wasm-emit";
 import { OF, RAX, RCX, RDX, SF, XMM, ZF } from "../state.ts";
 import type { VectorContext, VectorSemantics } from "./vector-context.ts";
 
@@ -168,10 +168,18 @@ export function emitCompareStrings(f: FunctionBuilder): void {
 /** Explicit lengths are magnitudes of EAX and EDX, or of RAX and RDX with REX.W, at most the number of elements. */
 function explicitLength(c: VectorContext, register: number, wide: number, count: number): void {
   const { f } = c;
-  const value = c.q64();
-  f.get(wide).if_(c.i64).i32_const(0).i64_load(register).else_().i32_const(0).i64_load32_s(register).end().set(value);
+  const value = c.local(I64);
+  f.get(wide).if_(I64).i32_const(0).i64_load(register).else_().i32_const(0).i64_load32_s(register).end().set(value);
   f.get(value).i64_const(0).i64_lt_s().if_().i64_const(0).get(value).i64_sub().set(value).end();
-  f.get(value).get(count).i64_extend_i32_u().get(value).get(count).i64_extend_i32_u().i64_lt_u().select().i32_wrap_i64();
+  f.get(value)
+    .get(count)
+    .i64_extend_i32_u()
+    .get(value)
+    .get(count)
+    .i64_extend_i32_u()
+    .i64_lt_u()
+    .select()
+    .i32_wrap_i64();
 }
 
 function compareStrings(explicit: boolean, index: boolean): VectorSemantics {
@@ -215,7 +223,8 @@ function compareStrings(explicit: boolean, index: boolean): VectorSemantics {
       return;
     }
     // Bits of the mask, spread over the lanes or not.
-    const spreadBits = (lane: (i: number) => number[]) => f.v128_const(Array.from({ length: 8 }, (_, i) => lane(i)).flat());
+    const spreadBits = (lane: (i: number) => number[]) =>
+      f.v128_const(Array.from({ length: 8 }, (_, i) => lane(i)).flat());
     f.i32_const(0);
     f.get(control).i32_const(LAST_OR_MASK).i32_and().if_(V128);
     f.get(control).i32_const(WORDS).i32_and().if_(V128);

@@ -1,17 +1,29 @@
 import type { ModuleBuilder } from "@xen-node/wasm-emit";
 import { type OpcodeEntry, opcodeEntries } from "../decode/index.ts";
 import type { CalledHandler } from "../interpreter/context.ts";
-import { emitSoftFloat } from "../softfloat/index.ts";
 import type { SharedFunctions } from "./context.ts";
-import { VectorContext, type VectorFunctions, type VectorSemantics } from "./vector-context.ts";
+import { vectorApproximations } from "./vector-approximations.ts";
+import { VectorContext, type VectorSemantics } from "./vector-context.ts";
+import { vectorConversions } from "./vector-conversions.ts";
+import { vectorFloats } from "./vector-float.ts";
+import { emitVectorFunctions } from "./vector-functions.ts";
 import { vectorIntegers } from "./vector-integer.ts";
 import { vectorMoves } from "./vector-moves.ts";
 import { isSized, isVectorEntry, kindsOf, type VectorKind, vectorHandlerName } from "./vector-operands.ts";
 import { vectorShuffles } from "./vector-shuffles.ts";
+import { vectorStrings } from "./vector-strings.ts";
 
 /** What every MMX and SSE instruction does, by mnemonic. */
 export const vectorSemantics: ReadonlyMap<string, VectorSemantics> = new Map(
-  [vectorMoves, vectorIntegers, vectorShuffles].flatMap((group) => Object.entries(group)),
+  [
+    vectorMoves,
+    vectorIntegers,
+    vectorShuffles,
+    vectorStrings,
+    vectorFloats,
+    vectorConversions,
+    vectorApproximations,
+  ].flatMap((group) => Object.entries(group)),
 );
 
 /** All combinations of what the operands of an entry can be. One operand at most is memory, as there is one ModRM. */
@@ -21,17 +33,17 @@ function combinations(entry: OpcodeEntry): VectorKind[][] {
     const kinds = kindsOf(operand);
     if (kinds.length > 0) out = out.flatMap((before) => kinds.map((kind) => [...before, kind]));
   }
-  const memoryOnly = entry.registerForm === 0;
-  return out.filter((kinds) => !memoryOnly || kinds.includes("m") || entry.operands.every((o) => o.code[0] !== "M"));
+  return out;
 }
 
 /** MMX and SSE handlers: one for each entry of the opcode table and kind of its operands. */
 export function vectorForms(module: ModuleBuilder, functions: SharedFunctions): CalledHandler[] {
-  const shared: VectorFunctions = { soft: emitSoftFloat(module, functions) };
+  const shared = emitVectorFunctions(module, functions);
   const handlers = new Map<string, CalledHandler>();
   for (const entry of opcodeEntries) {
+    if (!isVectorEntry(entry)) continue;
     const semantics = vectorSemantics.get(entry.mnemonic);
-    if (!isVectorEntry(entry) || semantics === undefined) continue;
+    if (semantics === undefined) throw new Error(`no semantics for ${entry.mnemonic}`);
     for (const kinds of combinations(entry)) {
       for (const size of isSized(entry) ? ([4, 8] as const) : ([8] as const)) {
         const name = vectorHandlerName(entry, kinds.join(""), size);

@@ -132,7 +132,14 @@ function remainder(machine: Machine, name: string, nearest: 0 | 1): CalledHandle
           const complete = bit(2, Status.C0).or(bit(1, Status.C3)).or(bit(0, Status.C1));
           const bits = c.let(quotient.eq(-1).select(c.i32(Status.C2), complete));
           // A NaN clears C2 alone.
-          c.if(quotient.ne(-2), () => c.setStatus(c.status().and(~(CONDITION_BITS | Status.C1)).or(bits)));
+          c.if(quotient.ne(-2), () =>
+            c.setStatus(
+              c
+                .status()
+                .and(~(CONDITION_BITS | Status.C1))
+                .or(bits),
+            ),
+          );
         });
       },
     );

@@ -113,14 +113,23 @@ export function compareHandlers(machine: Machine): CalledHandler[] {
       c.note();
       const [high, significand] = c.read(0);
       const exponent = c.let(high.and(0x7fff));
-      const ofMaximum = significand.shl(1).eqz().select(c.i32(Status.C2 | Status.C0), c.i32(Status.C0));
+      const ofMaximum = significand
+        .shl(1)
+        .eqz()
+        .select(c.i32(Status.C2 | Status.C0), c.i32(Status.C0));
       const ofMinimum = significand.eqz().select(c.i32(Status.C3), c.i32(Status.C3 | Status.C2));
       const supported = exponent.eq(0x7fff).select(ofMaximum, c.i32(Status.C2));
       const normal = significand.ltS(0).select(supported, c.i32(0));
       const kind = c.let(exponent.eqz().select(ofMinimum, normal));
       c.if(c.isEmpty(0), () => c.set(kind, Status.C3 | Status.C0));
       const sign = high.shrU(15).mul(Status.C1);
-      c.setStatus(c.status().and(~(UNORDERED | Status.C1)).or(kind).or(sign));
+      c.setStatus(
+        c
+          .status()
+          .and(~(UNORDERED | Status.C1))
+          .or(kind)
+          .or(sign),
+      );
     }),
   ];
 }

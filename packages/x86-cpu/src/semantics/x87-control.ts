@@ -19,7 +19,11 @@ const setField = (c: X87Code, address: number, value: Expression | number): void
 function refreshError(c: X87Code): void {
   const pending = field(c, FSW).and(field(c, FCW).xor(-1)).and(0x3f);
   const error = pending.ne(0).mul(Status.ERROR_SUMMARY | Status.BUSY);
-  c.setStatus(field(c, FSW).and(~(Status.ERROR_SUMMARY | Status.BUSY)).or(error));
+  c.setStatus(
+    field(c, FSW)
+      .and(~(Status.ERROR_SUMMARY | Status.BUSY))
+      .or(error),
+  );
 }
 
 function setControl(c: X87Code, value: Expression): void {
@@ -172,7 +176,17 @@ export function controlHandlers(machine: Machine): CalledHandler[] {
       c.begin();
       c.note();
       clearC1(c);
-      c.setStatus(c.status().and(~Status.TOP).or(c.status().add(by << 11).and(Status.TOP)));
+      c.setStatus(
+        c
+          .status()
+          .and(~Status.TOP)
+          .or(
+            c
+              .status()
+              .add(by << 11)
+              .and(Status.TOP),
+          ),
+      );
     });
   const storeWord = (name: string, address: number) =>
     handler(machine, name, (c) => {

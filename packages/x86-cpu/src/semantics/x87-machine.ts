@@ -1,14 +1,18 @@
 import { I32, I64, type ModuleBuilder } from "@xen-node/wasm-emit";
 import { type Frame, InterpreterContext } from "../interpreter/context.ts";
 import { R_DST, R_IMM, R_LENGTH, R_NEXT, R_SEGMENT, RECORD_BYTES } from "../records.ts";
+import { Code, type Expression, Local, type Operand, type Routine, routine } from "../softfloat/expression.ts";
 import { EXTENDED_WORDS } from "../softfloat/extended-format.ts";
 import { type ExtendedOperations, emitExtended } from "../softfloat/extended-operations.ts";
-import { Code, type Expression, Local, type Operand, type Routine, routine } from "../softfloat/expression.ts";
 import { DEFAULT_NAN } from "../softfloat/rounding.ts";
-import { FP_ROUNDED_UP, FP_UNMASKED, FpFlag } from "../softfloat/types.ts";
+import { FP_CONTROL, FP_ROUNDED_UP, FP_UNMASKED, FpFlag } from "../softfloat/types.ts";
 import {
+  CS,
+  DS,
+  FCS,
   FCW,
   FDP,
+  FDS,
   FIP,
   FOP,
   FP_FLAGS,
@@ -17,6 +21,7 @@ import {
   FSW,
   FTW,
   PAGE_VA,
+  SEG_SELECTOR,
   VECTOR,
   X87,
 } from "../state.ts";
@@ -52,7 +57,7 @@ export const DEFAULT_NAN_WORDS = [0xffff, DEFAULT_NAN] as const;
 export interface Machine extends ExtendedOperations {
   /** () → (): makes FCW's settings those of the soft-float functions and forgets their flags. */
   setup: Routine;
-  /** (record) → (): FIP, FOP. */
+  /** (record) → (): FIP, FCS, FOP. */
   note: Routine;
   /** (register) → i32: state address of it. */
   address: Routine;
@@ -88,14 +93,15 @@ export function emitMachine(module: ModuleBuilder, functions: SharedFunctions): 
     const precision = control.shrU(8).and(3);
     c.setState(FP_PRECISION, precision.eqz().select(c.i32(24), precision.eq(2).select(c.i32(53), c.i32(64))));
     c.setState(FP_UNMASKED, control.xor(-1).and(0x3f));
-    c.setState(FP_FLAGS, 0);
-    c.setState(FP_ROUNDED_UP, 0);
+    // MXCSR's treatment of denormals is not x87's.
+    for (const field of [FP_CONTROL, FP_FLAGS, FP_ROUNDED_UP]) c.setState(field, 0);
   });
 
   const note = routine(module, [I32], [], (c, [record]) => {
     const next = c.load("i64_load", 0, PAGE_VA).add(c.load("i64_load16_u", record, R_NEXT));
     c.store("i64_store", 0, next.sub(c.load("i64_load8_u", record, R_LENGTH)), FIP);
     c.store("i32_store16", 0, c.load("i32_load16_u", record, R_DST), FOP);
+    c.store("i32_store16", 0, c.load("i32_load16_u", 0, SEG_SELECTOR(CS)), FCS);
   });
 
   const physical = (c: Code, register: Operand) => fsw(c).shrU(11).add(register).and(7);
@@ -122,7 +128,16 @@ export function emitMachine(module: ModuleBuilder, functions: SharedFunctions): 
     c.call(setTag, register, c.value(tagOf, high, significand));
   });
   const moveTop = (c: Code, by: number) =>
-    setFsw(c, fsw(c).and(~Status.TOP).or(fsw(c).add(by << 11).and(Status.TOP)));
+    setFsw(
+      c,
+      fsw(c)
+        .and(~Status.TOP)
+        .or(
+          fsw(c)
+            .add(by << 11)
+            .and(Status.TOP),
+        ),
+    );
   const pop = routine(module, [], [], (c) => {
     c.call(setTag, 0, TAG_EMPTY);
     moveTop(c, 1);
@@ -133,7 +148,10 @@ export function emitMachine(module: ModuleBuilder, functions: SharedFunctions): 
   });
 
   const stackFault = routine(module, [I32], [I32], (c, [c1]) => {
-    const status = fsw(c).and(~Status.C1).or(c1.shl(9)).or(Status.STACK_FAULT | FpFlag.INVALID);
+    const status = fsw(c)
+      .and(~Status.C1)
+      .or(c1.shl(9))
+      .or(Status.STACK_FAULT | FpFlag.INVALID);
     const unmasked = c.let(c.state(FP_UNMASKED).and(FpFlag.INVALID));
     setFsw(c, status.or(unmasked.mul(ERROR)));
     c.push(unmasked.eqz());
@@ -219,11 +237,12 @@ export class X87Code extends Code {
     return host;
   }
 
-  /** FDP: the operand's offset in its segment. */
+  /** FDP, FDS: the operand's offset in its segment, taken to be DS. */
   noteOperand(): void {
     const ea = new Local(I64, this.frame.own.ea);
     const base = this.load("i64_load", this.load("i32_load16_u", this.record, R_SEGMENT));
     this.store("i64_store", 0, ea.sub(base), FDP);
+    this.store("i32_store16", 0, this.load("i32_load16_u", 0, SEG_SELECTOR(DS)), FDS);
   }
 
   commit(host: Local): void {

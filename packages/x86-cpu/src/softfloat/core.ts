@@ -103,7 +103,18 @@ export function emitCore(module: ModuleBuilder, wide: WideRoutines): CoreRoutine
     );
     const [quotient, rest] = c.call(wide.divide, hi, lo, bm);
     const half = rest.geU(bm.sub(rest)).and(rest.ne(0)).extendU().shl(63);
-    returnNumber(c, sign, exponent, quotient, half.or(rest.ne(0).and(rest.ne(bm.sub(rest))).extendU()));
+    returnNumber(
+      c,
+      sign,
+      exponent,
+      quotient,
+      half.or(
+        rest
+          .ne(0)
+          .and(rest.ne(bm.sub(rest)))
+          .extendU(),
+      ),
+    );
   });
 
   const squareRoot = routine(module, NUMBER, RESULT, (c, [sign, exponent, significand]) => {
@@ -157,12 +168,23 @@ export function emitCore(module: ModuleBuilder, wide: WideRoutines): CoreRoutine
 
 /** root = floor of the square root of nh · 2^64 to double precision, at most 2^64 − 1. */
 function estimateRoot(c: Code, nh: number, root: number): void {
-  c.f.get(nh).f64_convert_i64_u().f64_sqrt().f64_const(2 ** 32).f64_mul().i64_trunc_sat_f64_u().set(root);
+  c.f
+    .get(nh)
+    .f64_convert_i64_u()
+    .f64_sqrt()
+    .f64_const(2 ** 32)
+    .f64_mul()
+    .i64_trunc_sat_f64_u()
+    .set(root);
 }
 
 /** root += (rh:rl) / (2 · root), where rh:rl = radicand − root². */
 function correctRoot(c: Code, rh: number, rl: number, root: number): void {
-  c.f.get(rh).f64_convert_i64_s().f64_const(2 ** 64).f64_mul();
+  c.f
+    .get(rh)
+    .f64_convert_i64_s()
+    .f64_const(2 ** 64)
+    .f64_mul();
   c.f.get(rl).f64_convert_i64_u().f64_add();
   c.f.get(root).f64_convert_i64_u().f64_const(2).f64_mul().f64_div();
   c.f.i64_trunc_sat_f64_s().get(root).i64_add().set(root);

@@ -1,4 +1,12 @@
-import { type FunctionBuilder, I32, I64, type Label, type ModuleBuilder, type memoryOpcodes, type plainOpcodes } from "@xen-node/wasm-emit";
+import {
+  type FunctionBuilder,
+  I32,
+  I64,
+  type Label,
+  type ModuleBuilder,
+  type memoryOpcodes,
+  type plainOpcodes,
+} from "@xen-node/wasm-emit";
 
 /**
  * Integer expressions over the assembler, so that multi-word arithmetic can be written and read as formulas. An expression

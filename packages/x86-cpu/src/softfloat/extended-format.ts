@@ -97,8 +97,17 @@ export function emitExtendedFormat(module: ModuleBuilder, { rounding, f32, f64 }
   const from = (n: NarrowRoutines): Routine =>
     routine(module, [n.type, I32], EXTENDED_WORDS, (c, [value, quiet]) => {
       c.if(isNan(n, value), () => {
-        const high = value.shrU(n.bits - 1).wrap().shl(15).or(MAXIMUM);
-        const significand = c.let(value.extendU().shl(63 - n.fraction).or(TOP_BIT));
+        const high = value
+          .shrU(n.bits - 1)
+          .wrap()
+          .shl(15)
+          .or(MAXIMUM);
+        const significand = c.let(
+          value
+            .extendU()
+            .shl(63 - n.fraction)
+            .or(TOP_BIT),
+        );
         c.if(quiet, () => {
           c.if(isSignalling(n, value), () => raise(c, FpFlag.INVALID));
           c.set(significand, significand.or(QUIET_BIT));

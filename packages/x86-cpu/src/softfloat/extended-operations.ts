@@ -1,18 +1,18 @@
 import { I32, I64, type ModuleBuilder } from "@xen-node/wasm-emit";
+import type { SharedFunctions } from "../semantics/context.ts";
 import { FP_PRECISION, FP_ROUNDING } from "../state.ts";
 import { type SoftFloatCore, softFloatCore } from "./emit.ts";
 import { type Code, type IntegerType, type Local, type Routine, routine } from "./expression.ts";
 import {
   EXTENDED_WORDS,
-  emitExtendedFormat,
   type ExtendedRoutines,
+  emitExtendedFormat,
   INTEGER_EXPONENT,
   returnIfNan,
   returnInvalid,
 } from "./extended-format.ts";
 import { EXPONENT_SPECIAL, EXPONENT_ZERO, INCREMENTED, INEXACT, raise, TOP_BIT } from "./rounding.ts";
 import { FP_ROUNDED_UP, FpFlag, Rounding } from "./types.ts";
-import type { SharedFunctions } from "../semantics/context.ts";
 
 /** x87's arithmetic on extended numbers; every number is (high: i32, significand: i64), see extended-format.ts. */
 export interface ExtendedOperations extends ExtendedRoutines {

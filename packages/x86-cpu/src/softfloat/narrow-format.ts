@@ -1,13 +1,21 @@
 import { I32, I64, type ModuleBuilder } from "@xen-node/wasm-emit";
-import { type Code, type Expression, type IntegerType, type Local, type Operand, type Routine, routine } from "./expression.ts";
+import {
+  type Code,
+  type Expression,
+  type IntegerType,
+  type Local,
+  type Operand,
+  type Routine,
+  routine,
+} from "./expression.ts";
 import {
   BIAS,
   DOUBLE,
   EXPONENT_SPECIAL,
   EXPONENT_ZERO,
   type Format,
-  raise,
   type RoundingRoutines,
+  raise,
   SINGLE,
   TOP_BIT,
 } from "./rounding.ts";
@@ -61,7 +69,8 @@ export const isZero = (x: Expression): Expression => x.shl(1).eqz();
 export const isDenormal = (n: Narrow, x: Expression): Expression => x.and(mask(n, n.infinity)).eqz();
 
 /** i32 constants are signed. */
-const mask = (n: Narrow, value: bigint): Operand => (n.type === I32 ? Number(BigInt.asIntN(32, value)) : BigInt.asIntN(64, value));
+const mask = (n: Narrow, value: bigint): Operand =>
+  n.type === I32 ? Number(BigInt.asIntN(32, value)) : BigInt.asIntN(64, value);
 
 export function emitNarrow(module: ModuleBuilder, n: Narrow, rounding: RoundingRoutines): NarrowRoutines {
   const bias = (1 << (n.bits - 2 - n.fraction)) - 1;
@@ -69,8 +78,18 @@ export function emitNarrow(module: ModuleBuilder, n: Narrow, rounding: RoundingR
   const unpacker = (parameters: IntegerType[], denormal: (c: Code, sign: Local, flag: Local) => void) =>
     routine(module, parameters, [I32, I32, I64], (c, [value, flag]) => {
       const sign = c.let(value.shrU(n.bits - 1).wrap());
-      const fraction = c.let(value.extendU().shl(63 - n.fraction).and((1n << 63n) - 1n));
-      const exponent = c.let(value.shrU(n.fraction).wrap().and((1 << (n.bits - 1 - n.fraction)) - 1));
+      const fraction = c.let(
+        value
+          .extendU()
+          .shl(63 - n.fraction)
+          .and((1n << 63n) - 1n),
+      );
+      const exponent = c.let(
+        value
+          .shrU(n.fraction)
+          .wrap()
+          .and((1 << (n.bits - 1 - n.fraction)) - 1),
+      );
       c.if(exponent.eqz(), () => {
         c.if(fraction.eqz(), () => c.return(sign, c.i32(EXPONENT_ZERO), c.i64(0)));
         denormal(c, sign, flag);
@@ -82,9 +101,7 @@ export function emitNarrow(module: ModuleBuilder, n: Narrow, rounding: RoundingR
     });
 
   const unpack = unpacker([n.type, I32], (c, sign, flag) => {
-    c.if(c.state(FP_CONTROL).and(FpControl.DENORMALS_ARE_ZERO), () =>
-      c.return(sign, c.i32(EXPONENT_ZERO), c.i64(0)),
-    );
+    c.if(c.state(FP_CONTROL).and(FpControl.DENORMALS_ARE_ZERO), () => c.return(sign, c.i32(EXPONENT_ZERO), c.i64(0)));
     c.if(flag, () => raise(c, FpFlag.DENORMAL));
   });
   const unpackExact = unpacker([n.type], (c) => raise(c, FpFlag.DENORMAL));

@@ -3,7 +3,7 @@ import { FP_ROUNDING } from "../state.ts";
 import type { CoreRoutines } from "./core.ts";
 import { type Code, type Expression, type Local, type Routine, routine } from "./expression.ts";
 import { isDenormal, isNan, isSignalling, isZero, type NarrowRoutines } from "./narrow-format.ts";
-import { BIAS, EXPONENT_SPECIAL, INEXACT, raise, type RoundingRoutines, TOP_BIT } from "./rounding.ts";
+import { BIAS, EXPONENT_SPECIAL, INEXACT, type RoundingRoutines, raise, TOP_BIT } from "./rounding.ts";
 import { FP_CONTROL, FpControl, FpFlag, Rounding } from "./types.ts";
 
 /** The SSE functions of one format, as `SoftFloat` names them without the format. */
@@ -127,7 +127,16 @@ export function emitConversion(module: ModuleBuilder, from: NarrowRoutines, to: 
     c.if(isNan(from, a), () => {
       const quiet = c.value(from.propagate, a, a);
       const sign = quiet.shrU(from.bits - 1).wrap();
-      c.returnCall(to.pack, sign, EXPONENT_SPECIAL, quiet.extendU().shl(63 - from.fraction).or(TOP_BIT), 0);
+      c.returnCall(
+        to.pack,
+        sign,
+        EXPONENT_SPECIAL,
+        quiet
+          .extendU()
+          .shl(63 - from.fraction)
+          .or(TOP_BIT),
+        0,
+      );
     });
     c.returnCall(to.pack, ...c.call(from.unpack, a, 1), 0);
   }).index;

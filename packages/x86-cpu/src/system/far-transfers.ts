@@ -1,12 +1,14 @@
 import type { Cpu } from "../cpu.ts";
 import { readRflags, writeRflags } from "../flags.ts";
-import { CS, GPR, IOPL, RSP, SEG_ATTR, SEG_SELECTOR, SS, VECTOR } from "../state.ts";
-import { DESCRIPTOR, descriptorDpl, loadSegment, setSegment } from "./segments.ts";
+import { CS, GPR, IOPL, RSP, SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, SS, VECTOR } from "../state.ts";
+import { DESCRIPTOR, descriptorDpl, descriptorLimit, loadSegment, setSegment } from "./segments.ts";
 import type { SystemInstructions } from "./system.ts";
 
 const LONG_ATTR = 0x2000;
 /** RFLAGS bits that IRET may change at CPL 3: not IF, IOPL, VM, VIF, VIP. */
 const IRET_FLAGS = 0x254dd5;
+
+const CODE_FIELDS = [SEG_SELECTOR(CS), SEG_ATTR(CS), SEG_LIMIT(CS), SEG_BASE(CS), SEG_BASE(CS) + 4];
 
 /** IRET, far RET, JMP and CALL between code segments of CPL 3. Outer levels and gates are not reachable from here. */
 export class FarTransfers {
@@ -72,7 +74,11 @@ export class FarTransfers {
     if (conforming ? descriptorDpl(high) > 3 : descriptorDpl(high) !== 3) return fail(VECTOR.GP);
     if ((high & DESCRIPTOR.L) !== 0 && (high & DESCRIPTOR.DB) !== 0) return fail(VECTOR.GP);
     if ((high & DESCRIPTOR.P) === 0) return fail(VECTOR.NP);
-    if (BigInt.asIntN(48, target) !== BigInt.asIntN(64, target)) return cpu.raise(VECTOR.GP, 0) !== 0;
+    const long = (high & DESCRIPTOR.L) !== 0;
+    const reachable = long
+      ? BigInt.asIntN(48, target) === BigInt.asIntN(64, target)
+      : target <= BigInt(descriptorLimit(low, high));
+    if (!reachable) return cpu.raise(VECTOR.GP, 0) !== 0;
     setSegment(cpu, CS, selector | 3, low, high);
     return true;
   }
@@ -105,13 +111,15 @@ export class FarTransfers {
     return this.goTo(rip);
   }
 
-  private saveCode(): [number, number] {
-    return [this.i32[SEG_SELECTOR(CS) >> 2], this.i32[SEG_ATTR(CS) >> 2]];
+  /** CS with its hidden part, to be put back when a later step of the transfer faults. */
+  private saveCode(): readonly number[] {
+    return CODE_FIELDS.map((field) => this.i32[field >> 2]);
   }
 
-  private restoreCode([selector, attributes]: [number, number]): void {
-    this.i32[SEG_SELECTOR(CS) >> 2] = selector;
-    this.i32[SEG_ATTR(CS) >> 2] = attributes;
+  private restoreCode(saved: readonly number[]): void {
+    CODE_FIELDS.forEach((field, i) => {
+      this.i32[field >> 2] = saved[i];
+    });
   }
 
   private dropStack(bytes: number): void {
@@ -150,31 +158,49 @@ export class FarTransfers {
   }
 
   callf(): number {
-    const { cpu, view } = this;
-    const { insn, record, nextRip } = this.system;
+    const { view } = this;
+    const { insn, nextRip } = this.system;
     const pointer = this.pointer();
     if (pointer === null) return 0;
     const size = insn.opSize;
-    const top = this.stackPointer() - BigInt(size * 2);
-    const before = this.long;
-    const host = cpu.translateForWrite(
-      Number(BigInt.asIntN(32, top)),
-      Number(BigInt.asIntN(32, top >> 32n)),
-      size * 2,
-      record,
-    );
-    if (host === 0) return 0;
     const oldCs = this.i32[SEG_SELECTOR(CS) >> 2] & 0xffff;
+    const before = this.long;
+    const wrap = (at: bigint) => (before ? BigInt.asUintN(64, at) : at & 0xffffffffn);
+    const first = wrap(this.stackPointer() - BigInt(size));
+    const top = wrap(first - BigInt(size));
+    const saved = this.saveCode();
     if (!this.loadCode(pointer.selector, pointer.offset, false)) return 0;
-    const store = (offset: number, value: bigint) => {
-      if (size === 8) view.setBigUint64(host + offset, BigInt.asUintN(64, value), true);
-      else if (size === 4) view.setUint32(host + offset, Number(value & 0xffffffffn), true);
-      else view.setUint16(host + offset, Number(value & 0xffffn), true);
-    };
-    store(0, BigInt(nextRip));
-    store(size, BigInt(oldCs));
-    cpu.finishWrite(host);
-    view.setBigUint64(GPR(4), before ? BigInt.asUintN(64, top) : top & 0xffffffffn, true);
+    // CS goes first, so its fault is the one that is met; nothing is stored before both are known to succeed.
+    if (!this.pushable(first, size) || !this.store(top, size, BigInt(nextRip)) || !this.store(first, size, BigInt(oldCs))) {
+      this.restoreCode(saved);
+      return 0;
+    }
+    view.setBigUint64(RSP, top, true);
     return this.goTo(pointer.offset);
+  }
+
+  private pushable(at: bigint, size: number): boolean {
+    return this.hostForWrite(at, size) !== 0;
+  }
+
+  private hostForWrite(at: bigint, size: number): number {
+    return this.cpu.translateForWrite(
+      Number(BigInt.asIntN(32, at)),
+      Number(BigInt.asIntN(32, at >> 32n)),
+      size,
+      this.system.record,
+    );
+  }
+
+  /** Writes a word to an address; false after a fault. */
+  private store(at: bigint, size: number, value: bigint): boolean {
+    const { view } = this;
+    const host = this.hostForWrite(at, size);
+    if (host === 0) return false;
+    if (size === 8) view.setBigUint64(host, BigInt.asUintN(64, value), true);
+    else if (size === 4) view.setUint32(host, Number(value & 0xffffffffn), true);
+    else view.setUint16(host, Number(value & 0xffffn), true);
+    this.cpu.finishWrite(host);
+    return true;
   }
 }

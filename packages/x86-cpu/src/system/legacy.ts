@@ -57,12 +57,18 @@ export class LegacyInstructions {
     const rbp = this.view.getBigUint64(RBP, true);
     const values = [rbp];
     const frame = this.wrap(rsp - bytes);
+    const pushable = (i: number) => this.host(this.wrap(rsp - bytes * BigInt(i + 1)), size, true) !== 0;
+    if (!pushable(0)) return 0;
     for (let i = 1; i < level; i++) {
       const host = this.host(this.wrap(rbp - bytes * BigInt(i)), size, false);
       if (host === 0) return 0;
       values.push(this.load(host, size));
+      if (!pushable(i)) return 0;
     }
-    if (level > 0) values.push(frame);
+    if (level > 0) {
+      if (!pushable(values.length)) return 0;
+      values.push(frame);
+    }
     const top = this.wrap(rsp - bytes * BigInt(values.length) - BigInt(insn.immLo & 0xffff));
     // The new stack top must be writable, as ENTER promises.
     if (this.host(top, size, true) === 0) return 0;
@@ -95,6 +101,10 @@ export class LegacyInstructions {
     const size = this.system.insn.opSize;
     const rsp = this.view.getBigUint64(RSP, true);
     const top = this.wrap(rsp - BigInt(size * 8));
+    // Each word is checked by itself, from the top, as if it was pushed.
+    for (let i = 1; i <= 8; i++) {
+      if (this.host(this.wrap(rsp - BigInt(size * i)), size, true) === 0) return 0;
+    }
     const host = this.host(top, size * 8, true);
     if (host === 0) return 0;
     for (let register = 0; register < 8; register++) {

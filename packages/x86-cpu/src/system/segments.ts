@@ -121,7 +121,7 @@ export class SegmentQueries {
     const selector = this.selectorOperand();
     if (selector < 0) return 0;
     const ok = this.visible(selector) && validSystemType(this.cpu.descriptorHi, LAR_TYPES);
-    if (ok) this.writeResult(this.cpu.descriptorHi & 0x00f0ff00);
+    if (ok) this.writeResult(this.cpu.descriptorHi & 0x00ffff00);
     this.setZf(ok);
     return this.system.next();
   }
@@ -153,12 +153,17 @@ export class SegmentQueries {
   arpl(): number {
     const { insn, eaLo, eaHi, record } = this.system;
     const source = this.view.getUint16(GPR(insn.reg), true);
-    const host = insn.hasMem ? this.cpu.translateForWrite(eaLo, eaHi, 2, record) : GPR(insn.rm);
+    let host = insn.hasMem ? this.cpu.translateForRead(eaLo, eaHi, 2, record) : GPR(insn.rm);
     if (host === 0) return 0;
     const selector = this.view.getUint16(host, true);
     const raise = (selector & 3) < (source & 3);
-    if (raise) this.view.setUint16(host, (selector & ~3) | (source & 3), true);
-    if (insn.hasMem) this.cpu.finishWrite(host);
+    if (raise) {
+      // Memory is written, and need be writable, only then.
+      if (insn.hasMem) host = this.cpu.translateForWrite(eaLo, eaHi, 2, record);
+      if (host === 0) return 0;
+      this.view.setUint16(host, (selector & ~3) | (source & 3), true);
+      if (insn.hasMem) this.cpu.finishWrite(host);
+    }
     this.setZf(raise);
     return this.system.next();
   }

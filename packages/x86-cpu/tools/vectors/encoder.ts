@@ -16,10 +16,10 @@ export interface Encoding {
 const SEGMENT_PREFIXES = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65];
 
 export interface EncoderOptions {
-  /** Registers that the ModRM, SIB and opcode may name; all by default. */
-  readonly registers?: readonly number[];
   /** No segment overrides, no 67H, no superfluous prefixes. */
   readonly plain?: boolean;
+  /** Memory operands are RIP-relative or absolute: no register decides their address. */
+  readonly fixedAddress?: boolean;
 }
 
 /** Makes encodings of forms with random registers, addressing and immediates. */
@@ -77,32 +77,23 @@ export class Encoder {
       if (entry.operandSizeRule === OperandSizeRule.BYTE && random.chance(0.05)) prefixes.push(0x66);
     }
     bytes.push(...random.shuffle(prefixes));
-    const rexAt = bytes.length;
     let rex = 0;
     if (!compatibility) {
-      rex = this.rex(form, options);
+      rex = this.rex(form);
       if (rex !== 0) bytes.push(rex);
     }
     if (entry.map !== 0) bytes.push(0x0f);
     if (entry.map === 2) bytes.push(0x38);
     if (entry.map === 3) bytes.push(0x3a);
     const byRegister = row.span === 8;
-    bytes.push(entry.opcode + (byRegister ? this.low(options) : 0));
-    if (entry.hasModrm) this.modrm(form, options, compatibility ? 4 : address67 ? 4 : 8, rex);
-    if (rex === 0 && rexAt < bytes.length && options.registers !== undefined) this.avoidHighBytes(rexAt, compatibility);
+    bytes.push(entry.opcode + (byRegister ? random.below(8) : 0));
+    if (entry.hasModrm) this.modrm(form, options);
     const immAt = bytes.length;
     for (const spec of entry.operands) this.immediate(spec.method, spec.width, spec.code, size, compatibility, address67);
     return immAt < bytes.length ? immAt : -1;
   }
 
-  /** Sequences keep to their registers: without REX, codes 4 to 7 of byte operands would be AH to BH of others. */
-  private avoidHighBytes(_at: number, _compatibility: boolean): void {}
-
-  private low({ registers }: EncoderOptions): number {
-    return registers === undefined ? this.random.below(8) : this.random.pick(registers) & 7;
-  }
-
-  private rex(form: Form, options: EncoderOptions): number {
+  private rex(form: Form): number {
     const { random } = this;
     const { entry } = form.row;
     const forced = entry.operandSizeRule === OperandSizeRule.FORCED_64;
@@ -112,14 +103,13 @@ export class Encoder {
     else if (form.size === 8 && random.chance(0.1)) wanted |= 8;
     else if (form.size === 1 && random.chance(0.05)) wanted |= 8;
     if (form.row.rexB) wanted |= 1;
-    const extended = options.registers === undefined || options.registers.some((r) => r > 7);
-    if (extended && random.chance(0.5)) wanted |= random.below(8);
+    if (random.chance(0.5)) wanted |= random.below(8);
     if (entry.mnemonic === "nop" && entry.opcode === 0x90) wanted &= ~1;
     if (wanted !== 0) return 0x40 | wanted;
     return random.chance(0.15) ? 0x40 : 0;
   }
 
-  private modrm(form: Form, options: EncoderOptions, addressSize: number, rex: number): void {
+  private modrm(form: Form, options: EncoderOptions): void {
     const { random, bytes } = this;
     const { row } = form;
     const { entry } = row;
@@ -127,18 +117,17 @@ export class Encoder {
       bytes.push(row.modrm + (row.modrmSpan === 8 ? random.below(8) : 0));
       return;
     }
-    const reg = entry.digit >= 0 ? entry.digit : this.low(options);
+    const reg = entry.digit >= 0 ? entry.digit : random.below(8);
     if (!form.memory) {
       const mod = entry.modIgnored ? random.below(4) : 3;
-      bytes.push((mod << 6) | (reg << 3) | this.low(options));
+      bytes.push((mod << 6) | (reg << 3) | random.below(8));
       return;
     }
-    const base = this.low(options);
+    const base = random.below(8);
     const kind = random.below(10);
     const mod = kind < 2 ? 0 : kind < 5 ? 1 : kind < 8 ? 2 : 0;
     const noBase = kind === 8;
-    const rmDisp = kind === 9;
-    const long = addressSize === 8;
+    const rmDisp = kind === 9 || options.fixedAddress === true;
     if (rmDisp) {
       // RIP-relative in 64-bit mode, absolute in compatibility mode.
       bytes.push((reg << 3) | 5);
@@ -152,8 +141,7 @@ export class Encoder {
       this.displacement(m === 1 ? 1 : m === 2 ? 4 : 0);
       return;
     }
-    let index = random.chance(0.25) ? 4 : this.low(options);
-    if (options.registers !== undefined && index === 4 && (rex & 2) !== 0) index = 0;
+    const index = random.chance(0.25) ? 4 : random.below(8);
     const scale = random.below(4);
     if (noBase) {
       bytes.push((reg << 3) | 4, (scale << 6) | (index << 3) | 5);
@@ -163,7 +151,6 @@ export class Encoder {
     const m = mod === 0 && base === 5 ? 1 : mod;
     bytes.push((m << 6) | (reg << 3) | 4, (scale << 6) | (index << 3) | base);
     this.displacement(m === 1 ? 1 : m === 2 ? 4 : 0);
-    void long;
   }
 
   private displacement(size: number): void {

@@ -1,7 +1,7 @@
 import { OperandSizeRule } from "../../src/decode/opcode-entry.ts";
 import { type TableRow, tableRows } from "../../src/decode/opcode-table.ts";
 import { AddressingMethod as A, OperandWidth as W } from "../../src/decode/operand.ts";
-import { excludedForms } from "./exclusions.ts";
+import { excludedForms, excludedNames } from "./exclusions.ts";
 
 export type Group = "integer" | "sse" | "mmx" | "x87";
 
@@ -91,7 +91,10 @@ export function allForms(): Form[] {
           if (entry.repeatable) {
             for (const repeat of [0xf3, 0xf2]) variants.push({ ...base, lock: false, repeat });
           }
-          for (const variant of variants) forms.push({ ...variant, name: nameOf(variant) });
+          for (const variant of variants) {
+            const name = nameOf(variant);
+            if (!excludedNames.some(([start]) => name.startsWith(start))) forms.push({ ...variant, name });
+          }
         }
       }
     }

@@ -2,7 +2,9 @@
  * Runs instruction cases on this machine's processor. Reads a stream of backgrounds and cases from standard input and writes
  * a result for each case to standard output; the formats are those of case-format.ts.
  *
- *   gcc -O2 -fno-stack-protector -mno-avx -static -o harness harness.c
+ *   gcc -O2 -fno-stack-protector -mno-red-zone -mno-avx -static-pie -o harness harness.c
+ *
+ * Position-independent, so that neither program nor heap is near the cases' memory.
  *
  * A case is entered by returning from a signal handler: the kernel then loads every register from the signal frame, and the
  * signal that the case ends with brings every register back in the next frame. One handler call takes the result of the
@@ -115,16 +117,14 @@ static int undo_count;
 static void patch(uint64_t address, const uint8_t *bytes, uint32_t length) {
   for (unsigned r = 0; r < REGIONS; r++) {
     uint64_t offset = address - regions[r].address;
-    if (offset >= regions[r].pages * PAGE || offset + length > regions[r].pages * PAGE) continue;
+    if (!regions[r].writable || offset >= regions[r].pages * PAGE || offset + length > regions[r].pages * PAGE) continue;
     struct undo *u = &undos[undo_count++];
     u->at = (uint8_t *)address;
     u->shadow = shadow[r] + offset;
     u->length = length;
     memcpy(u->old, u->shadow, length);
     memcpy(u->shadow, bytes, length);
-    if (!regions[r].writable) mprotect((void *)regions[r].address, regions[r].pages * PAGE, PROT_READ | PROT_WRITE);
     memcpy(u->at, bytes, length);
-    if (!regions[r].writable) mprotect((void *)regions[r].address, regions[r].pages * PAGE, PROT_READ);
     return;
   }
 }
@@ -205,6 +205,7 @@ static void start_case(ucontext_t *context) {
   g[REG_RIP] = CODE + entry;
   g[REG_EFL] = flags_in | 0x202;
   g[REG_CSGSFS] = (uint64_t)DATA << 48 | ((mode & 1) ? CODE32 : CODE64);
+  selectors_in[1] = (mode & 1) ? CODE32 : CODE64;
   context->uc_flags |= 6; /* UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS */
   uint32_t mask;
   memcpy(&mask, fx + 28, 4);
@@ -268,7 +269,6 @@ static void take_result(ucontext_t *context, int trap) {
   uint16_t selectors[6];
   take_selectors(context, selectors);
   uint64_t fs = fs_base(), gs = gs_base();
-  selectors_in[1] = selectors[1] == CODE32 ? CODE32 : CODE64;
   if (memcmp(selectors, selectors_in, sizeof selectors) || fs != FS_BASE || gs != GS_BASE) {
     floating |= 4;
     memcpy(out, selectors, 12);
@@ -318,6 +318,8 @@ static void finish_batch(ucontext_t *context) {
 static uint64_t home_fs, home_gs;
 
 static void on_signal(int signal, siginfo_t *info, void *argument) {
+  /* The kernel leaves AC, NT and ID as the case had them, and would leave NT and ID to the next case. */
+  __asm__ volatile("pushfq; andq $~0x244000, (%%rsp); popfq" ::: "memory", "cc");
   ucontext_t *context = argument;
   (void)info;
   if (!running) {

@@ -1,0 +1,51 @@
+import type { Instruction } from "../../src/decode/index.ts";
+import type { VectorCase, VectorResult } from "./case-format.ts";
+import { CODE, SELECTOR_CODE32 } from "./memory-map.ts";
+
+/** Where this machine's processor does what other processors do otherwise, or the operating system shows through. */
+export interface Deviation {
+  readonly reason: string;
+  /** What is left out of the comparison; "all" = the case is not compared. */
+  readonly skip: readonly ("all" | "flags" | "memory" | "registers" | "cr2")[];
+}
+
+/** The bits of RSP that mean something at the end of a case: above compatibility mode's 32 the kernel's frame has zeros. */
+export function stackPointerMask(c: VectorCase, result: VectorResult): bigint {
+  const code = result.segments?.selectors[1] ?? (c.compatibility ? SELECTOR_CODE32 : 0);
+  return (code & 0xfffc) === (SELECTOR_CODE32 & 0xfffc) ? 0xffffffffn : 0xffffffffffffffffn;
+}
+
+/** The deviation that a result of a single instruction may show, or null. */
+export function deviationOf(insn: Instruction, c: VectorCase, result: VectorResult): Deviation | null {
+  const { mnemonic } = insn.entry;
+  const faulted = result.trap !== 3 && result.rip === BigInt(CODE + c.entry);
+  if (!faulted) return null;
+  if ((mnemonic === "cmps" || mnemonic === "scas") && insn.rep !== 0) {
+    return {
+      reason: "REP CMPS/SCAS that faults: flags of the elements done (AMD) or of before (Intel SDM, and here)",
+      skip: mnemonic === "cmps" ? ["flags", "cr2"] : ["flags"],
+    };
+  }
+  if (mnemonic === "enter") {
+    return { reason: "ENTER that faults: words below the stack pointer are written already on some processors", skip: ["memory"] };
+  }
+  if (mnemonic === "cmps") return { reason: "CMPS whose operands both fault: the destination's goes first (AMD)", skip: ["cr2"] };
+  if (mnemonic === "pusha") return { reason: "PUSHA that faults: the words before are written (AMD)", skip: ["memory"] };
+  if (mnemonic === "popa") return { reason: "POPA that faults: registers are loaded one by one (AMD)", skip: ["registers"] };
+  if (mnemonic === "iret" && result.trap === 14) return { reason: "IRET: order in which the stack is read", skip: ["cr2"] };
+  if (mnemonic === "callf" && result.trap === 14) {
+    const compatibilityStack = !c.compatibility && (c.gpr[4] ?? 0n) >= 1n << 32n;
+    if (compatibilityStack) return { reason: "far CALL to compatibility mode pushes through ESP (AMD)", skip: ["all"] };
+    return { reason: "far CALL that faults on its second push: the first word is written (AMD)", skip: ["memory"] };
+  }
+  if (mnemonic === "ud0" && c.codeOffset + c.code.length >= 4096) {
+    return { reason: "UD0 has no ModRM (AMD), so it does not reach into the next page", skip: ["all"] };
+  }
+  if (mnemonic === "movsxd" && insn.opSize === 2 && insn.hasMem) {
+    return { reason: "MOVSXD r16 reads 4 bytes of memory (AMD) or 2 (Intel SDM, and here)", skip: ["all"] };
+  }
+  if (mnemonic === "retf" && result.trap === 14) {
+    return { reason: "far RET looks at the outer stack before the selector (AMD)", skip: ["all"] };
+  }
+  return null;
+}
