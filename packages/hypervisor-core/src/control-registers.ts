@@ -104,9 +104,4 @@ export class ControlRegisters {
         return -EINVAL;
     }
   }
-
-  /** #DB: ORs the processor's cause bits into what the guest sees as DR6. */
-  get dr6(): number {
-    return this.hv.regs.u32[DR6 >>> 2];
-  }
 }

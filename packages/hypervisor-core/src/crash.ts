@@ -79,7 +79,12 @@ function dumpLines(dump: CrashDump, symbolize: Symbolizer | undefined): string[]
     `Guest stack trace from rsp=${hex(rsp)}:`,
   ];
   for (let i = 0; i < dump.stack.length; i += WORDS_PER_LINE) {
-    lines.push(`   ${dump.stack.slice(i, i + WORDS_PER_LINE).map(hex).join(" ")}`);
+    lines.push(
+      `   ${dump.stack
+        .slice(i, i + WORDS_PER_LINE)
+        .map(hex)
+        .join(" ")}`,
+    );
   }
   if (symbolize !== undefined) {
     for (const word of dump.stack) {

@@ -1,11 +1,5 @@
 import { DOMID_XEN } from "@xen-node/mmu";
-import {
-  DOMID_FIRST_RESERVED,
-  ERESTART,
-  SHUTDOWN_crash,
-  VIRQ_DOM_EXC,
-  XEN_LEGACY_MAX_VCPUS,
-} from "@xen-node/xen-abi";
+import { DOMID_FIRST_RESERVED, ERESTART, SHUTDOWN_crash, VIRQ_DOM_EXC, XEN_LEGACY_MAX_VCPUS } from "@xen-node/xen-abi";
 import { TABLE_WORK } from "./address-spaces.ts";
 import { takeDump } from "./crash.ts";
 import { Domain, type DomainConfig } from "./domain.ts";

@@ -25,8 +25,8 @@ import { RoundRobinScheduler, type Scheduler } from "./scheduler.ts";
 import { Descriptors } from "./segments.ts";
 import { Timers } from "./timers.ts";
 import { TraceRing } from "./trace.ts";
-import { VcpuWakeups } from "./vcpu-wakeups.ts";
 import type { Vcpu } from "./vcpu.ts";
+import { VcpuWakeups } from "./vcpu-wakeups.ts";
 import { Watchdogs } from "./watchdogs.ts";
 
 export interface HypervisorOptions {

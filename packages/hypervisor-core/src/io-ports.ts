@@ -80,4 +80,3 @@ export function writePort(hv: Hypervisor, vcpu: Vcpu, port: number, size: number
     vcpu.domain.pciConfigAddress = value >>> 0;
   }
 }
-

@@ -79,9 +79,7 @@ function emulateKernelOnly(hv: Hypervisor, vcpu: Vcpu): boolean {
       return done(hv);
     }
     case "movToDr":
-      return (
-        hv.control.writeDr(vcpu, insn.control, regs.lo(insn.register), regs.hi(insn.register)) === 0 && done(hv)
-      );
+      return hv.control.writeDr(vcpu, insn.control, regs.lo(insn.register), regs.hi(insn.register)) === 0 && done(hv);
     case "rdmsr":
       if (!hv.msrs.read(vcpu, regs.lo(Gpr.rcx) >>> 0)) {
         hv.logOnce(vcpu.domain, "traps", `rdmsr of unknown MSR ${(regs.lo(Gpr.rcx) >>> 0).toString(16)}`);

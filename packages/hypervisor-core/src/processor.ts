@@ -1,6 +1,6 @@
 /** What the hypervisor needs of a processor: `Cpu` of @xen-node/x86-cpu through a thin adapter, or a stand-in in tests. */
 export interface Processor {
-  /** Instructions retired since construction, exact at every exit and inside hooks. */
+  /** Instructions retired since construction, exact at every exit. */
   readonly retired: number;
   /** Runs up to `budget` instructions of the loaded context and says why it stopped (ExitReason). `run(1)` runs one. */
   run(budget: number): number;

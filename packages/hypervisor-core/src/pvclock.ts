@@ -1,8 +1,8 @@
 import { XEN_PVCLOCK_TSC_STABLE_BIT } from "@xen-node/xen-abi";
 import { isGuestRange } from "./address.ts";
+import type { Domain } from "./domain.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import { putU64 } from "./runstate.ts";
-import type { Domain } from "./domain.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 /** The guest's TSC ticks once a nanosecond, so that it is the clock itself and every conversion is exact. */

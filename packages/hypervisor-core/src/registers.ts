@@ -15,7 +15,20 @@ import { vaHigh, vaLow, vaOf } from "./address.ts";
 import type { Processor } from "./processor.ts";
 
 /** General registers in encoding order, as indexes of `Registers`. */
-export const Gpr = { rax: 0, rcx: 1, rdx: 2, rbx: 3, rsp: 4, rbp: 5, rsi: 6, rdi: 7, r8: 8, r9: 9, r10: 10, r11: 11 } as const;
+export const Gpr = {
+  rax: 0,
+  rcx: 1,
+  rdx: 2,
+  rbx: 3,
+  rsp: 4,
+  rbp: 5,
+  rsi: 6,
+  rdi: 7,
+  r8: 8,
+  r9: 9,
+  r10: 10,
+  r11: 11,
+} as const;
 
 const GPR0 = GPR(0) >>> 2;
 const RIP_WORD = RIP >>> 2;

@@ -7,8 +7,8 @@ import type { Hypervisor } from "./hypervisor.ts";
 import { updateTime } from "./pvclock.ts";
 import { TraceKind } from "./trace.ts";
 import { deliverPending, handleExit } from "./traps.ts";
-import type { VcpuWakeups } from "./vcpu-wakeups.ts";
 import type { Vcpu } from "./vcpu.ts";
+import type { VcpuWakeups } from "./vcpu-wakeups.ts";
 
 /** Most instructions between two looks at the clock. */
 const CHUNK = 50_000;

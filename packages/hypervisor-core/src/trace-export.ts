@@ -48,7 +48,8 @@ export function exportChromeTrace(ring: TraceRing, names: TraceNames = {}): { tr
       case TraceKind.scheduleOut: {
         const start = running.get(key);
         running.delete(key);
-        if (start !== undefined) events.push({ name: "run", cat: "sched", ph: "X", ts: start, dur: ts - start, ...common });
+        if (start !== undefined)
+          events.push({ name: "run", cat: "sched", ph: "X", ts: start, dur: ts - start, ...common });
         break;
       }
       case TraceKind.hypercall:

@@ -1,10 +1,5 @@
-import { CS, DR6, ExitReason, SS } from "@xen-node/x86-cpu";
-import {
-  FLAT_KERNEL_SS,
-  FLAT_RING3_CS32,
-  FLAT_RING3_CS64,
-  FLAT_USER_SS,
-} from "@xen-node/xen-abi";
+import { CS, ExitReason, SS } from "@xen-node/x86-cpu";
+import { FLAT_KERNEL_SS, FLAT_RING3_CS32, FLAT_RING3_CS64, FLAT_USER_SS } from "@xen-node/xen-abi";
 import { BounceFlag, bounce, injectException } from "./bounce.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import { forcedCpuidLength } from "./instruction.ts";
@@ -198,9 +193,4 @@ export function deliverPending(hv: Hypervisor, vcpu: Vcpu): void {
 /** After a hypercall CS and SS are the flat ones, whatever they were: SYSCALL does not keep them. */
 export function flattenSegments(hv: Hypervisor): void {
   if (hv.regs.selector(CS) !== FLAT_RING3_CS64 || hv.regs.selector(SS) !== FLAT_KERNEL_SS) loadKernelSegments(hv);
-}
-
-/** Clears what #DB reported; for debuggers. */
-export function clearDebugStatus(hv: Hypervisor): void {
-  hv.regs.u32[DR6 >>> 2] = 0xffff0ff0;
 }

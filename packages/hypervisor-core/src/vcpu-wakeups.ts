@@ -6,9 +6,9 @@ import {
   VIRQ_TIMER,
   VMASST_TYPE_runstate_update_flag,
 } from "@xen-node/xen-abi";
-import { TraceKind } from "./trace.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import { Timer } from "./timers.ts";
+import { TraceKind } from "./trace.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 const RUNSTATE_BYTES = 48;
@@ -34,7 +34,9 @@ export class VcpuWakeups {
     vcpu.periodicTimer = new Timer((now) => {
       // A vcpu that does not want the processor gets no ticks; it gets one when it runs again.
       if (vcpu.periodicNs === 0 || !vcpu.runnable) return;
-      hv.timers.set(vcpu.periodicTimer, Math.max(vcpu.periodicTimer.deadline + vcpu.periodicNs, now + 1));
+      const next = vcpu.periodicTimer.deadline + vcpu.periodicNs;
+      // Ticks that were missed are not made up for.
+      hv.timers.set(vcpu.periodicTimer, next > now ? next : now + vcpu.periodicNs);
       tick(TimerKind.periodic);
     });
     vcpu.singleshotTimer = new Timer(() => tick(TimerKind.singleshot));

@@ -72,7 +72,7 @@ describe("page tables", () => {
     writeU64(g, ARG, l1Address(g, 10), pte(g, 10, 0x21), l1Address(g, 11), pte(g, Page.l4, 0x23));
     expect(hypercall(g, call.mmu_update, ARG, 2, va(Page.data, 8), 0x7ff0)).toBeLessThan(0);
     expect(readU32(g, va(Page.data, 8))).toBe(1);
-    expect(readU64(g, va(Page.l1, 80)) % 4096 & 3).toBe(1);
+    expect((readU64(g, va(Page.l1, 80)) % 4096) & 3).toBe(1);
     writeU64(g, ARG, g.p2m[20] * 4096, 0x1234567);
     expect(hypercall(g, call.mmu_update, ARG, 1, 0, 0x7ff0)).toBe(0);
     expect(readU64(g, va(20))).toBe(0x1234567);
@@ -171,7 +171,7 @@ describe("descriptor tables", () => {
     expect(hypercall(g, call.set_gdt, ARG, 16)).toBe(0);
     expect(g.hv.descriptors.read(g.vcpu, 0x13)).toBe(true);
     expect(g.hv.descriptors.hi).toBe(0x00affb00);
-    expect(hypercall(g, call.update_descriptor, g.p2m[30] * 4096 + 24, 0x00cf92000000ffff % 2 ** 52)).toBe(0);
+    expect(hypercall(g, call.update_descriptor, g.p2m[30] * 4096 + 24, 0x92000000ffff)).toBe(0);
     expect(hypercall(g, call.update_descriptor, g.p2m[30] * 4096 + 4, 0)).toBe(-22);
     expect(g.hv.descriptors.read(g.vcpu, 0xe02b)).toBe(true);
     expect(g.hv.descriptors.hi).toBe(0x00cff300);

@@ -1,4 +1,13 @@
-import { ExitReason, EXIT_ERROR_CODE, EXIT_HAS_ERROR_CODE, EXIT_LENGTH, EXIT_VECTOR, CR2, readRflags, writeRflags } from "@xen-node/x86-cpu";
+import {
+  CR2,
+  EXIT_ERROR_CODE,
+  EXIT_HAS_ERROR_CODE,
+  EXIT_LENGTH,
+  EXIT_VECTOR,
+  ExitReason,
+  readRflags,
+  writeRflags,
+} from "@xen-node/x86-cpu";
 import { vaHigh, vaLow } from "../src/address.ts";
 import { type Domain, Hypervisor, type Processor, type Vcpu, VirtualClock } from "../src/index.ts";
 import { deliverPending, handleExit } from "../src/traps.ts";

@@ -130,7 +130,9 @@ describe("privileged instructions", () => {
     exception(g, 6);
     expect(regs.rip).toBe(rip + 7);
     expect(regs.lo(0)).toBe(0x40000005);
-    expect([3, 1, 2].map((i) => Buffer.from(Uint32Array.of(regs.lo(i)).buffer).toString()).join("")).toBe("XenVMMXenVMM");
+    expect([3, 1, 2].map((i) => Buffer.from(Uint32Array.of(regs.lo(i)).buffer).toString()).join("")).toBe(
+      "XenVMMXenVMM",
+    );
     regs.rip = rip;
     regs.set(0, 1, 0);
     exception(g, 6);

@@ -58,7 +58,7 @@ describe("time", () => {
     const mul = BigInt(view.getUint32(at + 24, true));
     const shift = BigInt(view.getInt8(at + 28));
     const tsc = 99_999_999_999n;
-    expect(system + (((tsc - stamp) << shift) * mul >> 32n)).toBe(tsc);
+    expect(system + ((((tsc - stamp) << shift) * mul) >> 32n)).toBe(tsc);
     expect(view.getUint8(at + 29)).toBe(1);
     const shared = g.hv.mmu.frames.hostAddress(g.domain.sharedInfoMfn);
     expect(view.getUint32(shared + 3076, true)).toBe(1_700_000_000);

@@ -5,8 +5,8 @@ import { Gpr } from "../registers.ts";
 import { TraceKind } from "../trace.ts";
 import { flattenSegments } from "../traps.ts";
 import type { Vcpu } from "../vcpu.ts";
-import { HypercallArgs } from "./hypercall-args.ts";
 import { handlers } from "./handlers.ts";
+import { HypercallArgs } from "./hypercall-args.ts";
 import { NO_RESULT, RESTART } from "./results.ts";
 
 const SYSCALL_LENGTH = 2;

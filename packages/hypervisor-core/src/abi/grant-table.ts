@@ -20,8 +20,8 @@ import type { DomainGrantTable } from "../hypercalls/grant-table.ts";
 import type { Hypervisor } from "../hypervisor.ts";
 import { putU64 } from "../runstate.ts";
 import type { Vcpu } from "../vcpu.ts";
-import { RESTART } from "./results.ts";
 import type { HypercallArgs, HypercallHandler } from "./hypercall-args.ts";
+import { RESTART } from "./results.ts";
 
 /** Argument size by operation, 0 = no such operation here. */
 const RECORD_BYTES = [32, 24, 24, 0, 0, 40, 16, 24, 4, 16, 8, 12];
@@ -71,14 +71,7 @@ function grantsOf(vcpu: Vcpu): DomainGrantTable {
 }
 
 /** map, copy, swap: one record after the other, preemptible between them. */
-function each(
-  hv: Hypervisor,
-  vcpu: Vcpu,
-  args: HypercallArgs,
-  cmd: number,
-  bytes: number,
-  count: number,
-): number {
+function each(hv: Hypervisor, vcpu: Vcpu, args: HypercallArgs, cmd: number, bytes: number, count: number): number {
   const { guest } = hv;
   const calls = grantsOf(vcpu);
   let va = args.va(1);

@@ -29,13 +29,13 @@ import {
 import { u64Number, vaOf } from "../address.ts";
 import type { Domain, MemoryMapEntry } from "../domain.ts";
 import { targetDomain } from "../foreign-domain.ts";
-import { DomainMemory } from "../hypercalls/memory.ts";
+import type { DomainMemory } from "../hypercalls/memory.ts";
 import type { Hypervisor } from "../hypervisor.ts";
 import { putU64 } from "../runstate.ts";
 import type { Vcpu } from "../vcpu.ts";
-import { RESTART } from "./results.ts";
 import type { HypercallArgs, HypercallHandler } from "./hypercall-args.ts";
 import { memoryExchange } from "./memory-exchange.ts";
+import { RESTART } from "./results.ts";
 
 /** The command's upper bits: extents done by earlier entries of this call. */
 const EXTENT_SHIFT = 6;

@@ -26,15 +26,15 @@ import {
   MMUEXT_UNMARK_SUPER,
   MMUEXT_UNPIN_TABLE,
 } from "@xen-node/xen-abi";
-import { TABLE_WORK } from "../address-spaces.ts";
 import { isGuestRange, u64Number, vaOf } from "../address.ts";
+import { TABLE_WORK } from "../address-spaces.ts";
 import { pageOwner } from "../foreign-domain.ts";
 import type { Hypervisor } from "../hypervisor.ts";
 import { releaseLdt } from "../segments.ts";
 import type { Vcpu } from "../vcpu.ts";
-import { RESTART } from "./results.ts";
 import type { HypercallHandler } from "./hypercall-args.ts";
 import { startDone, storeDone, vcpuBitmapBytes } from "./page-tables.ts";
+import { RESTART } from "./results.ts";
 
 const OP_BYTES = 24;
 const PREEMPTED = 0x80000000;

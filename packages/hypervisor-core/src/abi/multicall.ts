@@ -1,8 +1,8 @@
 import { __HYPERVISOR_iret, __HYPERVISOR_multicall, EFAULT, EINVAL } from "@xen-node/xen-abi";
 import { isGuestRange } from "../address.ts";
 import { hypercallIret } from "../iret.ts";
-import { NO_RESULT, RESTART } from "./results.ts";
 import { HypercallArgs, type HypercallHandler } from "./hypercall-args.ts";
+import { NO_RESULT, RESTART } from "./results.ts";
 
 const ENTRY_BYTES = 64;
 const RESULT_OFFSET = 8;

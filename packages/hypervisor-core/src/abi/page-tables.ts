@@ -12,13 +12,13 @@ import {
   UVMF_ALL,
   UVMF_FLUSHTYPE_MASK,
 } from "@xen-node/xen-abi";
-import { TABLE_WORK } from "../address-spaces.ts";
 import { isGuestAddress, isGuestRange, vaHigh, vaLow, vaOf } from "../address.ts";
+import { TABLE_WORK } from "../address-spaces.ts";
 import { pageOwner } from "../foreign-domain.ts";
 import type { Hypervisor } from "../hypervisor.ts";
 import type { Vcpu } from "../vcpu.ts";
-import { RESTART } from "./results.ts";
 import type { HypercallArgs, HypercallHandler } from "./hypercall-args.ts";
+import { RESTART } from "./results.ts";
 
 const UPDATE_BYTES = 16;
 /** Set in the count of a continued call: `done` so far lies where the guest wants it. */

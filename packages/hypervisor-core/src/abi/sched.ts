@@ -40,13 +40,7 @@ export const schedOp: HypercallHandler = (hv, vcpu, args) => {
       return 0;
     case SCHEDOP_poll:
       if (!guest.fetch(va, 24)) return -EFAULT;
-      return poll(
-        hv,
-        vcpu,
-        vaOf(guest.u32[0], guest.u32[1]),
-        guest.u32[2],
-        u64Number(guest.u32[4], guest.u32[5]),
-      );
+      return poll(hv, vcpu, vaOf(guest.u32[0], guest.u32[1]), guest.u32[2], u64Number(guest.u32[4], guest.u32[5]));
     case SCHEDOP_remote_shutdown:
       if (!guest.fetch(va, 8)) return -EFAULT;
       return vcpu.domain.hypercalls.sched.remoteShutdown(guest.u16[0], guest.u32[1]);

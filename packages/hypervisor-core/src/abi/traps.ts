@@ -18,8 +18,8 @@ import {
 import { vaOf } from "../address.ts";
 import { NMI_VECTOR } from "../trap-table.ts";
 import type { Vcpu } from "../vcpu.ts";
-import { RESTART } from "./results.ts";
 import type { HypercallHandler } from "./hypercall-args.ts";
+import { RESTART } from "./results.ts";
 
 const TRAP_INFO_BYTES = 16;
 const TI_MASK_EVENTS = 4;

@@ -70,8 +70,7 @@ export class DomainGrantTable implements GrantTableCalls {
       source: { domid: source.domid, ref: source.ref ?? source.gfn ?? 0, offset: source.offset },
       dest: { domid: dest.domid, ref: dest.ref ?? dest.gfn ?? 0, offset: dest.offset },
       len: length,
-      flags:
-        (source.ref !== undefined ? GNTCOPY_source_gref : 0) | (dest.ref !== undefined ? GNTCOPY_dest_gref : 0),
+      flags: (source.ref !== undefined ? GNTCOPY_source_gref : 0) | (dest.ref !== undefined ? GNTCOPY_dest_gref : 0),
     };
     this.copyOne(op);
     return op.status ?? GNTST_general_error;
