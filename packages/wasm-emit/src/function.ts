@@ -35,6 +35,8 @@ export interface FunctionBuilder extends Plain, Memory, VectorMemory, Lane, Vect
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the opcode methods are put on the prototype below, from the tables.
 export class FunctionBuilder extends ByteWriter {
   readonly locals: ValueType[] = [];
+  /** Branch hints: byte offsets in the body of `if` and `br_if` instructions, and whether they are likely taken. */
+  readonly hints: { offset: number; likely: boolean }[] = [];
   private depth = 0;
 
   constructor(readonly parameterCount: number) {
@@ -94,8 +96,12 @@ export class FunctionBuilder extends ByteWriter {
     this.byte(0x03).byte(type);
     return ++this.depth;
   }
-  /** Opens an if; unlike `block` and `loop` it chains, as hardly anybody branches to its end. */
-  if_(type: BlockType = VOID): this {
+  /**
+   * Opens an if; unlike `block` and `loop` it chains, as hardly anybody branches to its end.
+   * @param likely a hint for the engine (WebAssembly branch hinting proposal), which may ignore it
+   */
+  if_(type: BlockType = VOID, likely?: boolean): this {
+    if (likely !== undefined) this.hints.push({ offset: this.length, likely });
     this.depth++;
     return this.byte(0x04).byte(type);
   }
@@ -106,7 +112,8 @@ export class FunctionBuilder extends ByteWriter {
   br(label: Label): this {
     return this.byte(0x0c).u32(this.depth - label);
   }
-  br_if(label: Label): this {
+  br_if(label: Label, likely?: boolean): this {
+    if (likely !== undefined) this.hints.push({ offset: this.length, likely });
     return this.byte(0x0d).u32(this.depth - label);
   }
   br_table(labels: readonly Label[], fallback: Label): this {

@@ -60,6 +60,21 @@ export class ModuleBuilder {
     this.elements.push({ table, offset, functions });
   }
 
+  /** The custom section of the branch hinting proposal; offsets count from the start of the locals' declarations. */
+  private branchHints(): ByteWriter | undefined {
+    const hinted = this.functions
+      .map(({ body }, i) => ({ body, index: this.importedFunctions + i }))
+      .filter(({ body }) => body.hints.length > 0);
+    if (hinted.length === 0) return undefined;
+    const out = new ByteWriter(1024).name("metadata.code.branch_hint").u32(hinted.length);
+    for (const { body, index } of hinted) {
+      const start = localRuns(body.locals).length;
+      out.u32(index).u32(body.hints.length);
+      for (const { offset, likely } of body.hints) out.u32(start + offset).byte(1).byte(likely ? 1 : 0);
+    }
+    return out;
+  }
+
   toUint8Array(): Uint8Array<ArrayBuffer> {
     const out = new ByteWriter(8192).append(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
     const section = (id: number, count: number, fill: (content: ByteWriter) => void) => {
@@ -94,6 +109,8 @@ export class ModuleBuilder {
         for (const index of functions) s.u32(index);
       }
     });
+    const hints = this.branchHints();
+    if (hints) out.byte(0).u32(hints.length).append(hints.bytes, hints.length);
     section(10, this.functions.length, (s) => {
       for (const { body } of this.functions) {
         const locals = localRuns(body.locals);
