@@ -1,0 +1,64 @@
+import * as v from "valibot";
+import { ConfigError } from "./config-error.ts";
+
+/** What happens to a domain that ends in a given way (xl.cfg's `on_poweroff`, `on_reboot`, `on_crash`). */
+export const LIFECYCLE_ACTIONS = ["destroy", "restart", "preserve"] as const;
+export type LifecycleAction = (typeof LIFECYCLE_ACTIONS)[number];
+
+/** The most vcpus of a PV domain: the slots that shared_info has for vcpu_info (XEN_LEGACY_MAX_VCPUS). */
+export const MAX_VCPUS = 32;
+
+const action = v.picklist(LIFECYCLE_ACTIONS, `must be one of ${LIFECYCLE_ACTIONS.join(", ")}`);
+const count = (least: number, most: number) => {
+  const message = `must be a whole number from ${least} to ${most}`;
+  return v.pipe(v.number(message), v.integer(message), v.minValue(least, message), v.maxValue(most, message));
+};
+const text = v.string("must be text in quotes");
+
+const schema = v.strictObject({
+  /** The domain's name, as `xl list` would show it. */
+  name: v.pipe(text, v.regex(/^[^\s/]+$/, "must be a name without spaces or slashes")),
+  /** RFC 4122 identifier; made from the random source when left out. */
+  uuid: v.optional(v.pipe(text, v.regex(/^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/, "must be a UUID"))),
+  /** Path of the guest kernel. */
+  kernel: v.pipe(text, v.nonEmpty("must name a kernel file")),
+  /** Path of the initial ram disk. */
+  ramdisk: v.optional(v.pipe(text, v.nonEmpty("must name a file"))),
+  /** Command line given to the guest kernel. */
+  cmdline: v.optional(text, ""),
+  /** Memory in MiB. */
+  memory: v.optional(count(1, 4000), 128),
+  vcpus: v.optional(count(1, MAX_VCPUS), 1),
+  onPoweroff: v.optional(action, "destroy"),
+  onReboot: v.optional(action, "restart"),
+  onCrash: v.optional(action, "destroy"),
+});
+
+/** A domain to be created. */
+export type DomainConfig = v.InferOutput<typeof schema>;
+/** What `validateDomainConfig` takes: a `DomainConfig` whose defaults may be left out. */
+export type DomainConfigInput = v.InferInput<typeof schema>;
+
+/**
+ * Checks a configuration object and fills in the defaults.
+ *
+ * @param where what an error message begins with, such as a file's name.
+ * @param nameOf how the user spells a property, where that differs.
+ * @throws ConfigError, one sentence.
+ */
+export function validateDomainConfig(
+  config: unknown,
+  where = "domain configuration",
+  nameOf: (property: string) => string = (property) => property,
+): DomainConfig {
+  const result = v.safeParse(schema, config);
+  if (result.success) return result.output;
+  const issue = result.issues[0];
+  const property = nameOf(String(issue.path?.[0]?.key ?? ""));
+  if (issue.type === "strict_object") {
+    throw issue.expected === "never"
+      ? new ConfigError(`${where}: ${property} is not a known property; remove it.`)
+      : new ConfigError(`${where}: ${property} is missing; add it.`);
+  }
+  throw new ConfigError(`${where}: ${property} ${issue.message}, not ${JSON.stringify(issue.input)}.`);
+}

@@ -1,0 +1,156 @@
+import { ConfigError } from "./config-error.ts";
+import { type DomainConfig, validateDomainConfig } from "./domain-config.ts";
+import { parseXlSyntax, type XlSetting, type XlValue } from "./xl-syntax.ts";
+
+/** Keys that xen-node acts on. */
+const KNOWN = [
+  "name",
+  "uuid",
+  "type",
+  "builder",
+  "kernel",
+  "ramdisk",
+  "cmdline",
+  "root",
+  "extra",
+  "memory",
+  "maxmem",
+  "vcpus",
+  "maxvcpus",
+  "disk",
+  "vif",
+  "on_poweroff",
+  "on_reboot",
+  "on_crash",
+];
+
+/** Other keys of xl.cfg(5): rightly spelt, but nothing here implements them. */
+const XL_ONLY = new Set(
+  (
+    "acpi acpi_firmware altp2m apic arm_sci arm_sve argo backend_kind block bios blkdev_start boot bootloader bootloader_args cap " +
+    "channel claim_mode console coverage cpu_weight cpuid cpus cpus_soft device_model_args device_model_args_hvm device_model_args_pv " +
+    "device_model_override device_model_stubdomain_override device_model_version device_tree dm_restrict driver_domain dtdev e820_host " +
+    "event_channels fdt firmware firmware_override gfx_passthru hap hdtype hpet iomem ioports irqs keymap llc_colors localtime " +
+    "max_event_channels max_grant_frames max_grant_version max_maptrack_frames mca_caps mmio_hole ms_vm_genid msr_relaxed nested_hvm " +
+    "nestedhvm nodes nographic nomigrate on_soft_reset on_watchdog p9 pae passthrough pci pci_msitranslate pci_permissive " +
+    "pci_power_mgmt pci_seize pool pv_shadow_mb pvcalls pvh pvshim pvshim_cmdline pvshim_extra pvshim_path rdm rdm_mem_boundary reboot " +
+    "rtc_timeoffset scsi sdl seclabel serial shadow_memory sched smbios_firmware soundhw spice stdvga stubdomain_cmdline " +
+    "stubdomain_kernel stubdomain_memory stubdomain_ramdisk system_firmware timer_mode trap_unmapped_accesses tsc_mode tee usb usbctrl " +
+    "usbdev usbdevice usbversion vcpus_soft vendor_device vfb vga videoram viommu viridian virtio vkb vmtrace_buf_kb vnc vncconsole " +
+    "vncdisplay vnclisten vncpasswd vncunused vnuma vpmu vpt_align vscsi vsnd vuart xen_platform_pci xend_suspend_evtchn_compat " +
+    "xenstore_feature_mask xenstore_quota"
+  ).split(" "),
+);
+
+const XL_NAMES: Record<string, string> = { onPoweroff: "on_poweroff", onReboot: "on_reboot", onCrash: "on_crash" };
+
+/**
+ * Reads the text of an xl.cfg into a domain's configuration. A key that has no effect here is an error, not a warning: a
+ * misspelt `memroy` must not start a guest with the default.
+ *
+ * @param file the name that error messages begin with.
+ * @throws ConfigError, one sentence that names file, key and remedy.
+ */
+export function parseXlConfig(text: string, file = "config"): DomainConfig {
+  const settings = new Map<string, XlSetting>();
+  for (const setting of parseXlSyntax(text, file)) {
+    if (!KNOWN.includes(setting.key)) throw unknownKey(setting, file);
+    settings.set(setting.key, setting);
+  }
+  const value = (key: string): XlValue | undefined => settings.get(key)?.value;
+  const fail = (key: string, message: string): ConfigError =>
+    new ConfigError(`${file}, line ${settings.get(key)?.line}: ${message}`);
+
+  const type = value("type") ?? value("builder") ?? "pv";
+  if (!["pv", "generic", "linux"].includes(String(type))) {
+    throw fail(
+      settings.has("type") ? "type" : "builder",
+      `only PV guests can be run, not ${JSON.stringify(type)}: use type = "pv" and a PV kernel.`,
+    );
+  }
+  for (const key of ["disk", "vif"]) {
+    const list = value(key);
+    if (list !== undefined && !(Array.isArray(list) && list.length === 0)) {
+      throw fail(key, `${key} is not implemented yet: remove the line, and give the guest its files in the ramdisk.`);
+    }
+  }
+  for (const [most, now] of [
+    ["maxmem", "memory"],
+    ["maxvcpus", "vcpus"],
+  ]) {
+    if (value(most) !== undefined && value(now) !== undefined && value(most) !== value(now)) {
+      throw fail(most, `${most} must equal ${now}: changing it while the guest runs is not implemented yet.`);
+    }
+  }
+
+  const config = {
+    name: value("name"),
+    uuid: value("uuid"),
+    kernel: value("kernel"),
+    ramdisk: value("ramdisk"),
+    cmdline: commandLine(value, fail),
+    memory: value("memory") ?? value("maxmem"),
+    vcpus: value("vcpus") ?? value("maxvcpus"),
+    onPoweroff: value("on_poweroff"),
+    onReboot: value("on_reboot"),
+    onCrash: value("on_crash"),
+  };
+  const given = Object.fromEntries(Object.entries(config).filter(([, setting]) => setting !== undefined));
+  return validateDomainConfig(given, file, (property) => XL_NAMES[property] ?? property);
+}
+
+function commandLine(
+  value: (key: string) => XlValue | undefined,
+  fail: (key: string, message: string) => ConfigError,
+): XlValue | undefined {
+  const cmdline = value("cmdline");
+  const root = value("root");
+  const extra = value("extra");
+  if (cmdline !== undefined) {
+    if (root === undefined && extra === undefined) return cmdline;
+    throw fail("cmdline", `cmdline replaces root and extra: remove ${root === undefined ? "extra" : "root"}.`);
+  }
+  for (const [key, part] of [
+    ["root", root],
+    ["extra", extra],
+  ] as const) {
+    if (part !== undefined && typeof part !== "string") throw fail(key, `${key} must be text in quotes.`);
+  }
+  const parts = [root === undefined ? [] : `root=${root}`, extra ?? []].flat();
+  return parts.length === 0 ? undefined : parts.join(" ");
+}
+
+function unknownKey({ key, line }: XlSetting, file: string): ConfigError {
+  const where = `${file}, line ${line}`;
+  if (XL_ONLY.has(key)) return new ConfigError(`${where}: xl's key "${key}" is not implemented yet: remove the line.`);
+  const meant = nearest(key, [...KNOWN, ...XL_ONLY]);
+  return new ConfigError(
+    `${where}: unknown key "${key}": ${meant === undefined ? "remove the line" : `did you mean "${meant}"?`}${meant === undefined ? "." : ""}`,
+  );
+}
+
+/** The word at most two edits away, if there is one. */
+function nearest(word: string, words: string[]): string | undefined {
+  let best: string | undefined;
+  let least = Math.min(3, word.length);
+  for (const candidate of words) {
+    const distance = editDistance(word, candidate);
+    if (distance < least) {
+      least = distance;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
+    }
+    row = next;
+  }
+  return row[b.length];
+}

@@ -1,0 +1,141 @@
+import { BuildError, builderTarget, buildPvDomain, type CrashDump, type Domain } from "@xen-node/hypervisor-core";
+import {
+  errnoName,
+  SHUTDOWN_crash,
+  SHUTDOWN_poweroff,
+  SHUTDOWN_reboot,
+  SHUTDOWN_suspend,
+  SHUTDOWN_watchdog,
+} from "@xen-node/xen-abi";
+import type { DomainConfig, LifecycleAction } from "./config/domain-config.ts";
+import { GuestConsole } from "./dom0/guest-console.ts";
+import { type GuestServices, serveGuest } from "./dom0/guest-services.ts";
+import type { DomainEnd, Guest, GuestEvents, GuestFate } from "./guest.ts";
+import type { GuestFiles } from "./images/guest-files.ts";
+import type { Machine } from "./machine.ts";
+
+const PAGES_PER_MIB = 256;
+
+const END_KINDS = new Map<number, Exclude<DomainEnd["kind"], "crash">>([
+  [SHUTDOWN_poweroff, "poweroff"],
+  [SHUTDOWN_reboot, "reboot"],
+  [SHUTDOWN_suspend, "suspend"],
+  [SHUTDOWN_watchdog, "watchdog"],
+]);
+
+/** A guest, with the domain that it is at the moment. */
+export class ConfiguredGuest implements Guest {
+  readonly console: GuestConsole;
+  domain: Domain | undefined;
+  private services: GuestServices | undefined;
+
+  constructor(
+    private readonly machine: Machine,
+    readonly config: DomainConfig,
+    readonly uuid: string,
+    readonly files: GuestFiles,
+    private readonly events: GuestEvents,
+  ) {
+    this.console = new GuestConsole(events.onInputDrained);
+  }
+
+  get name(): string {
+    return this.config.name;
+  }
+
+  /** Creates and builds a domain and lets it run. @throws BuildError */
+  start(): void {
+    const { machine, config, files } = this;
+    const { hypervisor, dom0 } = machine;
+    const pages = config.memory * PAGES_PER_MIB;
+    const domain = hypervisor.createDomain({ kind: "pv", name: config.name, maxPages: pages, vcpus: config.vcpus });
+    try {
+      const storePort = dom0.allocUnbound(domain.domid);
+      const consolePort = dom0.allocUnbound(domain.domid);
+      const built = buildPvDomain(builderTarget(hypervisor.mmu, hypervisor.grants, domain), {
+        kernel: files.kernel,
+        initrd: files.ramdisk,
+        commandLine: config.cmdline,
+        pages,
+        storeEvtchn: storePort,
+        consoleEvtchn: consolePort,
+      });
+      const booted = hypervisor.bootDomain(domain, built.vcpu);
+      if (booted < 0)
+        throw new BuildError("machine", `the hypervisor refused to start the domain (${errnoName(-booted)})`);
+      const { storeMfn, consoleMfn } = built;
+      this.services = serveGuest(dom0, machine.store, this.console, {
+        domid: domain.domid,
+        uuid: this.uuid,
+        config,
+        storeMfn,
+        consoleMfn,
+        storePort,
+        consolePort,
+        startTime: Math.floor((machine.clock.wallclockAtZeroNs + machine.clock.nowNs()) / 1e9),
+      });
+    } catch (error) {
+      machine.destroyDomain(domain);
+      throw error;
+    }
+    this.domain = domain;
+    this.events.onStart?.(domain);
+    hypervisor.unpauseDomain(domain);
+  }
+
+  requestShutdown(request: "poweroff" | "reboot"): void {
+    if (this.domain === undefined) return;
+    this.machine.store.client().write(`/local/domain/${this.domain.domid}/control/shutdown`, request);
+  }
+
+  destroy(): void {
+    if (this.domain === undefined) return;
+    this.release();
+    this.events.onEnd?.({ kind: "destroyed" }, "gone");
+  }
+
+  /** The domain has shut down: does what the configuration says. Not to be called from inside a hypercall. */
+  ended(reason: number, dump: CrashDump | undefined): void {
+    if (this.domain === undefined) return;
+    const kind = END_KINDS.get(reason);
+    const end: DomainEnd = reason === SHUTDOWN_crash || kind === undefined ? { kind: "crash", dump } : { kind };
+    // What the guest printed last must stand before the news of its end.
+    this.services?.shutDown();
+    const fate = this.fate(end);
+    // The new domain is built from the frames of the old one, so it waits for them.
+    if (fate !== "preserved") this.release(fate === "restarting" ? () => this.restart() : undefined);
+    this.events.onEnd?.(end, fate);
+  }
+
+  private restart(): void {
+    try {
+      this.start();
+    } catch (error) {
+      this.machine.fail(error);
+    }
+  }
+
+  private fate(end: DomainEnd): GuestFate {
+    const fates: Record<LifecycleAction, GuestFate> = { destroy: "gone", restart: "restarting", preserve: "preserved" };
+    switch (end.kind) {
+      case "reboot":
+        return fates[this.config.onReboot];
+      case "crash":
+      case "watchdog":
+        return fates[this.config.onCrash];
+      case "poweroff":
+        return fates[this.config.onPoweroff];
+      default:
+        return "gone";
+    }
+  }
+
+  private release(then?: () => void): void {
+    const { domain } = this;
+    if (domain === undefined) return;
+    this.domain = undefined;
+    this.services?.close();
+    this.services = undefined;
+    this.machine.destroyDomain(domain, then);
+  }
+}

@@ -1,0 +1,36 @@
+import type { CrashDump, Domain } from "@xen-node/hypervisor-core";
+import type { DomainConfig } from "./config/domain-config.ts";
+import type { GuestConsole } from "./dom0/guest-console.ts";
+import type { GuestFiles } from "./images/guest-files.ts";
+
+/** How a domain ended. */
+export type DomainEnd =
+  | { kind: "poweroff" | "reboot" | "suspend" | "watchdog" | "destroyed" }
+  | { kind: "crash"; dump: CrashDump | undefined };
+
+/** What becomes of the guest after its domain ended. */
+export type GuestFate = "gone" | "restarting" | "preserved";
+
+export interface GuestEvents {
+  /** A domain of this guest is built and about to run. */
+  onStart?(domain: Domain): void;
+  /** The domain ended; `fate` follows from the configuration. A restarting guest keeps its console and gets a new domid. */
+  onEnd?(end: DomainEnd, fate: GuestFate): void;
+  /** Console input that had piled up has been taken by the guest. */
+  onInputDrained?(): void;
+}
+
+/** A configured guest. Its domain is another one after each restart. */
+export interface Guest {
+  readonly name: string;
+  readonly uuid: string;
+  readonly config: DomainConfig;
+  readonly files: GuestFiles;
+  readonly console: GuestConsole;
+  /** The domain now; undefined once it is destroyed. */
+  readonly domain: Domain | undefined;
+  /** Asks the guest to shut down, as `xl shutdown` does: through its control/shutdown node. */
+  requestShutdown(request: "poweroff" | "reboot"): void;
+  /** Ends the domain at once, as `xl destroy` does. */
+  destroy(): void;
+}

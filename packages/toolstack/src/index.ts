@@ -1,0 +1,21 @@
+// Configuration
+export { ConfigError } from "./config/config-error.ts";
+export {
+  type DomainConfig,
+  type DomainConfigInput,
+  LIFECYCLE_ACTIONS,
+  type LifecycleAction,
+  MAX_VCPUS,
+  validateDomainConfig,
+} from "./config/domain-config.ts";
+export { parseXlConfig } from "./config/xl-config.ts";
+export { parseXlSyntax, type XlSetting, type XlValue } from "./config/xl-syntax.ts";
+// The machine
+export { Dom0, Dom0Error, type EventChannel, type GrantedPage } from "./dom0/dom0.ts";
+export { GuestConsole } from "./dom0/guest-console.ts";
+// Guests
+export type { DomainEnd, Guest, GuestEvents, GuestFate } from "./guest.ts";
+export { type GuestFiles, readGuestFiles } from "./images/guest-files.ts";
+export { checkLinuxInitrd } from "./images/initrd-check.ts";
+export { Machine, type MachineOptions } from "./machine.ts";
+export { RunLoop, type RunLoopWork } from "./run-loop.ts";

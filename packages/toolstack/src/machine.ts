@@ -1,0 +1,180 @@
+import {
+  type Clock,
+  type CrashDump,
+  type Domain,
+  Hypervisor,
+  type LogSink,
+  type RandomSource,
+  SeededRandom,
+  silentLog,
+  TraceRing,
+  takeDump,
+  WallClock,
+} from "@xen-node/hypervisor-core";
+import { SHUTDOWN_crash } from "@xen-node/xen-abi";
+import { XenStore } from "@xen-node/xenstore";
+import { ConfigError } from "./config/config-error.ts";
+import type { DomainConfig } from "./config/domain-config.ts";
+import { ConfiguredGuest } from "./configured-guest.ts";
+import { Dom0 } from "./dom0/dom0.ts";
+import type { Guest, GuestEvents } from "./guest.ts";
+import type { GuestFiles } from "./images/guest-files.ts";
+import { RunLoop } from "./run-loop.ts";
+import { randomUuid } from "./uuid.ts";
+
+export interface MachineOptions {
+  /** Memory of all guests that will run at one time, MiB. */
+  guestMemoryMiB: number;
+  /** Default: the host's time. */
+  clock?: Clock;
+  /** Default: seeded by the clock's wall time. */
+  random?: RandomSource;
+  /** Where the hypervisor's messages go. Default: nowhere. */
+  log?: LogSink;
+  /** Trace records to keep; 0, the default, traces nothing. */
+  traceRecords?: number;
+  /** The run loop has stopped because something threw that should not: a fault of the hypervisor or of Dom0. */
+  onError?(error: unknown): void;
+}
+
+/** What the hypervisor needs beside the guests' memory: soft TLBs, code, page tables of its own. */
+const OVERHEAD_MIB = 96;
+/** What grows with the guests' memory: the frame table, machine-to-physical table. */
+const OVERHEAD_SHARE = 1 / 32;
+/** WebAssembly's 32-bit memory, less its last 64 KiB. */
+const MOST_MIB = 4095;
+
+/** A hypervisor with its Dom0 and guests, running in Node's event loop. */
+export class Machine {
+  readonly hypervisor: Hypervisor;
+  readonly dom0: Dom0;
+  readonly store: XenStore;
+  readonly clock: Clock;
+  private readonly onError: ((error: unknown) => void) | undefined;
+  private readonly random: RandomSource;
+  private readonly loop: RunLoop;
+  private readonly guests = new Set<ConfiguredGuest>();
+  private readonly dumps = new Map<Domain, CrashDump>();
+  private readonly destroying = new Map<Domain, () => void>();
+  /** What a slice left to be done after it, outside of any hypercall. */
+  private afterwards: (() => void)[] = [];
+
+  /** @throws ConfigError if the guests' memory is more than a machine can have. */
+  constructor(options: MachineOptions) {
+    const memoryMiB = Math.ceil(options.guestMemoryMiB * (1 + OVERHEAD_SHARE) + OVERHEAD_MIB);
+    if (memoryMiB > MOST_MIB) {
+      const most = Math.floor((MOST_MIB - OVERHEAD_MIB) / (1 + OVERHEAD_SHARE));
+      throw new ConfigError(
+        `the guests' ${options.guestMemoryMiB} MiB are more than one machine can have: use at most ${most} MiB in all.`,
+      );
+    }
+    this.onError = options.onError;
+    this.clock = options.clock ?? new WallClock();
+    this.random = options.random ?? new SeededRandom(this.clock.wallclockAtZeroNs / 1e6);
+    this.hypervisor = new Hypervisor({
+      memoryBytes: memoryMiB * 2 ** 20,
+      clock: this.clock,
+      random: this.random,
+      log: options.log ?? silentLog,
+      trace: new TraceRing({ capacity: options.traceRecords ?? 0, enabled: (options.traceRecords ?? 0) > 0 }),
+    });
+    this.hypervisor.onWorkAvailable = () => this.loop.wake();
+    this.hypervisor.listen({
+      onCrash: (domain, dump) => this.dumps.set(domain, dump),
+      onShutdown: (domain, reason) => {
+        if (reason === SHUTDOWN_crash && !this.dumps.has(domain)) this.dumps.set(domain, this.dumpOf(domain));
+        this.afterwards.push(() => this.guestOf(domain)?.ended(reason, this.dumps.get(domain)));
+      },
+      onDestroyed: (domain) => this.afterwards.push(() => this.forget(domain)),
+    });
+    this.loop = new RunLoop({
+      runSlice: (maxNs) => this.hypervisor.runSlice(maxNs),
+      afterSlice: () => this.settle(),
+      onError: (error) => this.fail(error),
+    });
+    this.store = new XenStore();
+    this.dom0 = this.createDom0();
+  }
+
+  private createDom0(): Dom0 {
+    const domain = this.hypervisor.createDomain({
+      domid: 0,
+      kind: "typescript",
+      maxPages: 0,
+      onEvent: (port) => dom0.onEvent(port),
+    });
+    const dom0 = new Dom0(domain.hypercalls, () => this.loop.wake());
+    this.hypervisor.unpauseDomain(domain);
+    return dom0;
+  }
+
+  /**
+   * Creates a guest and builds its first domain, which runs when the machine does.
+   *
+   * @throws BuildError, one sentence, if the kernel cannot be laid out in the configured memory.
+   */
+  createGuest(config: DomainConfig, files: GuestFiles, events: GuestEvents = {}): Guest {
+    const guest = new ConfiguredGuest(this, config, config.uuid ?? randomUuid(this.random), files, events);
+    guest.start();
+    this.guests.add(guest);
+    this.loop.wake();
+    return guest;
+  }
+
+  /** Lets the guests run. The process stays alive until `stop`. */
+  start(): void {
+    this.loop.start();
+  }
+
+  /** Stands still. Guests keep their state; `start` goes on. */
+  stop(): void {
+    this.loop.stop();
+  }
+
+  /** To be called after changing something that may let a guest run: unpausing a domain, sending an event by hand. */
+  wake(): void {
+    this.loop.wake();
+  }
+
+  /**
+   * Takes a guest's domain apart, in steps of the run loop. `then` is called when all its frames are free.
+   * Not to be called from inside a hypercall.
+   */
+  destroyDomain(domain: Domain, then: () => void = () => {}): void {
+    this.destroying.set(domain, then);
+    this.hypervisor.destroyDomain(domain);
+    this.loop.wake();
+  }
+
+  /** Stops the machine because of a fault of its own. */
+  fail(error: unknown): void {
+    this.loop.stop();
+    if (this.onError === undefined) throw error;
+    this.onError(error);
+  }
+
+  /** The state of a guest that says itself that it has crashed, as Linux does after a panic. */
+  private dumpOf(domain: Domain): CrashDump {
+    const { current } = this.hypervisor;
+    const vcpu = current?.domain === domain ? current : domain.vcpus[0];
+    return takeDump(this.hypervisor, vcpu, "the guest reported a crash of its own");
+  }
+
+  private guestOf(domain: Domain): ConfiguredGuest | undefined {
+    return [...this.guests].find((guest) => guest.domain === domain);
+  }
+
+  private forget(domain: Domain): void {
+    this.dumps.delete(domain);
+    const then = this.destroying.get(domain);
+    this.destroying.delete(domain);
+    then?.();
+  }
+
+  private settle(): boolean {
+    const { afterwards } = this;
+    this.afterwards = [];
+    for (const action of afterwards) action();
+    return afterwards.length > 0;
+  }
+}

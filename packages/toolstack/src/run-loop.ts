@@ -1,0 +1,78 @@
+/** What the loop runs. Times in ns. */
+export interface RunLoopWork {
+  /**
+   * Runs guests for at most `maxNs`. Returns 0 if there is more to run, else the time until the next timer is due,
+   * Infinity if only an event from outside can make a guest runnable.
+   */
+  runSlice(maxNs: number): number;
+  /** Runs the host's own programs after each slice. Returns true if that left more to do. */
+  afterSlice(): boolean;
+  /** Something threw: the loop has stopped. */
+  onError(error: unknown): void;
+}
+
+/** How long guests run before Node's event loop has its turn. */
+const SLICE_NS = 1_000_000;
+
+/** Node's longest timer, 24.8 days. */
+const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
+
+/**
+ * Runs guests inside Node's event loop: a slice at a time while there is something to run, so that I/O is served
+ * between slices, and sleeping on a timer or until `wake` otherwise, so that an idle machine uses no processor time.
+ */
+export class RunLoop {
+  private immediate: NodeJS.Immediate | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private running = false;
+  private inTurn = false;
+
+  constructor(private readonly work: RunLoopWork) {}
+
+  /** Begins to run. The process stays alive until `stop`. */
+  start(): void {
+    if (this.running) return;
+    this.running = true;
+    this.wake();
+  }
+
+  stop(): void {
+    this.running = false;
+    this.cancel();
+  }
+
+  /** To be called when something outside a slice may have made a guest runnable: input arrived, an event was sent. */
+  wake(): void {
+    if (!this.running || this.inTurn || this.immediate !== undefined) return;
+    this.cancel();
+    this.immediate = setImmediate(this.turn);
+  }
+
+  private cancel(): void {
+    clearImmediate(this.immediate);
+    clearTimeout(this.timer);
+    this.immediate = undefined;
+    this.timer = undefined;
+  }
+
+  private readonly turn = (): void => {
+    this.immediate = undefined;
+    this.timer = undefined;
+    let delay: number;
+    this.inTurn = true;
+    try {
+      delay = this.work.runSlice(SLICE_NS);
+      if (this.work.afterSlice()) delay = 0;
+    } catch (error) {
+      this.stop();
+      this.work.onError(error);
+      return;
+    } finally {
+      this.inTurn = false;
+    }
+    if (!this.running) return;
+    if (delay <= 0) this.immediate = setImmediate(this.turn);
+    // Node's timers have whole milliseconds. An endless wait is a timer too: it keeps the process alive.
+    else this.timer = setTimeout(this.turn, Math.min(LONGEST_TIMEOUT_MS, Math.ceil(delay / 1e6)));
+  };
+}

@@ -1,0 +1,116 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { ConfigError, parseXlConfig, parseXlSyntax, type XlValue } from "../src/index.ts";
+
+const values = (text: string) => Object.fromEntries(parseXlSyntax(text).map(({ key, value }) => [key, value]));
+
+describe("the syntax of xl.cfg", () => {
+  it.each([
+    [`a = "x"`, { a: "x" }],
+    [`a='x'; b = 2`, { a: "x", b: 2 }],
+    ["a = 0x1F\nb = -3\n", { a: 31, b: -3 }],
+    [`a = "it's" # comment\n#a = 2\n`, { a: "it's" }],
+    [`a = 'say "hi"\\n\\x41\\101'`, { a: 'say "hi"\nAA' }],
+    [`a = [ 'x', "y", 3 ]`, { a: ["x", "y", 3] }],
+    ["a = [\n  [ 1, 2 ], # one\n  [],\n]\n", { a: [[1, 2], []] }],
+    [`a = ["x"]\na += ["y"]`, { a: ["x", "y"] }],
+    ["a = 1\na = 2", { a: 2 }],
+    ["a = 1\r\nb = 2\r\n", { a: 1, b: 2 }],
+    ["", {}],
+    ["\n\n;;# nothing", {}],
+  ])("%j", (text, expected) => {
+    expect(values(text)).toEqual(expected);
+  });
+
+  it.each([
+    ["a = x", /line 1: expected a string, a number or a list, found the bare word x; put text in quotes/],
+    ["\na = 'x", /line 2: a string is not closed; end it with '/],
+    ["a = [1, 2", /line 1: a list is not closed/],
+    ["a = [1 2]", /expected "," or "]" in a list, found 2/],
+    ["a 1", /expected "=" after a, found 1/],
+    ["a = 1 2", /expected the end of the line after a, found 2/],
+    ["= 1", /expected a key such as "kernel", found "="/],
+    ["a = 1.5", /line 1/],
+    ["a += 1", /adds a list to a list/],
+    ["a = 128MB", /line 1/],
+  ])("refuses %j", (text, message) => {
+    expect(() => parseXlSyntax(text, "f.cfg")).toThrow(message);
+    expect(() => parseXlSyntax(text, "f.cfg")).toThrow(ConfigError);
+  });
+
+  it("reads back every value it can write", () => {
+    const write = (value: XlValue): string => {
+      if (Array.isArray(value)) return `[${value.map(write).join(",")}]`;
+      if (typeof value === "number") return String(value);
+      const escaped = value.replace(/[\\"\n]/g, (character) => (character === "\n" ? "\\n" : `\\${character}`));
+      return `"${escaped}"`;
+    };
+    const { value } = fc.letrec<{ value: XlValue }>((tie) => ({
+      value: fc.oneof(fc.string(), fc.integer(), fc.array(tie("value"), { maxLength: 3 })),
+    }));
+    fc.assert(
+      fc.property(value, (written) => {
+        expect(values(`key = ${write(written)}`)).toEqual({ key: written });
+      }),
+    );
+  });
+});
+
+describe("a domain's configuration from xl.cfg", () => {
+  it("takes the keys of a PV guest", () => {
+    const text = `
+      name = "web"            # as Ganeti and people write it
+      type = 'pv'
+      kernel = "/boot/vmlinuz"
+      ramdisk = "/boot/initrd"
+      root = "/dev/xvda1"
+      extra = "ro console=hvc0"
+      memory = 256
+      maxmem = 256
+      vcpus = 2
+      disk = []
+      vif = [ ]
+      on_reboot = "destroy"
+    `;
+    expect(parseXlConfig(text, "web.cfg")).toEqual({
+      name: "web",
+      kernel: "/boot/vmlinuz",
+      ramdisk: "/boot/initrd",
+      cmdline: "root=/dev/xvda1 ro console=hvc0",
+      memory: 256,
+      vcpus: 2,
+      onPoweroff: "destroy",
+      onReboot: "destroy",
+      onCrash: "destroy",
+    });
+  });
+
+  const minimal = 'name = "a"\nkernel = "k"\n';
+  it.each([
+    [`${minimal}memroy = 4`, 'web.cfg, line 3: unknown key "memroy": did you mean "memory"?'],
+    [`${minimal}zzzzzzzzzz = 4`, 'web.cfg, line 3: unknown key "zzzzzzzzzz": remove the line.'],
+    [`${minimal}cpu_weight = 4`, 'web.cfg, line 3: xl\'s key "cpu_weight" is not implemented yet: remove the line.'],
+    [
+      `${minimal}type = "hvm"`,
+      'web.cfg, line 3: only PV guests can be run, not "hvm": use type = "pv" and a PV kernel.',
+    ],
+    [`${minimal}vcpus = 33`, "web.cfg: vcpus must be a whole number from 1 to 32, not 33."],
+    [`${minimal}memory = "many"`, 'web.cfg: memory must be a whole number from 1 to 4000, not "many".'],
+    [`${minimal}maxmem = 9\nmemory = 8`, /maxmem must equal memory/],
+    [`${minimal}disk = ["a,raw,xvda,rw"]`, /disk is not implemented yet/],
+    [`${minimal}on_crash = "maybe"`, 'web.cfg: on_crash must be one of destroy, restart, preserve, not "maybe".'],
+    [`${minimal}cmdline = "a"\nextra = "b"`, /cmdline replaces root and extra: remove extra/],
+    [`${minimal}extra = 3`, /extra must be text in quotes/],
+    ['kernel = "k"', "web.cfg: name is missing; add it."],
+    ['name = "a"', "web.cfg: kernel is missing; add it."],
+    ['name = "a/b"\nkernel="k"', /name must be a name without spaces or slashes/],
+  ])("refuses %j in one sentence", (text, message) => {
+    expect(() => parseXlConfig(text, "web.cfg")).toThrow(message);
+    try {
+      parseXlConfig(text, "web.cfg");
+    } catch (error) {
+      expect(error).toBeInstanceOf(ConfigError);
+      expect((error as Error).message).not.toContain("\n");
+    }
+  });
+});
