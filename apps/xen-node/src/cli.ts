@@ -1,0 +1,17 @@
+#!/usr/bin/env node
+import { ConfigError } from "@xen-node/toolstack";
+import packageJson from "../package.json" with { type: "json" };
+import { program } from "./program.ts";
+import { ExitStatus, UserError } from "./user-error.ts";
+
+try {
+  await program(packageJson.version, (status) => {
+    process.exitCode = status;
+  }).parseAsync();
+} catch (error) {
+  if (error instanceof UserError || error instanceof ConfigError) process.stderr.write(`xen-node: ${error.message}\n`);
+  else console.error("xen-node: this is a fault of xen-node itself:", error);
+  process.exitCode = ExitStatus.hostError;
+}
+// An idle stdin or a listening debugger must not keep the process when the guests are gone.
+process.exit();

@@ -1,0 +1,5 @@
+export { defaultCacheFolder } from "./fetch/cache.ts";
+export { type CpioEntry, writeCpio } from "./fetch/cpio.ts";
+export { cachedDebian, type DebianGuest, type FetchOptions, fetchDebian } from "./fetch/debian.ts";
+export { buildInitramfs, USERSPACE_MARKER } from "./fetch/initramfs.ts";
+export { ExitStatus, UserError } from "./user-error.ts";

@@ -1,0 +1,85 @@
+import { Command, InvalidArgumentError } from "commander";
+import { defaultCacheFolder } from "./fetch/cache.ts";
+import { fetchDebian } from "./fetch/debian.ts";
+import { writeSymbolFile } from "./gdb/symbol-file.ts";
+import { type RunOptions, run } from "./run/run.ts";
+import { ExitStatus, UserError } from "./user-error.ts";
+
+interface FetchOptions {
+  cache?: string;
+  mirror?: string;
+  suite?: string;
+}
+
+/** The command line of xen-node. `onStatus` is told the exit status of a command that came to its end. */
+export function program(version: string, onStatus: (status: number) => void): Command {
+  const command = new Command("xen-node")
+    .description("Boots unmodified Xen PV guests in Node.js.")
+    .version(version)
+    .showHelpAfterError("(xen-node --help shows the options)");
+
+  const withFetchOptions = (sub: Command): Command =>
+    sub
+      .option("--cache <folder>", "where fetched images are kept (default: xen-node in $XDG_CACHE_HOME or ~/.cache)")
+      .option("--mirror <url>", "fetch from this Debian mirror instead of through apt")
+      .option("--suite <name>", "the release to take from the mirror (default: this machine's, else stable)");
+
+  withFetchOptions(
+    command
+      .command("run")
+      .description("Run guests with this terminal as their console. Without --kernel and files: Debian's own kernel.")
+      .argument("[config...]", "xl.cfg files; several guests run side by side")
+      .option("--kernel <file>", "guest kernel: ELF or bzImage with Xen PV support")
+      .option("--initrd <file>", "initial ram disk")
+      .option("--cmdline <text>", "kernel command line")
+      .option("--memory <MiB>", "guest memory (default: 256)", wholeNumber)
+      .option("--vcpus <n>", "virtual processors (default: 1)", wholeNumber)
+      .option("--name <name>", "name of the domain")
+      .option("--trace <file>", "write exits, hypercalls and events as a trace for Perfetto")
+      .option("--log <filter>", "messages of the hypervisor to show: LEVEL or SUBSYSTEM=LEVEL,… (default: warning)")
+      .option("--gdb <address>", "serve gdb's remote protocol for the first guest at :PORT or HOST:PORT")
+      .option("--gdb-wait", "with --gdb: the guest starts when gdb lets it continue"),
+  )
+    .addHelpText(
+      "after",
+      `
+Ctrl-] kills the guest and leaves. Exit status: ${ExitStatus.poweredOff} guests powered off; ${ExitStatus.hostError} something on the host or in
+the input is wrong; ${ExitStatus.guestCrash} a guest crashed; ${ExitStatus.left} left with Ctrl-]; 128 + n ended by signal n.`,
+    )
+    .action(async (files: string[], { cache, mirror, suite, ...options }: RunOptions & FetchOptions) => {
+      onStatus(await run(files, options, { cache: cache ?? defaultCacheFolder(), mirror, suite }));
+    });
+
+  withFetchOptions(
+    command
+      .command("fetch")
+      .description("Get a guest into the cache folder.")
+      .argument("<guest>", "which guest: debian"),
+  ).action(async (guest: string, { cache, mirror, suite }: FetchOptions) => {
+    if (guest !== "debian") throw new UserError(`there is no guest "${guest}" to fetch: use xen-node fetch debian.`);
+    const progress = (message: string): void => {
+      process.stderr.write(`${message}\n`);
+    };
+    const fetched = await fetchDebian({ cache: cache ?? defaultCacheFolder(), mirror, suite, progress });
+    progress(`Fetched ${fetched.description}.`);
+    process.stdout.write(`kernel ${fetched.kernel}\ninitrd ${fetched.initrd}\n`);
+    onStatus(ExitStatus.poweredOff);
+  });
+
+  command
+    .command("symbols")
+    .description("Write a kernel's symbols, from its symbol table or kallsyms, as an ELF file for gdb.")
+    .argument("<kernel>", "guest kernel: ELF or bzImage")
+    .requiredOption("-o, --output <file>", "the file to write")
+    .action(async (kernel: string, { output }: { output: string }) => {
+      const count = await writeSymbolFile(kernel, output);
+      process.stderr.write(`${output}: ${count} symbols of ${kernel}\n`);
+      onStatus(ExitStatus.poweredOff);
+    });
+  return command;
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError("It must be a whole number.");
+  return Number(text);
+}

@@ -1,0 +1,35 @@
+import { readGuestFiles } from "@xen-node/toolstack";
+import { parseGdbAddress } from "../gdb/gdb-server.ts";
+import { parseLogFilter } from "../report/log-filter.ts";
+import { TraceFile } from "../report/trace-file.ts";
+import { UserError } from "../user-error.ts";
+import { type FetchSettings, type GuestOptions, planGuests } from "./guest-plan.ts";
+import { Session } from "./session.ts";
+
+/** The options of `xen-node run`. */
+export interface RunOptions extends GuestOptions {
+  trace?: string;
+  log?: string;
+  gdb?: string;
+  gdbWait?: boolean;
+}
+
+/**
+ * Runs guests with the terminal joined to their consoles until all of them have ended.
+ *
+ * @returns the exit status of the process.
+ * @throws UserError or ConfigError: a mistake of the user's, in one sentence.
+ */
+export async function run(files: string[], options: RunOptions, fetching: FetchSettings): Promise<number> {
+  const { trace, log, gdb, gdbWait, ...guestOptions } = options;
+  if (gdbWait && gdb === undefined)
+    throw new UserError("--gdb-wait waits for nobody without --gdb: say where gdb can come.");
+  const settings = {
+    logFilter: parseLogFilter(log),
+    gdb: gdb === undefined ? undefined : { address: parseGdbAddress(gdb), wait: gdbWait },
+    trace: trace === undefined ? undefined : new TraceFile(trace),
+  };
+  const plans = await planGuests(files, guestOptions, fetching, (message) => process.stderr.write(`${message}\n`));
+  const guestFiles = await Promise.all(plans.map(({ config }) => readGuestFiles(config)));
+  return await new Session(plans, guestFiles, settings).run();
+}

@@ -1,0 +1,181 @@
+import { constants } from "node:os";
+import { BuildError, type LogSink } from "@xen-node/hypervisor-core";
+import {
+  type DomainConfig,
+  type DomainEnd,
+  type Guest,
+  type GuestFate,
+  type GuestFiles,
+  Machine,
+} from "@xen-node/toolstack";
+import { type GdbOptions, type GdbServer, startGdbServer } from "../gdb/gdb-server.ts";
+import { filteredLog, type LogFilter } from "../report/log-filter.ts";
+import { MarkerWatch } from "../report/marker-watch.ts";
+import { symbolizerOf } from "../report/symbolizer.ts";
+import type { TraceFile } from "../report/trace-file.ts";
+import { ConsoleMultiplexer } from "../terminal/console-multiplexer.ts";
+import { Terminal } from "../terminal/terminal.ts";
+import { ExitStatus, UserError } from "../user-error.ts";
+import { describeEnd } from "./describe-end.ts";
+import type { GuestPlan } from "./guest-plan.ts";
+
+export interface SessionSettings {
+  logFilter: LogFilter;
+  gdb: GdbOptions | undefined;
+  trace: TraceFile | undefined;
+}
+
+/** Records that --trace keeps: the last of them. */
+const TRACE_RECORDS = 1 << 20;
+
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const;
+
+/** Crash dumps are logged line by line as well; the session shows them itself, whatever the filter says. */
+function withoutDumps(sink: LogSink): LogSink {
+  return {
+    log: (level, subsystem, message) => {
+      if (!message.startsWith("(XEN)")) sink.log(level, subsystem, message);
+    },
+  };
+}
+
+/** Guests, the machine they run on and the terminal they share, from start to end. */
+export class Session {
+  private readonly guests: Guest[] = [];
+  private readonly running = new Set<Guest>();
+  private readonly domainNames = new Map<number, string>([[0, "Domain-0"]]);
+  private readonly terminal: Terminal;
+  private readonly consoles: ConsoleMultiplexer;
+  private readonly machine: Machine;
+  private debuggers: GdbServer | undefined;
+  private status: number = ExitStatus.poweredOff;
+  private over = false;
+  private resolve: (status: number) => void = () => {};
+  private reject: (error: unknown) => void = () => {};
+
+  constructor(
+    private readonly plans: GuestPlan[],
+    private readonly files: GuestFiles[],
+    private readonly settings: SessionSettings,
+  ) {
+    this.terminal = new Terminal(process, {
+      onInput: (bytes) => this.attached?.console.write(bytes) ?? 0,
+      onEscape: () => this.killAttached(),
+      onOutputClosed: () => this.finish(128 + constants.signals.SIGPIPE),
+    });
+    this.consoles = new ConsoleMultiplexer((bytes) => this.terminal.output(bytes), plans.length > 1);
+    this.machine = new Machine({
+      guestMemoryMiB: plans.reduce((sum, { config }) => sum + config.memory, 0),
+      log: withoutDumps(filteredLog(settings.logFilter, (line) => this.terminal.note(line))),
+      traceRecords: settings.trace === undefined ? 0 : TRACE_RECORDS,
+      onError: (error) => this.fail(error),
+    });
+  }
+
+  /** Runs until every guest has ended; returns the exit status of the process. */
+  run(): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+      for (const signal of SIGNALS) process.on(signal, this.onSignal);
+      // Whatever else ends the process, an uncaught exception too: the terminal is given back.
+      process.on("exit", this.cleanUp);
+      this.start().catch((error: unknown) => {
+        this.fail(error instanceof BuildError ? new UserError(`${error.message.replace(/\.?$/, "")}.`) : error);
+      });
+    });
+  }
+
+  private async start(): Promise<void> {
+    for (const [index, plan] of this.plans.entries()) this.createGuest(plan, this.files[index]);
+    await this.serveDebugger();
+    this.terminal.attach();
+    if (this.terminal.interactive) this.note("Ctrl-] kills the guest and leaves");
+    this.machine.start();
+  }
+
+  private async serveDebugger(): Promise<void> {
+    const { gdb } = this.settings;
+    if (gdb === undefined) return;
+    const onDetach = (): void => {
+      if (this.running.size === 0) this.finish(this.status);
+    };
+    this.debuggers = await startGdbServer(this.machine, this.guests[0], { ...gdb, onDetach });
+    const { host, port } = this.debuggers.address;
+    this.note(`gdb can attach: target remote ${host}:${port}${gdb.wait ? " (the guest waits for it)" : ""}`);
+  }
+
+  /** A debugger's guest keeps its memory after a crash: what happened is what the debugger is there to find out. */
+  private lifecycle(config: DomainConfig): DomainConfig {
+    const debugged = this.settings.gdb !== undefined && this.guests.length === 0;
+    return debugged && config.onCrash === "destroy" ? { ...config, onCrash: "preserve" } : config;
+  }
+
+  private createGuest({ config, userspaceMarker }: GuestPlan, files: GuestFiles): void {
+    const guest: Guest = this.machine.createGuest(this.lifecycle(config), files, {
+      onStart: (domain) => {
+        this.domainNames.set(domain.domid, config.name);
+        domain.symbolizer = symbolizerOf(files);
+      },
+      onEnd: (end, fate) => this.onEnd(guest, end, fate),
+      onInputDrained: () => this.terminal.drained(guest.console.pendingInput),
+    });
+    guest.console.onOutput((bytes) => this.consoles.output(config.name, bytes));
+    if (userspaceMarker !== undefined) {
+      const watch = new MarkerWatch(`${userspaceMarker}\r\n`, () => {
+        // performance.now() counts from the start of the process.
+        this.note(`userspace after ${(performance.now() / 1000).toFixed(1)} s from process start`);
+      });
+      guest.console.onOutput((bytes) => watch.push(bytes));
+    }
+    this.guests.push(guest);
+    this.running.add(guest);
+  }
+
+  /** The guest that has the keyboard: the first that still runs. */
+  private get attached(): Guest | undefined {
+    return this.guests.find((guest) => this.running.has(guest));
+  }
+
+  private killAttached(): void {
+    this.status = Math.max(this.status, ExitStatus.left);
+    if (this.attached === undefined) this.finish(this.status);
+    else this.attached.destroy();
+  }
+
+  private onEnd(guest: Guest, end: DomainEnd, fate: GuestFate): void {
+    for (const line of describeEnd(guest, end, fate)) this.note(line);
+    if (end.kind === "crash") this.status = Math.max(this.status, ExitStatus.guestCrash);
+    if (fate === "restarting") return;
+    this.running.delete(guest);
+    // A debugger may look at what a crash left for as long as it likes.
+    const looking = fate === "preserved" && this.debuggers?.attached;
+    if (this.running.size === 0 && !looking) this.finish(this.status);
+  }
+
+  private note(text: string): void {
+    this.terminal.note(`(xen-node) ${text}`);
+  }
+
+  private readonly onSignal = (signal: NodeJS.Signals): void => this.finish(128 + constants.signals[signal]);
+
+  private readonly cleanUp = (): void => {
+    if (this.over) return;
+    this.over = true;
+    this.machine.stop();
+    this.terminal.restore();
+    for (const signal of SIGNALS) process.off(signal, this.onSignal);
+    process.off("exit", this.cleanUp);
+    this.settings.trace?.write(this.machine.hypervisor.trace, this.domainNames);
+  };
+
+  private finish(status: number): void {
+    this.cleanUp();
+    this.resolve(status);
+  }
+
+  private fail(error: unknown): void {
+    this.cleanUp();
+    this.reject(error);
+  }
+}

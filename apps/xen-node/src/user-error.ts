@@ -1,0 +1,16 @@
+/** A mistake or lack that the user can mend. The message is one sentence that says how; it is shown without a stack. */
+export class UserError extends Error {
+  override readonly name = "UserError";
+}
+
+/** Exit statuses of the runner. */
+export const ExitStatus = {
+  /** Every guest powered off (or asked for a reboot that the configuration answers by leaving). */
+  poweredOff: 0,
+  /** The host or the user's input stood in the way; one sentence on stderr says which. */
+  hostError: 1,
+  /** A guest crashed; its registers are on stderr. */
+  guestCrash: 2,
+  /** The user left with Ctrl-], which killed the guest. As a shell reports an interrupted command. */
+  left: 130,
+} as const;

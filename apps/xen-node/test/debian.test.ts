@@ -1,0 +1,62 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { startCli } from "./support/cli.ts";
+import { debianGuest, noRealGuests, PROMPT } from "./support/real-guests.ts";
+
+const BOOT_MS = 150_000;
+
+describe.skipIf(noRealGuests)("Debian's kernel, as Debian ships it", () => {
+  beforeAll(async () => {
+    await debianGuest();
+  }, 300_000);
+
+  it("boots two vcpus to a shell that works, and its power-off ends the runner with 0", {
+    timeout: 400_000,
+  }, async () => {
+    const { console, errors, exit } = startCli(["run", "--vcpus", "2"]);
+    await console.expect(/Linux version 6\./, BOOT_MS);
+    await console.expect(PROMPT, BOOT_MS);
+    expect(errors()).toMatch(/userspace after \d+\.\d s from process start/);
+
+    expect(await console.command("uname -a")).toMatch(/^Linux xen-node 6\..* x86_64 GNU\/Linux\n$/);
+    const cpuinfo = await console.command("cat /proc/cpuinfo");
+    expect(cpuinfo.match(/^processor\t: /gm)).toHaveLength(2);
+
+    const dmesg = await console.command("dmesg");
+    expect(dmesg).toContain("Hypervisor detected: Xen PV");
+    expect(dmesg).toMatch(/clocksource: Switched to clocksource xen/);
+    expect(dmesg).toMatch(/printk: console \[hvc0\] enabled/);
+    expect(dmesg).toMatch(/xenbus|xen:balloon|xenbus_probe_frontend/);
+    expect(dmesg.split("\n").filter((line) => /\b(WARNING|BUG)\b|unhandled|Call Trace/.test(line))).toEqual([]);
+
+    // Job control: Ctrl-C ends the command and not the shell.
+    console.send("echo begun; sleep 1000\r");
+    await console.expect(/\nbegun/);
+    console.send("\x03");
+    await console.expect(PROMPT, 30_000);
+
+    console.send("poweroff -f\r");
+    expect(await exit).toBe(0);
+    expect(errors()).toMatch(/debian powered off/);
+  });
+
+  it("boots with nothing on stdin, and a signal ends the runner", { timeout: 400_000 }, async () => {
+    const { child, console, exit } = startCli(["run", "--memory", "128"], { stdin: "ignore" });
+    await console.expect(PROMPT, BOOT_MS);
+    child.kill("SIGTERM");
+    expect(await exit).toBe(128 + 15);
+  });
+
+  it("tells of a crash with registers and symbols, and ends with 2", { timeout: 400_000 }, async () => {
+    const { console, errors, exit } = startCli([
+      "run",
+      "--memory",
+      "128",
+      "--cmdline",
+      "console=hvc0 rdinit=/none panic=-1",
+    ]);
+    await console.expect(/Kernel panic/, BOOT_MS);
+    expect(await exit).toBe(2);
+    expect(errors()).toMatch(/debian crashed/);
+    expect(errors()).toMatch(/RIP: .*<xen_/);
+  });
+});

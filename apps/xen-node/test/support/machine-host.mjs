@@ -1,0 +1,42 @@
+// A machine in a process of its own, on the built packages, moved by messages: the code that vitest transforms runs many
+// times slower than what users run.
+import { Machine, readGuestFiles, validateDomainConfig } from "@xen-node/toolstack";
+
+const [guestMemoryMiB] = process.argv.slice(2).map(Number);
+const tell = (message) => process.send?.(message);
+const machine = new Machine({ guestMemoryMiB, onError: (error) => tell({ kind: "error", text: String(error) }) });
+const guests = new Map();
+const freeAtFirst = machine.hypervisor.mmu.frames.freeFrames;
+machine.hypervisor.listen({ onDestroyed: ({ domid }) => tell({ kind: "destroyed", domid }) });
+machine.start();
+
+const actions = {
+  async create({ name, config }) {
+    const checked = validateDomainConfig(config);
+    const guest = machine.createGuest(checked, await readGuestFiles(checked), {
+      onStart: ({ domid }) => tell({ kind: "started", name, domid }),
+      onEnd: (end, fate) => tell({ kind: "ended", name, end: end.kind, fate }),
+    });
+    guests.set(name, guest);
+    guest.console.onOutput((bytes) => tell({ kind: "output", name, text: Buffer.from(bytes).toString("latin1") }));
+  },
+  input: ({ name, text }) => guests.get(name).console.write(Buffer.from(text)),
+  destroy: ({ name }) => guests.get(name).destroy(),
+  audit() {
+    const { hypervisor } = machine;
+    const { freeFrames } = hypervisor.mmu.frames;
+    tell({ kind: "audit", violations: hypervisor.auditFrames(), leaked: freeAtFirst - freeFrames });
+  },
+  end() {
+    machine.stop();
+    process.disconnect();
+  },
+};
+
+process.on("message", async (message) => {
+  try {
+    await actions[message.action](message);
+  } catch (error) {
+    tell({ kind: "error", text: String(error) });
+  }
+});

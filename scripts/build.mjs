@@ -1,0 +1,4 @@
+import { bootstrap, build } from "./bootstrap.mjs";
+
+bootstrap();
+build({ verbose: true });

@@ -1,0 +1,16 @@
+/** A program that a benchmark starts is not on this machine. The message says in one sentence what to install. */
+export class MissingPeer extends Error {
+  override readonly name = "MissingPeer";
+}
+
+/** What to install for a program, by Debian's names. */
+const PACKAGES: Readonly<Record<string, string>> = {
+  gcc: "apt-get install gcc libc6-dev",
+  "qemu-system-x86_64": "apt-get install --no-install-recommends qemu-system-x86",
+};
+
+/** Turns the error of a program that could not be started into a sentence. Any other error comes back as it is. */
+export function explainMissing(program: string, error: unknown): unknown {
+  if ((error as NodeJS.ErrnoException).code !== "ENOENT") return error;
+  return new MissingPeer(`${program} is not installed: run \`${PACKAGES[program]}\` and try again.`);
+}
