@@ -86,10 +86,12 @@ export class ControlRegisters {
     switch (register) {
       case 4:
       case 6:
+        if (hi !== 0) return -EINVAL;
         u32[DR6 >>> 2] = (lo & ~DR6_ZEROES) | DR6_ONES;
         return 0;
       case 5:
       case 7: {
+        if (hi !== 0) return -EINVAL;
         const value = (lo & ~DR7_ZEROES) | DR7_ONES;
         if ((value & DR7_GENERAL_DETECT) !== 0) return -EPERM;
         if ((value & DR7_LOCAL_GLOBAL) !== 0) {
@@ -101,7 +103,7 @@ export class ControlRegisters {
         return 0;
       }
       default:
-        return -EINVAL;
+        return -ENODEV;
     }
   }
 }

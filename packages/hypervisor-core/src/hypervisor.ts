@@ -59,6 +59,9 @@ export interface DomainListener {
   onDestroyed?(domain: Domain): void;
 }
 
+/** Kinds of messages that `logOnce` writes for one domain. */
+const MOST_MESSAGES = 256;
+
 /** The machine: memory, one processor, all domains. Drive it with `runSlice` from an event loop. */
 export class Hypervisor {
   readonly mmu: Mmu;
@@ -285,7 +288,8 @@ export class Hypervisor {
   // ---- reporting ----
 
   logOnce(domain: Domain, subsystem: string, message: string, level: LogLevel = "info"): void {
-    if (domain.loggedOnce.has(message)) return;
+    // A guest chooses numbers that messages name: what it can make us remember and write has an end.
+    if (domain.loggedOnce.has(message) || domain.loggedOnce.size >= MOST_MESSAGES) return;
     domain.loggedOnce.add(message);
     this.log.log(level, subsystem, `d${domain.domid}: ${message}`);
   }

@@ -1,3 +1,4 @@
+import { VMASST_TYPE_architectural_iopl } from "@xen-node/xen-abi";
 import { vaOf } from "./address.ts";
 import { injectException } from "./bounce.ts";
 import type { Hypervisor } from "./hypervisor.ts";
@@ -6,6 +7,7 @@ import { loadCodeSegment, loadStackSegment } from "./segments.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 const IF = 0x200;
+const IOPL = 0x3000;
 const UPCALL_MASK = 1;
 const VGCF_IN_SYSCALL = 0x100;
 const FRAME_BYTES = 72;
@@ -47,6 +49,7 @@ export function hypercallIret(hv: Hypervisor, vcpu: Vcpu): void {
     }
     hv.addressSpaces.toggle(vcpu);
   }
+  if (vcpu.domain.vmAssists.has(VMASST_TYPE_architectural_iopl)) vcpu.iopl = rflags & IOPL;
   const newFlags = (rflags & RFLAGS_DEFINED & ~RFLAGS_FORBIDDEN) | IF | 2;
   regs.setRip(ripLo, ripHi);
   regs.rflags = newFlags;

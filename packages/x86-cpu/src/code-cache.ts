@@ -43,7 +43,10 @@ interface CodePage {
   linesHigh: number;
 }
 
+/** Default size of the arena that the records lie in. */
 const ARENA_BYTES = 32 << 20;
+const MIN_ARENA_BYTES = 64 << 10;
+const MAX_INSTRUCTION_BYTES = 15;
 /** An instruction is at most this many records. */
 const MAX_RECORDS_PER_INSTRUCTION = 8;
 const BLOCK_BYTES = (MAX_BLOCK_INSTRUCTIONS + 1) * MAX_RECORDS_PER_INSTRUCTION * RECORD_BYTES;
@@ -73,8 +76,10 @@ export class CodeCache {
     private readonly onFlush: () => void,
     /** An instruction without a handler was decoded; it raises #UD. */
     private readonly onMissing: (name: string) => void,
+    private readonly arenaBytes = ARENA_BYTES,
   ) {
-    this.arena = mmu.memory.reserve(ARENA_BYTES, 64, "predecoded blocks");
+    if (!(arenaBytes >= MIN_ARENA_BYTES)) throw new RangeError(`a code cache of ${arenaBytes} bytes is too small`);
+    this.arena = mmu.memory.reserve(arenaBytes, 64, "predecoded blocks");
     this.cursor = this.arena;
     this.writer = new BlockWriter(mmu.memory.view, handlers);
   }
@@ -97,7 +102,7 @@ export class CodeCache {
    * @returns the first record's host address, or 0 if secondMfn said −1
    */
   build(mfn: number, offset: number, mode: number, secondMfn: () => number): number {
-    if (this.cursor + BLOCK_BYTES > this.arena + ARENA_BYTES) this.flush();
+    if (this.cursor + BLOCK_BYTES > this.arena + this.arenaBytes) this.flush();
     this.blocksBuilt++;
     const { writer, decoder, insn, mmu } = this;
     const { position } = writer;
@@ -129,7 +134,8 @@ export class CodeCache {
         // RIP of a fault is next − length.
         position.next = at;
         writer.handler(status === DecodeStatus.TOO_LONG ? "fault.GP8.n" : "fault.UD8.n");
-        at++;
+        // Any of its bytes may be what is wrong with it.
+        at += MAX_INSTRUCTION_BYTES;
         after = After.ELSEWHERE;
         break;
       }

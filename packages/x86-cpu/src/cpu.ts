@@ -12,7 +12,7 @@ import { CodeCache, CodeMode } from "./code-cache.ts";
 import { CpuState } from "./cpu-state.ts";
 import { type CpuidModel, X8664V2Cpuid } from "./cpuid.ts";
 import { ExitReason } from "./exit.ts";
-import { buildInterpreter, MISS_HANDLER, type RunFunction } from "./interpreter/module.ts";
+import { compileInterpreter, MISS_HANDLER, type RunFunction } from "./interpreter/module.ts";
 import { MAX_BLOCK_INSTRUCTIONS, R_BASE, R_HANDLER, R_IMM, R_LENGTH, R_LINK, R_NEXT, R_SCALE, R_SEGMENT } from "./records.ts";
 import {
   CALL_EA,
@@ -23,6 +23,7 @@ import {
   CR2,
   CR4,
   CS,
+  DR,
   DR6,
   DR7,
   EA,
@@ -30,6 +31,7 @@ import {
   EXIT_HAS_ERROR_CODE,
   EXIT_REASON,
   EXIT_TARGET,
+  EXIT_UNFINISHED,
   EXIT_VECTOR,
   FCW,
   FTW,
@@ -37,6 +39,7 @@ import {
   MXCSR,
   PAGE_VA,
   RBP,
+  RF,
   RIP,
   RSP,
   SEG_ATTR,
@@ -66,14 +69,20 @@ export interface CpuHooks {
 export interface CpuOptions {
   cpuid?: CpuidModel;
   hooks?: Partial<CpuHooks>;
+  /** Memory for predecoded code, at least 64 KiB; when it is full, all of it is forgotten. Default 32 MiB. */
+  codeCacheBytes?: number;
 }
 
 const PAGE = 4096;
 const LONG_ATTR = 0x2000;
 const CR0_EM_TS = 0xc;
 const CR0_RESET = 0x80050033;
-/** Fraction of a second that does not matter: `jumpCacheMode` 0 is an empty cache of no mode. */
+/** Set in the mode that a jump cache says it is of: 0 there is an empty cache of no mode. */
 const CACHED = 0x100;
+/** Generated code counts down from an i32. */
+const MAX_BUDGET = 1 << 30;
+/** String instructions that store several elements at once: see `missWrite`. */
+const STRING_STORE = /^(rep)?(movs|stos)\d+\.[nr]$/;
 
 /** An x86-64 processor at CPL 3 over an Mmu's memory and page tables. One Cpu serves all vcpus, one context at a time. */
 export class Cpu {
@@ -103,6 +112,7 @@ export class Cpu {
   /** The write whose bytes lie in the split buffer: host address, length, of its first and second part. */
   private readonly split = { host: 0, mfn: 0, length: 0, secondHost: 0, secondMfn: 0, secondLength: 0 };
   private readonly secondMfn: () => number;
+  private readonly stringStores: ReadonlySet<number>;
 
   constructor(
     readonly mmu: Mmu,
@@ -121,16 +131,18 @@ export class Cpu {
       onMissingInstruction: () => {},
       ...options.hooks,
     };
-    const interpreter = buildInterpreter(memory.byteLength / 0x10000);
+    const interpreter = compileInterpreter(memory.byteLength / 0x10000);
     this.code = new CodeCache(
       mmu,
       interpreter.handlers,
       () => this.forgetRecords(),
       (name) => this.hooks.onMissingInstruction(name),
+      options.codeCacheBytes,
     );
+    this.stringStores = new Set([...interpreter.handlers].filter(([name]) => STRING_STORE.test(name)).map(([, n]) => n));
     this.system = new SystemInstructions(this);
     this.secondMfn = () => this.frameOfNextPage();
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(interpreter.bytes), {
+    const instance = new WebAssembly.Instance(interpreter.module, {
       cpu: {
         memory: memory.memory,
         missRead: (size: number, record: number) => this.missRead(size, record),
@@ -183,9 +195,14 @@ export class Cpu {
     this.i32[TLB_BANK >> 2] = bank;
   }
 
-  /** From a hook: stop after the current instruction. */
+  /** From a hook: stop after the current instruction, with ExitReason.STOPPED unless that has a reason of its own. */
   requestStop(): void {
     this.stopRequested = true;
+  }
+
+  /** Whether a hook of the current instruction has asked for a stop. */
+  get stopping(): boolean {
+    return this.stopRequested;
   }
 
   /**
@@ -197,13 +214,17 @@ export class Cpu {
     this.budgetLeft = budget;
     while (this.budgetLeft > 0) {
       const trap = (i32[SYSTEM_FLAGS >> 2] & TF) !== 0;
-      const step = trap || this.budgetLeft <= MAX_BLOCK_INSTRUCTIONS || (i32[DR7 >> 2] & 0xff) !== 0;
+      const breakpoints = (i32[DR7 >> 2] & 0xff) !== 0;
+      const step = trap || breakpoints || this.budgetLeft <= MAX_BLOCK_INSTRUCTIONS;
       this.enterMode(step);
-      const vector = step ? this.debugBreak() : 0;
-      if (vector !== 0) return ExitReason.EXCEPTION;
+      if (breakpoints && this.debugBreak()) return ExitReason.EXCEPTION;
       const record = this.findBlock();
       if (record === 0) return ExitReason.EXCEPTION;
-      const before = step ? 1 : this.budgetLeft;
+      // RF lasts for one instruction that completes.
+      const resume = breakpoints ? i32[SYSTEM_FLAGS >> 2] & RF : 0;
+      i32[SYSTEM_FLAGS >> 2] &= ~resume;
+      i32[EXIT_UNFINISHED >> 2] = 0;
+      const before = step ? 1 : Math.min(this.budgetLeft, MAX_BUDGET);
       const left = this.runRecords(record, before);
       let done = before - left;
       let reason = i32[EXIT_REASON >> 2] as ExitReason;
@@ -215,6 +236,9 @@ export class Cpu {
       }
       this.retired += done;
       this.budgetLeft -= done;
+      // A breakpoint is met once, however often its instruction repeats or faults.
+      if (breakpoints && i32[EXIT_UNFINISHED >> 2] !== 0) i32[SYSTEM_FLAGS >> 2] |= RF;
+      if (reason === ExitReason.EXCEPTION) i32[SYSTEM_FLAGS >> 2] |= resume;
       if (reason !== ExitReason.BUDGET) return reason;
       if (trap && done > 0) {
         this.raise(VECTOR.DB);
@@ -244,23 +268,20 @@ export class Cpu {
   }
 
   /** Instruction breakpoints of DR0-DR3: #DB before the instruction, unless RF is set. */
-  private debugBreak(): number {
+  private debugBreak(): boolean {
     const { i32 } = this;
     const dr7 = i32[DR7 >> 2];
-    if ((dr7 & 0xff) === 0) return 0;
-    if ((i32[SYSTEM_FLAGS >> 2] & (1 << 16)) !== 0) {
-      i32[SYSTEM_FLAGS >> 2] &= ~(1 << 16);
-      return 0;
-    }
+    if ((i32[SYSTEM_FLAGS >> 2] & RF) !== 0) return false;
+    let met = 0;
     for (let n = 0; n < 4; n++) {
       if ((dr7 & (3 << (n * 2))) === 0 || ((dr7 >>> (16 + n * 4)) & 3) !== 0) continue;
-      const address = (0x278 + 8 * n) >> 2;
-      if (i32[address] !== i32[RIP >> 2] || i32[address + 1] !== i32[(RIP >> 2) + 1]) continue;
-      this.raise(VECTOR.DB);
-      i32[DR6 >> 2] |= 1 << n;
-      return VECTOR.DB;
+      const address = DR(n) >> 2;
+      if (i32[address] === i32[RIP >> 2] && i32[address + 1] === i32[(RIP >> 2) + 1]) met |= 1 << n;
     }
-    return 0;
+    if (met === 0) return false;
+    this.raise(VECTOR.DB);
+    i32[DR6 >> 2] |= met;
+    return true;
   }
 
   /** The block at RIP; 0 after its fetch has faulted. */
@@ -309,7 +330,7 @@ export class Cpu {
     this.wrapRip();
     const low = i32[RIP >> 2];
     const high = i32[(RIP >> 2) + 1];
-    const pageLow = i32[PAGE_VA >> 2];
+    const { flushes } = this.code;
     const record = this.findBlock();
     if (record === 0) return 0;
     const slot = (low ^ ((low >>> 10) | (high << 22))) & 0xfff;
@@ -318,12 +339,17 @@ export class Cpu {
     i32[entry + 1] = high;
     i32[entry + 2] = record;
     i32[(bank + TLB_HEADER + HEADER_JUMP_CACHE_DIRTY) >>> 2] = 1;
-    // The page of the jump is still PAGE_VA of before only if it is the target's page too.
-    if (jump !== 0 && pageLow === (low & ~(PAGE - 1)) && this.targetInPage(jump)) i32[(jump + R_LINK) >>> 2] = record;
+    // After a flush the jump's record is no more.
+    if (jump !== 0 && flushes === this.code.flushes && this.isLinkable(jump, record)) i32[(jump + R_LINK) >>> 2] = record;
     return record;
   }
 
-  private targetInPage(jump: number): boolean {
+  /**
+   * Whether a jump always leads to that record, wherever its page is mapped: the target lies in the page too, with all
+   * of its first instruction, and the jump's end does.
+   */
+  private isLinkable(jump: number, record: number): boolean {
+    if (this.u16[(record + R_NEXT) >>> 1] > PAGE) return false;
     const target = this.i32[(jump + R_IMM) >>> 2];
     return (
       target >= 0 &&
@@ -333,10 +359,20 @@ export class Cpu {
     );
   }
 
+  /** High half of the address in CALL_EA; compatibility mode's linear addresses have 32 bits. */
+  private highOfAddress(): number {
+    return (this.mode & CodeMode.LONG) === 0 ? 0 : this.i32[(CALL_EA >> 2) + 1];
+  }
+
+  /** Whether an operand is canonical, or within the 4 GiB of compatibility mode's segments. */
+  private isReachable(low: number, high: number, size: number): boolean {
+    return (this.mode & CodeMode.LONG) === 0 ? (low >>> 0) + size <= 2 ** 32 : isCanonical(high);
+  }
+
   private missRead(size: number, record: number): number {
     const low = this.i32[CALL_EA >> 2];
-    const high = this.i32[(CALL_EA >> 2) + 1];
-    if (!isCanonical(high)) return this.raiseNonCanonical(record);
+    const high = this.highOfAddress();
+    if (!this.isReachable(low, high, size)) return this.raiseNonCanonical(record);
     const offset = low & (PAGE - 1);
     if (offset + size <= PAGE) {
       const host = this.mmu.tlb.fill(this.bank, low, high, Access.read);
@@ -381,8 +417,8 @@ export class Cpu {
   private missWrite(size: number, record: number): number {
     const { mmu, split } = this;
     const low = this.i32[CALL_EA >> 2];
-    const high = this.i32[(CALL_EA >> 2) + 1];
-    if (!isCanonical(high)) return this.raiseNonCanonical(record);
+    const high = this.highOfAddress();
+    if (!this.isReachable(low, high, size)) return this.raiseNonCanonical(record);
     const offset = low & (PAGE - 1);
     if (offset + size > PAGE) return this.gather(low, high, size, Access.write, SPLIT_WRITE, record) ? SPLIT_WRITE : 0;
     // Size 0: a frame with code is dealt with here, once the bytes are known.
@@ -390,7 +426,8 @@ export class Cpu {
     if (host === 0) return this.raisePageFault(mmu.walker.errorCode, low, high);
     const { mfn } = mmu.walker;
     if ((mmu.frames.flags[mfn] & FrameFlags.hasCode) === 0) return host;
-    if (size > SPLIT_BYTES) {
+    if (size > SPLIT_BYTES || this.stringStores.has(this.u16[(record + R_HANDLER) >>> 1])) {
+      // These may read what they have just stored, so they store in place; nothing of their own block is left to do.
       this.code.invalidate(mfn, offset, size);
       return host;
     }

@@ -1,3 +1,4 @@
+export { AddressSpace, type PageOptions } from "./address-space.ts";
 export { CodeCache, CodeMode } from "./code-cache.ts";
 export { Cpu, type CpuHooks, type CpuOptions } from "./cpu.ts";
 export { CpuState } from "./cpu-state.ts";

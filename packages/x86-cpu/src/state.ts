@@ -104,6 +104,8 @@ export const EXIT_OPERATION = 0x614;
 export const EXIT_RECORD = 0x618;
 export const EXIT_COUNT = 0x61c;
 export const EXIT_TARGET = 0x620;
+/** Set to 1 by a repeated string instruction that is not done yet. */
+export const EXIT_UNFINISHED = 0x628;
 
 /** Free for tables and spills of the floating-point routines. */
 export const FP_SCRATCH = 0x700;

@@ -1,68 +1,108 @@
 import { MachineMemory, Mmu } from "@xen-node/mmu";
-import { Cpu, type CpuOptions } from "../src/index.ts";
+import { AddressSpace, Cpu, type CpuOptions, ExitReason, type PageOptions } from "../src/index.ts";
 
-const PRESENT_RW_USER = 7;
-const DOMID = 1;
+export const CODE = 0x400000;
+export const DATA = 0x500000;
+export const STACK = 0x600000;
+export const PAGE = 4096;
 
-/** A processor with identity-free page tables of its own: `map` gives pages to addresses, as a tiny kernel would. */
+export const RAX = 0;
+export const RCX = 1;
+export const RDX = 2;
+export const RBX = 3;
+export const RSP = 4;
+export const RBP = 5;
+export const RSI = 6;
+export const RDI = 7;
+
+/** A processor with one address space, and what tests say all the time. */
 export class TestMachine {
-  readonly mmu = new Mmu(new MachineMemory({ bytes: 128 << 20 }));
+  readonly mmu = new Mmu(new MachineMemory({ bytes: 64 << 20 }));
   readonly cpu: Cpu;
-  readonly l4: number;
+  readonly space: AddressSpace;
 
   constructor(options: CpuOptions = {}) {
     this.cpu = new Cpu(this.mmu, options);
-    this.l4 = this.mmu.frames.alloc(DOMID);
+    this.space = new AddressSpace(this.mmu);
     this.activate();
   }
 
-  activate(): void {
-    this.cpu.setAddressSpace(this.mmu.tlb.activate(DOMID, this.l4), this.l4);
+  activate(space = this.space): void {
+    this.cpu.setAddressSpace(space.activate(), space.l4Mfn);
   }
 
-  private entry(table: number, index: number): number {
-    const at = this.mmu.frames.hostAddress(table) + index * 8;
-    const { view } = this.mmu.memory;
-    if ((view.getUint32(at, true) & 1) === 0) this.setEntry(at, this.mmu.frames.alloc(DOMID), PRESENT_RW_USER, 0);
-    return view.getUint32(at, true) / 4096 >>> 0;
+  /** Maps a page (of a fresh frame by default) and answers its frame. */
+  map(va: number, options?: PageOptions & { mfn?: number }): number {
+    return this.space.map(va, options);
   }
 
-  private setEntry(at: number, mfn: number, lowFlags: number, highFlags: number): void {
-    const { view } = this.mmu.memory;
-    view.setUint32(at, mfn * 4096 + lowFlags, true);
-    view.setUint32(at + 4, highFlags, true);
-  }
-
-  /** Maps a frame (a fresh one by default) at a page address. */
-  map(va: number, flags = PRESENT_RW_USER, noExecute = false, mfn = this.mmu.frames.alloc(DOMID)): number {
-    const page = Math.floor(va / 4096);
-    const index = (level: number) => ((page / 512 ** (level - 1)) % 512 + 512) % 512 | 0;
-    let table = this.l4;
-    for (let level = 4; level > 1; level--) table = this.entry(table, index(level));
-    const at = this.mmu.frames.hostAddress(table) + index(1) * 8;
-    this.setEntry(at, mfn, flags, noExecute ? 0x80000000 : 0);
-    this.mmu.tlb.flushDomain(DOMID);
-    return mfn;
-  }
-
-  /** Copies bytes to mapped memory, code invalidation included. */
   write(va: number, bytes: ArrayLike<number>): void {
-    for (let i = 0; i < bytes.length; i++) {
-      const at = va + i;
-      if (this.mmu.walker.walk(this.l4, at | 0, Math.floor(at / 2 ** 32) | 0, 0, true) !== 0) throw new Error("unmapped");
-      const { mfn } = this.mmu.walker;
-      this.mmu.frames.noteHostWrite(mfn, at & 0xfff, 1);
-      this.mmu.memory.u8[this.mmu.frames.hostAddress(mfn) + (at & 0xfff)] = bytes[i];
-    }
+    this.space.write(va, bytes);
   }
 
   read(va: number, length: number): Uint8Array {
-    const out = new Uint8Array(length);
-    for (let i = 0; i < length; i++) {
-      const at = va + i;
-      if (this.mmu.walker.walk(this.l4, at | 0, Math.floor(at / 2 ** 32) | 0, 0, true) !== 0) throw new Error("unmapped");
-      out[i] = this.mmu.memory.u8[this.mmu.frames.hostAddress(this.mmu.walker.mfn) + (at & 0xfff)];
-    }
-    return out;
+    return this.space.read(va, length);
   }
+
+  read64(va: number): bigint {
+    return new DataView(this.read(va, 8).buffer).getBigUint64(0, true);
+  }
+
+  write64(va: number, value: bigint): void {
+    this.write(va, new Uint8Array(BigUint64Array.of(BigInt.asUintN(64, value)).buffer));
+  }
+
+  /** Puts code at an address, maps its page if need be, and points RIP there. */
+  program(code: string | readonly number[], va = CODE): void {
+    if (this.space.frameAt(va) < 0) this.map(va);
+    this.write(va, typeof code === "string" ? hex(code) : code);
+    this.cpu.state.rip = va;
+  }
+
+  /** Maps a stack page and points RSP into its middle. */
+  stack(): void {
+    this.map(STACK);
+    this.setReg(RSP, STACK + 0x800);
+  }
+
+  reg(register: number): bigint {
+    return this.cpu.state.reg(register);
+  }
+
+  setReg(register: number, value: number | bigint): void {
+    this.cpu.state.setRegBig(register, BigInt(value));
+  }
+
+  /** What the last exit was about: the exception and where it struck, in words that a mismatch shows well. */
+  get fault(): { vector: number; errorCode: number | null; rip: number } {
+    const { state } = this.cpu;
+    return {
+      vector: state.exitVector,
+      errorCode: state.exitHasErrorCode ? state.exitErrorCode : null,
+      rip: state.rip,
+    };
+  }
+
+  get cr2(): number {
+    return this.cpu.state.cr2Hi * 2 ** 32 + (this.cpu.state.cr2Lo >>> 0);
+  }
+
+  /** Runs to an exception; anything else is an error. */
+  runToFault(budget = 10_000): { vector: number; errorCode: number | null; rip: number } {
+    const reason = this.cpu.run(budget);
+    if (reason !== ExitReason.EXCEPTION) throw new Error(`exit ${reason} at ${this.cpu.state.rip.toString(16)}`);
+    return this.fault;
+  }
+
+  /** Runs to a SYSCALL; anything else is an error. */
+  runToSyscall(budget = 1_000_000): void {
+    const reason = this.cpu.run(budget);
+    if (reason === ExitReason.SYSCALL) return;
+    throw new Error(`exit ${reason} ${JSON.stringify(this.fault)}, CR2 ${this.cr2.toString(16)}`);
+  }
+}
+
+/** Bytes written in hexadecimal; blanks may stand anywhere. */
+export function hex(text: string): number[] {
+  return (text.match(/[0-9a-f]{2}/gi) ?? []).map((byte) => Number.parseInt(byte, 16));
 }

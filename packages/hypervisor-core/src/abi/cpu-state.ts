@@ -2,6 +2,7 @@ import { FS, GS } from "@xen-node/x86-cpu";
 import {
   EFAULT,
   EINVAL,
+  ENODEV,
   ENOSYS,
   PHYSDEVOP_set_iobitmap,
   PHYSDEVOP_set_iopl,
@@ -14,7 +15,7 @@ import {
   VMASST_TYPE_m2p_strict,
   VMASST_TYPE_runstate_update_flag,
 } from "@xen-node/xen-abi";
-import { isGuestAddress, isGuestRange, vaOf } from "../address.ts";
+import { isGuestRange, vaOf } from "../address.ts";
 import { loadDataSegment } from "../segments.ts";
 import type { HypercallHandler } from "./hypercall-args.ts";
 
@@ -36,26 +37,27 @@ export const setDebugreg: HypercallHandler = (hv, vcpu, args) =>
 
 export const getDebugreg: HypercallHandler = (hv, vcpu, args) => {
   const value = args.u32(0) < 8 ? hv.control.readDr(vcpu, args.u32(0)) : undefined;
-  if (value === undefined) return -EINVAL;
+  if (value === undefined) return -ENODEV;
   return (value.hi | 0) * 0x100000000 + (value.lo >>> 0);
 };
 
 /** set_segment_base(which, base or selector) */
 export const setSegmentBase: HypercallHandler = (hv, vcpu, args) => {
   const { regs } = hv;
-  const base = vaOf(args.lo[1], args.hi[1]);
+  // Any canonical address will do, those of the hypervisor too: it is the access that would fault.
+  const canonical = !Number.isNaN(args.va(1));
   switch (args.u32(0)) {
     case SEGBASE_FS:
-      if (!isGuestAddress(base)) return -EINVAL;
+      if (!canonical) return -EINVAL;
       regs.setBase(FS, args.lo[1], args.hi[1]);
       return 0;
     case SEGBASE_GS_USER:
-      if (!isGuestAddress(base)) return -EINVAL;
+      if (!canonical) return -EINVAL;
       vcpu.gsBaseShadowLo = args.lo[1];
       vcpu.gsBaseShadowHi = args.hi[1];
       return 0;
     case SEGBASE_GS_KERNEL:
-      if (!isGuestAddress(base)) return -EINVAL;
+      if (!canonical) return -EINVAL;
       regs.setBase(GS, args.lo[1], args.hi[1]);
       return 0;
     case SEGBASE_GS_USER_SEL: {

@@ -10,6 +10,7 @@ import { HypercallArgs } from "./hypercall-args.ts";
 import { NO_RESULT, RESTART } from "./results.ts";
 
 const SYSCALL_LENGTH = 2;
+const NO_SUCH_HYPERCALL = 0xffffffff;
 const ARGUMENT_REGISTERS = [Gpr.rdi, Gpr.rsi, Gpr.rdx, Gpr.r10, Gpr.r8, Gpr.r9];
 
 /** Units of work (page-table entries, frames, ...) that one entry into a hypercall may do. */
@@ -37,7 +38,8 @@ export class HypercallDispatcher {
   hypercall(vcpu: Vcpu): void {
     const { hv, args } = this;
     const { regs } = hv;
-    const number = regs.lo(Gpr.rax) >>> 0;
+    // All 64 bits are the number.
+    const number = regs.hi(Gpr.rax) === 0 ? regs.lo(Gpr.rax) >>> 0 : NO_SUCH_HYPERCALL;
     if (number === __HYPERVISOR_iret) {
       hypercallIret(hv, vcpu);
       return;

@@ -117,7 +117,7 @@ function operation(
       // Only domains with hardware may.
       return foreign ? -EPERM : -EACCES;
     case MMUEXT_SET_LDT:
-      return foreign ? -EPERM : setLdt(hv, vcpu, vaOf(arg1Lo, arg1Hi), u64Number(arg2Lo, arg2Hi));
+      return foreign ? -EPERM : setLdt(hv, vcpu, vaOf(arg1Lo, arg1Hi), arg2Lo >>> 0);
     case MMUEXT_CLEAR_PAGE:
       return clearPage(hv, owner, mfn);
     case MMUEXT_COPY_PAGE:

@@ -7,6 +7,8 @@ import { NO_RESULT, RESTART } from "./results.ts";
 const ENTRY_BYTES = 64;
 const RESULT_OFFSET = 8;
 const ARGS_OFFSET = 16;
+/** More would not fit in the address space. */
+const MOST_ENTRIES = 2 ** 47 / ENTRY_BYTES;
 
 const inner = new HypercallArgs();
 inner.inMulticall = true;
@@ -15,9 +17,9 @@ inner.inMulticall = true;
 export const multicall: HypercallHandler = (hv, vcpu, args) => {
   if (args.inMulticall) return -EINVAL;
   const { guest } = hv;
-  let left = args.u32(1);
+  let left = args.u64(1);
   let va = args.va(0);
-  if (!isGuestRange(va, left * ENTRY_BYTES)) return -EFAULT;
+  if (left >= MOST_ENTRIES || !isGuestRange(va, left * ENTRY_BYTES)) return -EFAULT;
   while (left > 0) {
     if (hv.dispatcher.spend()) return RESTART;
     if (!guest.fetch(va, ENTRY_BYTES)) return -EFAULT;

@@ -19,6 +19,7 @@ import type { HypercallHandler } from "./hypercall-args.ts";
 
 const MAX_POLL_PORTS = 128;
 const SOON_NS = 100_000_000;
+const FAR_NS = 2 ** 50;
 
 /** sched_op(cmd, argument *) */
 export const schedOp: HypercallHandler = (hv, vcpu, args) => {
@@ -36,7 +37,8 @@ export const schedOp: HypercallHandler = (hv, vcpu, args) => {
       return vcpu.domain.hypercalls.sched.shutdown(guest.u32[0]);
     case SCHEDOP_shutdown_code:
       if (!guest.fetch(va, 4)) return -EFAULT;
-      vcpu.domain.shutdownCode = guest.u32[0] & 0xff;
+      // The first word counts.
+      vcpu.domain.shutdownCode ??= guest.u32[0] & 0xff;
       return 0;
     case SCHEDOP_poll:
       if (!guest.fetch(va, 24)) return -EFAULT;
@@ -88,8 +90,10 @@ export const setTimerOp: HypercallHandler = (hv, vcpu, args) => {
   if (args.lo[0] === 0 && args.hi[0] === 0) {
     hv.timers.stop(vcpu.domainTimer);
   } else {
-    // A negative time comes from a guest whose arithmetic went wrong: it gets a tick soon.
-    hv.timers.set(vcpu.domainTimer, args.hi[0] < 0 ? hv.now() + SOON_NS : args.u64(0));
+    // A negative time, or one weeks ahead, comes from a guest whose arithmetic went wrong: it gets a tick soon.
+    const now = hv.now();
+    const wrong = args.hi[0] < 0 || args.u64(0) - now >= FAR_NS;
+    hv.timers.set(vcpu.domainTimer, wrong ? now + SOON_NS : args.u64(0));
   }
   return 0;
 };

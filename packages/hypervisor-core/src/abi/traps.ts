@@ -8,7 +8,6 @@ import {
   CALLBACKTYPE_syscall,
   CALLBACKTYPE_syscall32,
   CALLBACKTYPE_sysenter,
-  CALLBACKTYPE_sysenter_deprecated,
   EFAULT,
   EINVAL,
   ENOSYS,
@@ -23,6 +22,14 @@ import { RESTART } from "./results.ts";
 
 const TRAP_INFO_BYTES = 16;
 const TI_MASK_EVENTS = 4;
+/** Callbacks that can be replaced, but not taken away. */
+const UNREGISTRABLE = new Set<number>([
+  CALLBACKTYPE_event,
+  CALLBACKTYPE_failsafe,
+  CALLBACKTYPE_syscall,
+  CALLBACKTYPE_syscall32,
+  CALLBACKTYPE_sysenter,
+]);
 
 /** set_trap_table(trap_info[]): ends at an entry with address 0; a null pointer clears the table. */
 export const setTrapTable: HypercallHandler = (hv, vcpu, args) => {
@@ -71,8 +78,6 @@ function register(vcpu: Vcpu, type: number, flags: number, address: number): num
       return 0;
     case CALLBACKTYPE_nmi:
       return registerNmi(vcpu, address);
-    case CALLBACKTYPE_sysenter_deprecated:
-      return -EINVAL;
     default:
       return -ENOSYS;
   }
@@ -97,21 +102,18 @@ export const callbackOp: HypercallHandler = (hv, vcpu, args) => {
         vcpu.traps.set(NMI_VECTOR, 0, 0, 0);
         return 0;
       }
-      return guest.u16[0] <= CALLBACKTYPE_syscall32 ? -EINVAL : -ENOSYS;
+      return UNREGISTRABLE.has(guest.u16[0]) ? -EINVAL : -ENOSYS;
     default:
       return -ENOSYS;
   }
 };
 
-/** set_callbacks(event, failsafe, syscall), the old form: system calls mask events. */
+/** set_callbacks(event, failsafe, syscall), the old form: never fails, an address that is not canonical is passed over. */
 export const setCallbacks: HypercallHandler = (_hv, vcpu, args) => {
-  const event = args.va(0);
-  const failsafe = args.va(1);
-  const syscall = args.va(2);
-  if (Number.isNaN(event) || Number.isNaN(failsafe) || Number.isNaN(syscall)) return -EINVAL;
-  register(vcpu, CALLBACKTYPE_event, 0, event);
-  register(vcpu, CALLBACKTYPE_failsafe, 0, failsafe);
-  return register(vcpu, CALLBACKTYPE_syscall, 0, syscall);
+  register(vcpu, CALLBACKTYPE_event, 0, args.va(0));
+  register(vcpu, CALLBACKTYPE_failsafe, 0, args.va(1));
+  register(vcpu, CALLBACKTYPE_syscall, 0, args.va(2));
+  return 0;
 };
 
 /** nmi_op(cmd, xennmi_callback *). */

@@ -1,10 +1,12 @@
 import { PageType } from "@xen-node/mmu";
 import {
+  EACCES,
   EBUSY,
   EFAULT,
   EINVAL,
   ENOENT,
   ENOSYS,
+  ENXIO,
   ETIME,
   VCPU_SSHOTTMR_future,
   VCPUOP_down,
@@ -32,6 +34,7 @@ import type { HypercallHandler } from "./hypercall-args.ts";
 const RUNSTATE_BYTES = 48;
 const TIME_BYTES = 32;
 const VCPU_INFO_BYTES = 64;
+const PAGE_BYTES = 4096;
 const MIN_PERIOD_NS = 1_000_000;
 const MAX_PERIOD_NS = 2 ** 62;
 
@@ -93,8 +96,9 @@ export const vcpuOp: HypercallHandler = (hv, vcpu, args) => {
       return 0;
     case VCPUOP_register_vcpu_info:
       if (!guest.fetch(va, 16)) return -EFAULT;
-      return registerVcpuInfo(hv, vcpu, target, u64Number(guest.u32[0], guest.u32[1]), guest.u32[2]);
+      return registerVcpuInfo(hv, target, u64Number(guest.u32[0], guest.u32[1]), guest.u32[2]);
     case VCPUOP_send_nmi:
+      if (args.lo[2] !== 0 || args.hi[2] !== 0) return -EINVAL;
       target.nmiPending = true;
       hv.wake(target);
       return 0;
@@ -114,13 +118,16 @@ export const vcpuOp: HypercallHandler = (hv, vcpu, args) => {
   }
 };
 
-function registerVcpuInfo(hv: Hypervisor, caller: Vcpu, target: Vcpu, mfn: number, offset: number): number {
-  if (offset > 4096 - VCPU_INFO_BYTES || (offset & 7) !== 0) return -EINVAL;
-  if (target !== caller && !target.down) return -EINVAL;
+function registerVcpuInfo(hv: Hypervisor, target: Vcpu, mfn: number, offset: number): number {
+  if (offset >= PAGE_BYTES) return -EINVAL;
   if (target.vcpuInfoMfn !== 0) return -EBUSY;
+  if (offset > PAGE_BYTES - VCPU_INFO_BYTES || (offset & 7) !== 0) return -ENXIO;
   const { types, frames } = hv.mmu;
   const { domid } = target.domain;
-  if (types.getPageAndType(mfn, PageType.writable, domid) !== 0) return -EINVAL;
+  if (!types.getPage(mfn, domid)) return -EINVAL;
+  const busy = types.getPageAndType(mfn, PageType.writable, domid) !== 0;
+  types.putPage(mfn);
+  if (busy) return -EACCES;
   const rc = hv.events.registerVcpuInfo(domid, target.id, frames.hostAddress(mfn) + offset);
   if (rc !== 0) {
     types.putPageAndType(mfn);

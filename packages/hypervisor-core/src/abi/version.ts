@@ -64,7 +64,7 @@ export const xenVersion: HypercallHandler = (hv, vcpu, args) => {
       return guest.store(va, 8) ? 0 : -EFAULT;
     }
     case XENVER_pagesize:
-      return PAGE_BYTES;
+      return args.lo[1] === 0 && args.hi[1] === 0 ? PAGE_BYTES : -EINVAL;
     case XENVER_guest_handle:
       guest.scratch.fill(0, 0, GUEST_HANDLE_BYTES);
       return guest.store(va, GUEST_HANDLE_BYTES) ? 0 : -EFAULT;

@@ -32,7 +32,7 @@ export class LabGuest {
   shutdownReason: number | undefined;
   destroyed = false;
   /** The builder's list: machine frame of each pfn. */
-  p2m = new Uint32Array(0);
+  p2m: Uint32Array = new Uint32Array(0);
   private console: Uint8Array | undefined;
   private grant: { handle: number; port: number } | undefined;
 
@@ -52,9 +52,13 @@ export class LabGuest {
     return `${this.domain.name} (${end}): ${this.output}${this.dump?.lines.join("\n") ?? ""}`;
   }
 
-  /** Lines of output that say that a check failed. */
+  /** What failed: lines of output, with the source line that they name. */
   get failures(): string[] {
-    return this.output.split("\n").filter((line) => /^FAIL|^unexpected/.test(line));
+    return this.output.split("\n").flatMap((line) => {
+      const failed = line.match(/^FAIL line (\d+)/);
+      if (failed !== null) return [`${line}  ${sourceLine(this.domain.name, Number(failed[1]))}`];
+      return line.startsWith("unexpected") ? [line] : [];
+    });
   }
 
   /** The number that the guest reported under a name. */
@@ -283,6 +287,11 @@ export class GuestLab {
 /** The bytes of a built guest. */
 export function guestBytes(name: string): Uint8Array {
   return readFileSync(new URL(`bin/${name}.elf`, import.meta.url));
+}
+
+function sourceLine(name: string, line: number): string {
+  const source = readFileSync(new URL(`src/${name}.c`, import.meta.url), "utf8");
+  return (source.split("\n")[line - 1] ?? "").trim();
 }
 
 function guestImage(name: string): ReturnType<typeof readKernelImage> {

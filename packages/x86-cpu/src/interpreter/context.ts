@@ -15,6 +15,7 @@ import {
   EXIT_LENGTH,
   EXIT_REASON,
   EXIT_TARGET,
+  EXIT_UNFINISHED,
   EXIT_VECTOR,
   FLAG_A,
   FLAG_B,
@@ -127,7 +128,7 @@ export class InterpreterContext implements StringContext {
   }
 
   /** Calls the commit function; in the main loop only where the host address is the split buffer's. */
-  private commit(host: number): void {
+  commit(host: number): void {
     const { f } = this;
     if (this.frame.bank >= 0) f.get(host).i32_const(SPLIT_WRITE).i32_eq().if_(VOID, false);
     f.get(host).call(this.functions.commit);
@@ -419,7 +420,7 @@ export class InterpreterContext implements StringContext {
   }
 
   repeat(): void {
-    this.f.get(this.frame.record).return_();
+    this.f.i32_const(0).i32_const(1).i32_store(EXIT_UNFINISHED).get(this.frame.record).return_();
   }
 
   redispatch(): void {

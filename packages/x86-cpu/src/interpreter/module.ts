@@ -48,6 +48,11 @@ export interface InterpreterModule {
   readonly handlers: ReadonlyMap<string, number>;
 }
 
+export interface CompiledInterpreter {
+  readonly module: WebAssembly.Module;
+  readonly handlers: ReadonlyMap<string, number>;
+}
+
 const forms: readonly Form[] = [
   ...arithmeticForms,
   ...bitForms,
@@ -210,7 +215,10 @@ function specialHandlers(imports: ImportIndices, exitAtTarget: () => void): Hand
       name: "stale",
       emit(frame, loop) {
         const { f } = frame;
-        f.get(loop!.count).get(frame.record).i32_load8_u(R_INDEX).i32_sub().set(loop!.count);
+        // What is left of the budget may be less than the new block takes.
+        f.get(loop!.count).get(frame.record).i32_load8_u(R_INDEX).i32_sub().tee(frame.own.host);
+        f.i32_const(MAX_BLOCK_INSTRUCTIONS).i32_le_s().br_if(loop!.budgetAtRecord);
+        f.get(frame.own.host).set(loop!.count);
         f.i32_const(0).i64_load(PAGE_VA).get(frame.record).i64_load16_u(R_NEXT).i64_add();
         f.get(frame.record).i64_load8_u(R_LENGTH).i64_sub().set(loop!.target);
         f.i32_const(0).get(loop!.target).i64_store(RIP);
@@ -287,7 +295,7 @@ export function buildInterpreter(memoryPages: number): InterpreterModule {
   const labels = hot.map(() => f.block()).reverse();
   // Calls clobber every register, so the way to them is marked as unlikely: the common handlers keep the loop's locals.
   f.get(0).i32_load16_u(R_HANDLER).tee(next).i32_const(hot.length).i32_ge_u().br_if(calledLabel, false);
-  f.get(next).br_table(labels, calledLabel);
+  f.get(next).br_table(labels, labels[0]);
   for (const handler of hot) {
     f.end();
     handler.emit(frame, loop);
@@ -346,5 +354,18 @@ export function buildInterpreter(memoryPages: number): InterpreterModule {
   return { bytes: module.toUint8Array(), handlers };
 }
 
-/** Loads the generated module over the machine's memory. */
+const compiled = new Map<number, CompiledInterpreter>();
+
+/** The interpreter for a memory of the given size, compiled once. */
+export function compileInterpreter(memoryPages: number): CompiledInterpreter {
+  let found = compiled.get(memoryPages);
+  if (found === undefined) {
+    const { bytes, handlers } = buildInterpreter(memoryPages);
+    found = { module: new WebAssembly.Module(bytes), handlers };
+    compiled.set(memoryPages, found);
+  }
+  return found;
+}
+
+/** The main loop's `run`, over the machine's memory: (record, budget) → the rest of the budget. */
 export type RunFunction = (record: number, budget: number) => number;

@@ -39,7 +39,8 @@ export const temporaryForms: readonly Form[] = [
       else if (c.size === 2) f.i64_store16();
       else if (c.size === 4) f.i64_store32();
       else f.i64_store();
-      f.i32_const(0).i32_load(RMW_HOST).call(c.functions.commit);
+      f.i32_const(0).i32_load(RMW_HOST).set(c.n[0]);
+      c.commit(c.n[0]);
     },
   },
   {

@@ -143,9 +143,11 @@ export class BlockWriter {
   /** Gives the record just started the memory operand that `prepareMemory` made ready. */
   memory(insn: Instruction): this {
     if (this.addressInEa) {
-      this.base(EA, this.segmentBase(insn));
-      // Tells a fault on a non-canonical address which exception to raise: see Cpu.
-      if (insn.base === 4 || insn.base === 5) this.view.setUint8(this.current + R_SCALE, 1);
+      // Compatibility mode's segment base is in EA already.
+      this.base(EA, insn.mode64 ? this.segmentBase(insn) : ZERO);
+      // Tells a fault on an address out of reach which exception to raise: see Cpu.
+      const byStack = insn.hasMem && (insn.base === 4 || insn.base === 5) && insn.segment < 0;
+      if (byStack || insn.segment === SS) this.view.setUint8(this.current + R_SCALE, 1);
       return this;
     }
     this.setAddress(insn, this.segmentBase(insn));
@@ -158,7 +160,7 @@ export class BlockWriter {
    * Must be called before the first record of an instruction with a memory operand is started: writes the records that
    * compute an address which one record's fields cannot hold (32-bit addressing, absolute 64-bit offsets).
    */
-  prepareMemory(insn: Instruction): void {
+  prepareMemory(insn: Instruction, withSegment = true): void {
     this.addressInEa = false;
     if (insn.addrSize === 8) {
       const ripTarget = insn.hasMem && insn.base === BASE_RIP ? this.position.next + insn.disp : insn.disp;
@@ -170,7 +172,8 @@ export class BlockWriter {
       } else return;
     } else {
       this.form("ea", 4, "n");
-      this.setAddress(insn, ZERO);
+      // In compatibility mode the sum with the segment base wraps too.
+      this.setAddress(insn, withSegment && !insn.mode64 ? this.segmentBase(insn) : ZERO);
       if (insn.addrSize === 2) throw new NoHandlerError("16-bit addressing");
     }
     this.addressInEa = true;

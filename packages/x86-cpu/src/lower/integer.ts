@@ -230,7 +230,7 @@ function loadSegment(insn: Instruction, writer: BlockWriter, segment: number): v
 
 const lea: Rule = (insn, writer) => {
   const size = operandBytes(insn, insn.entry.operands[0].width);
-  writer.prepareMemory(insn);
+  writer.prepareMemory(insn, false);
   writer.form("lea", size, "rm").memory(insn).withoutSegment().dst(GPR(insn.reg));
 };
 
@@ -260,14 +260,16 @@ const pop: Rule = (insn, writer) => {
     writer.handler("system").dst(dst.fixed).src(TMP0);
     writer.form("dropstack", size, "n");
   } else if (isMemory(insn, dst)) {
-    // rSP as the base of the destination counts after the pop.
+    // rSP as the base of the destination counts after the pop. The store goes last: it may overwrite this very block,
+    // and what is left of the instruction would then be done again.
     writer.form("mov", size, "rm").dst(TMP1).base(RSP, stackBase(insn));
     const own = insn.disp;
     if (insn.base === 4) insn.disp += size;
     writer.prepareMemory(insn);
-    writer.form("mov", size, "mr").src(TMP1).memory(insn);
+    writer.form("open", size, "rm").dst(TMP0).memory(insn);
     insn.disp = own;
     writer.form("dropstack", size, "n");
+    writer.form("close", size, "rr").src(TMP1);
   } else
     writer
       .form("pop", size, "r")

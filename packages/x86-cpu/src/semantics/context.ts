@@ -107,6 +107,8 @@ export interface Context {
   /** Pops an address (i64) and pushes the host address (i32) of `size` bytes there, or raises the fault. */
   translateRead(size: number): void;
   translateWrite(size: number): void;
+  /** To follow stores through `translateWrite`: `host` is the i32 local with its result. */
+  commit(host: number): void;
   /** Pops an i64 and pushes it on the guest's stack at `size` bytes; nothing changes on a fault. */
   push(size: 2 | 4 | 8): void;
   /** Pushes the top of the guest's stack as i64 without popping it. */

@@ -78,7 +78,7 @@ export const controlForms: readonly ControlForm[] = [
         const target = c.q[5];
         c.readSized(1, width, false);
         c.f.set(target);
-        checkTarget(c, target, width);
+        checkTarget(c, target, width, true);
         c.nextRip();
         c.push(width);
         c.f.get(target);
@@ -116,9 +116,15 @@ export const controlForms: readonly ControlForm[] = [
 ];
 
 /** A target that is not canonical faults before the transfer, with nothing pushed or popped. */
-function checkTarget(c: Context, target: number, width: number): void {
+function checkTarget(c: Context, target: number, width: number, pushes = false): void {
   if (width !== 8) return;
   c.f.get(target).i64_const(16).i64_shl().i64_const(16).i64_shr_s().get(target).i64_ne().if_();
+  if (pushes) {
+    // A stack that cannot be written to faults before.
+    c.f.i32_const(0).i64_load(RSP).i64_const(width).i64_sub();
+    c.translateWrite(width);
+    c.f.drop();
+  }
   c.raise(VECTOR.GP, 0);
   c.f.end();
 }

@@ -110,7 +110,7 @@ function rotate(name: string, source: CountSource, left: boolean, throughCarry: 
     name: source === "ri" ? name : `${name}cl`,
     sizes: ALL_SIZES,
     kinds: [source],
-    hot: (size) => source === "ri" && !throughCarry && (size === 4 || size === 8),
+    hot: never,
     emit(c) {
       const { f, bits, size } = c;
       const [value, count, result] = c.q;

@@ -1,4 +1,4 @@
-import { DF, RAX, RBX, RCX, RDI, RSI, SYSTEM_FLAGS } from "../state.ts";
+import { DF, RAX, RBX, RCX, RDI, RSI, SYSTEM_FLAGS, TF } from "../state.ts";
 import { signExtend } from "./arithmetic.ts";
 import { type Context, FlagKind, type StringContext } from "./context.ts";
 import { ALL_SIZES, type Form, never, type OperandKinds } from "./registry.ts";
@@ -76,7 +76,7 @@ function elementsInPage(c: StringContext, address: number, limit: number): void 
   f.get(inPage).get(limit).get(inPage).get(limit).i64_lt_u().select().set(limit);
 }
 
-/** limit = rCX, or 1 going down; leaves with nothing done if rCX is 0. Without REP limit = 1. */
+/** limit = rCX, or 1 going down or single-stepping; leaves with nothing done if rCX is 0. Without REP limit = 1. */
 function startChunk(c: StringContext, repeat: Repeat, limit: number, done: number): void {
   const { f } = c;
   if (repeat === "") {
@@ -85,7 +85,14 @@ function startChunk(c: StringContext, repeat: Repeat, limit: number, done: numbe
   }
   loadAddress(c, RCX);
   f.tee(limit).i64_eqz().br_if(done);
-  f.i64_const(1).get(limit).i32_const(0).i32_load(SYSTEM_FLAGS).i32_const(DF).i32_and().select().set(limit);
+  f.i64_const(1)
+    .get(limit)
+    .i32_const(0)
+    .i32_load(SYSTEM_FLAGS)
+    .i32_const(DF | TF)
+    .i32_and()
+    .select()
+    .set(limit);
 }
 
 /** Counts `done` elements off rCX and goes on with another chunk if there are more. */

@@ -1,6 +1,6 @@
 import type { Cpu } from "../cpu.ts";
 import { readRflags, writeRflags } from "../flags.ts";
-import { CS, GPR, IOPL, RSP, SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, SS, VECTOR } from "../state.ts";
+import { CS, EXIT_VECTOR, IOPL, RSP, SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, SS, VECTOR } from "../state.ts";
 import { DESCRIPTOR, descriptorDpl, descriptorLimit, loadSegment, setSegment } from "./segments.ts";
 import type { SystemInstructions } from "./system.ts";
 
@@ -58,9 +58,10 @@ export class FarTransfers {
 
   /**
    * Checks a code segment for a transfer that stays at CPL 3 and loads CS. The target must be canonical for it.
+   * @param before what may fault after the segment was found good and before the target is looked at
    * @returns false after raising a fault
    */
-  private loadCode(selector: number, target: bigint, returning: boolean): boolean {
+  private loadCode(selector: number, target: bigint, returning: boolean, before = () => true): boolean {
     const { cpu } = this;
     const code = selector & 0xfffc;
     const fail = (vector: number) => cpu.raise(vector, code) !== 0;
@@ -74,6 +75,7 @@ export class FarTransfers {
     if (conforming ? descriptorDpl(high) > 3 : descriptorDpl(high) !== 3) return fail(VECTOR.GP);
     if ((high & DESCRIPTOR.L) !== 0 && (high & DESCRIPTOR.DB) !== 0) return fail(VECTOR.GP);
     if ((high & DESCRIPTOR.P) === 0) return fail(VECTOR.NP);
+    if (!before()) return false;
     const long = (high & DESCRIPTOR.L) !== 0;
     const reachable = long
       ? BigInt.asIntN(48, target) === BigInt.asIntN(64, target)
@@ -168,39 +170,34 @@ export class FarTransfers {
     const wrap = (at: bigint) => (before ? BigInt.asUintN(64, at) : at & 0xffffffffn);
     const first = wrap(this.stackPointer() - BigInt(size));
     const top = wrap(first - BigInt(size));
-    const saved = this.saveCode();
-    if (!this.loadCode(pointer.selector, pointer.offset, false)) return 0;
     // CS goes first, so its fault is the one that is met; nothing is stored before both are known to succeed.
-    if (!this.pushable(first, size) || !this.store(top, size, BigInt(nextRip)) || !this.store(first, size, BigInt(oldCs))) {
-      this.restoreCode(saved);
-      return 0;
-    }
+    const pushable = () => this.hostForWrite(first, size) !== 0 && this.hostForWrite(top, size) !== 0;
+    if (!this.loadCode(pointer.selector, pointer.offset, false, pushable)) return 0;
+    this.store(first, size, BigInt(oldCs));
+    this.store(top, size, BigInt(nextRip));
     view.setBigUint64(RSP, top, true);
     return this.goTo(pointer.offset);
   }
 
-  private pushable(at: bigint, size: number): boolean {
-    return this.hostForWrite(at, size) !== 0;
-  }
-
   private hostForWrite(at: bigint, size: number): number {
-    return this.cpu.translateForWrite(
+    const host = this.cpu.translateForWrite(
       Number(BigInt.asIntN(32, at)),
       Number(BigInt.asIntN(32, at >> 32n)),
       size,
       this.system.record,
     );
+    // The record tells of the far pointer's operand, but this is the stack's.
+    if (host === 0 && this.view.getInt32(EXIT_VECTOR, true) === VECTOR.GP) this.cpu.raise(VECTOR.SS, 0);
+    return host;
   }
 
-  /** Writes a word to an address; false after a fault. */
-  private store(at: bigint, size: number, value: bigint): boolean {
+  /** Writes a word to an address that was found writable. */
+  private store(at: bigint, size: number, value: bigint): void {
     const { view } = this;
     const host = this.hostForWrite(at, size);
-    if (host === 0) return false;
     if (size === 8) view.setBigUint64(host, BigInt.asUintN(64, value), true);
     else if (size === 4) view.setUint32(host, Number(value & 0xffffffffn), true);
     else view.setUint16(host, Number(value & 0xffffn), true);
     this.cpu.finishWrite(host);
-    return true;
   }
 }

@@ -10,39 +10,43 @@ const X87_COMPONENT = 1;
 const SSE_COMPONENT = 2;
 const MXCSR_MASK = 0xffff;
 const OSXSAVE = 1 << 18;
+/** Control-word bits that exist: masks, precision, rounding and infinity control. */
+const CONTROL_BITS = 0x1f7f;
+/** ES and B of the status word. */
+const PENDING = 0x8080;
 
 /** The image is put together here, so that a fault leaves memory and registers as they were. */
 const image = new Uint8Array(LEGACY_BYTES + HEADER_BYTES);
 const imageView = new DataView(image.buffer);
 
-/** Copies between guest memory and the image; false after a fault. Every page is checked before anything is written. */
-function transfer(cpu: Cpu, system: SystemInstructions, bytes: number, write: boolean): boolean {
+type Pass = "load" | "check" | "store";
+
+/** Copies between guest memory and the image, or only checks that it can be written to; false after a fault. */
+function transfer(cpu: Cpu, system: SystemInstructions, bytes: number, pass: Pass): boolean {
   const { u8 } = cpu.mmu.memory;
   const base = system.eaHi * 2 ** 32 + (system.eaLo >>> 0);
-  const parts: [at: number, length: number][] = [];
-  for (let done = 0; done < bytes; ) {
-    const length = Math.min(bytes - done, 4096 - ((base + done) & 4095), 256);
-    parts.push([done, length]);
-    done += length;
-  }
-  const passes = write ? ["check", "store"] : ["load"];
-  for (const pass of passes) {
-    for (const [at, length] of parts) {
-      const va = base + at;
-      const low = va | 0;
-      const high = Math.floor(va / 2 ** 32) | 0;
-      const host = write
-        ? cpu.translateForWrite(low, high, length, system.record)
-        : cpu.translateForRead(low, high, length, system.record);
-      if (host === 0) return false;
-      if (pass === "load") image.set(u8.subarray(host, host + length), at);
-      else if (pass === "store") {
-        u8.set(image.subarray(at, at + length), host);
-        cpu.finishWrite(host);
-      }
+  for (let at = 0; at < bytes; ) {
+    const length = Math.min(bytes - at, 4096 - ((base + at) & 4095), 256);
+    const low = (base + at) | 0;
+    const high = Math.floor((base + at) / 2 ** 32) | 0;
+    const host =
+      pass === "load"
+        ? cpu.translateForRead(low, high, length, system.record)
+        : cpu.translateForWrite(low, high, length, system.record);
+    if (host === 0) return false;
+    if (pass === "load") image.set(u8.subarray(host, host + length), at);
+    else if (pass === "store") {
+      u8.set(image.subarray(at, at + length), host);
+      cpu.finishWrite(host);
     }
+    at += length;
   }
   return true;
+}
+
+/** Makes the image what is in memory, all of which can be written to: reserved bytes keep what is there. */
+function open(cpu: Cpu, system: SystemInstructions, bytes: number): boolean {
+  return transfer(cpu, system, bytes, "check") && transfer(cpu, system, bytes, "load");
 }
 
 /** One bit a register: 1 = not empty. */
@@ -88,8 +92,11 @@ function storeX87(view: DataView, wide: boolean): void {
 }
 
 function loadX87(view: DataView, wide: boolean): void {
-  view.setUint16(FCW, imageView.getUint16(0, true) | 0x40, true);
-  view.setUint16(FSW, imageView.getUint16(2, true), true);
+  const control = (imageView.getUint16(0, true) & CONTROL_BITS) | 0x40;
+  const status = imageView.getUint16(2, true) & ~PENDING;
+  view.setUint16(FCW, control, true);
+  // ES and B follow from the flags and the masks, whatever the image has.
+  view.setUint16(FSW, (status & ~control & 0x3f) !== 0 ? status | PENDING : status, true);
   view.setUint16(FOP, imageView.getUint16(6, true) & 0x7ff, true);
   view.setUint32(FIP, imageView.getUint32(8, true), true);
   view.setUint32(FIP + 4, wide ? imageView.getUint32(12, true) : 0, true);
@@ -137,18 +144,17 @@ export function fxsave(cpu: Cpu, system: SystemInstructions): number {
   const { view } = cpu.mmu.memory;
   const { insn } = system;
   if (!aligned(cpu, system, 16)) return 0;
-  // The reserved end of the area keeps what is there.
-  if (!transfer(cpu, system, LEGACY_BYTES, false)) return 0;
+  if (!open(cpu, system, LEGACY_BYTES)) return 0;
   storeX87(view, (insn.rex & 8) !== 0);
   storeMxcsr(view);
   storeSse(view, insn.mode64);
-  return transfer(cpu, system, LEGACY_BYTES, true) ? system.next() : 0;
+  return transfer(cpu, system, LEGACY_BYTES, "store") ? system.next() : 0;
 }
 
 export function fxrstor(cpu: Cpu, system: SystemInstructions): number {
   const { view } = cpu.mmu.memory;
   const { insn } = system;
-  if (!aligned(cpu, system, 16) || !transfer(cpu, system, LEGACY_BYTES, false)) return 0;
+  if (!aligned(cpu, system, 16) || !transfer(cpu, system, LEGACY_BYTES, "load")) return 0;
   const mxcsr = imageView.getUint32(24, true);
   if ((mxcsr & ~MXCSR_MASK) !== 0) return cpu.raise(VECTOR.GP, 0);
   loadX87(view, (insn.rex & 8) !== 0);
@@ -169,7 +175,7 @@ export function xsave(cpu: Cpu, system: SystemInstructions): number {
   if ((view.getUint32(CR4, true) & OSXSAVE) === 0) return cpu.raise(VECTOR.UD);
   if (!aligned(cpu, system, 64)) return 0;
   const mask = requested(view);
-  if (!transfer(cpu, system, LEGACY_BYTES + HEADER_BYTES, false)) return 0;
+  if (!open(cpu, system, LEGACY_BYTES + HEADER_BYTES)) return 0;
   if ((mask & X87_COMPONENT) !== 0) storeX87(view, (insn.rex & 8) !== 0);
   if ((mask & SSE_COMPONENT) !== 0) {
     storeMxcsr(view);
@@ -177,19 +183,18 @@ export function xsave(cpu: Cpu, system: SystemInstructions): number {
   }
   const present = imageView.getUint32(LEGACY_BYTES, true);
   imageView.setUint32(LEGACY_BYTES, (present & ~mask) | mask, true);
-  return transfer(cpu, system, LEGACY_BYTES + HEADER_BYTES, true) ? system.next() : 0;
+  return transfer(cpu, system, LEGACY_BYTES + HEADER_BYTES, "store") ? system.next() : 0;
 }
 
 export function xrstor(cpu: Cpu, system: SystemInstructions): number {
   const { view } = cpu.mmu.memory;
   const { insn } = system;
   if ((view.getUint32(CR4, true) & OSXSAVE) === 0) return cpu.raise(VECTOR.UD);
-  if (!aligned(cpu, system, 64) || !transfer(cpu, system, LEGACY_BYTES + HEADER_BYTES, false)) return 0;
+  if (!aligned(cpu, system, 64) || !transfer(cpu, system, LEGACY_BYTES + HEADER_BYTES, "load")) return 0;
   const present = imageView.getUint32(LEGACY_BYTES, true);
-  const compacted = imageView.getUint32(LEGACY_BYTES + 12, true);
-  const high = imageView.getUint32(LEGACY_BYTES + 4, true);
-  // Only the standard form is offered: XCOMP_BV and unknown components must be 0.
-  if (high !== 0 || compacted !== 0 || (present & ~view.getUint32(XCR0, true)) !== 0) return cpu.raise(VECTOR.GP, 0);
+  // Only the standard form is offered: unknown components, XCOMP_BV and the 8 bytes after it must be 0.
+  const reserved = image.subarray(LEGACY_BYTES + 4, LEGACY_BYTES + 24).some((byte) => byte !== 0);
+  if (reserved || (present & ~view.getUint32(XCR0, true)) !== 0) return cpu.raise(VECTOR.GP, 0);
   const mask = requested(view);
   if ((mask & SSE_COMPONENT) !== 0) {
     const mxcsr = imageView.getUint32(24, true);

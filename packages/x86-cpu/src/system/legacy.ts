@@ -55,27 +55,24 @@ export class LegacyInstructions {
     const level = insn.imm2 & 31;
     const rsp = this.view.getBigUint64(RSP, true);
     const rbp = this.view.getBigUint64(RBP, true);
-    const values = [rbp];
     const frame = this.wrap(rsp - bytes);
-    const pushable = (i: number) => this.host(this.wrap(rsp - bytes * BigInt(i + 1)), size, true) !== 0;
-    if (!pushable(0)) return 0;
-    for (let i = 1; i < level; i++) {
-      const host = this.host(this.wrap(rbp - bytes * BigInt(i)), size, false);
-      if (host === 0) return 0;
-      values.push(this.load(host, size));
-      if (!pushable(i)) return 0;
+    const slot = (i: number) => this.wrap(rsp - bytes * BigInt(i + 1));
+    const outer = (i: number) => this.wrap(rbp - bytes * BigInt(i));
+    const words = level === 0 ? 1 : level + 1;
+    // First everything that can fault, in the order of the accesses; the new stack top must be writable, too.
+    for (let i = 0; i < words; i++) {
+      const nested = i > 0 && i < level;
+      if (nested && this.host(outer(i), size, false) === 0) return 0;
+      if (this.host(slot(i), size, true) === 0) return 0;
     }
-    if (level > 0) {
-      if (!pushable(values.length)) return 0;
-      values.push(frame);
-    }
-    const top = this.wrap(rsp - bytes * BigInt(values.length) - BigInt(insn.immLo & 0xffff));
-    // The new stack top must be writable, as ENTER promises.
+    const top = this.wrap(slot(words - 1) - BigInt(insn.immLo & 0xffff));
     if (this.host(top, size, true) === 0) return 0;
-    for (let i = 0; i < values.length; i++) {
-      const host = this.host(this.wrap(rsp - bytes * BigInt(i + 1)), size, true);
-      if (host === 0) return 0;
-      this.store(host, size, values[i]);
+    // The words pushed may be among the ones that are read after.
+    for (let i = 0; i < words; i++) {
+      let value = i === 0 ? rbp : frame;
+      if (i > 0 && i < level) value = this.load(this.host(outer(i), size, false), size);
+      const host = this.host(slot(i), size, true);
+      this.store(host, size, value);
       this.cpu.finishWrite(host);
     }
     this.setRegister(5, size, frame);

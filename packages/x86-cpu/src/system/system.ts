@@ -2,7 +2,7 @@ import type { Cpu } from "../cpu.ts";
 import { AddressingMethod, createInstruction, Decoder, type Instruction } from "../decode/index.ts";
 import { ExitReason } from "../exit.ts";
 import { readRflags } from "../flags.ts";
-import { R_DST, R_LENGTH, R_SRC, RECORD_BYTES } from "../records.ts";
+import { R_DST, R_INDEX, R_LENGTH, R_SRC, RECORD_BYTES } from "../records.ts";
 import {
   CR0,
   CR4,
@@ -138,9 +138,12 @@ export class SystemInstructions implements SystemContext {
     ]);
   }
 
-  /** The next instruction of the block. */
+  /** Goes on in the block, or leaves after an instruction that a hook wants to be the last. */
   next(): number {
-    return this.record + RECORD_BYTES;
+    const next = this.record + RECORD_BYTES;
+    const { u8 } = this.cpu.mmu.memory;
+    if (this.cpu.stopping && u8[next + R_INDEX] !== u8[this.record + R_INDEX]) return this.redispatch(this.nextRip);
+    return next;
   }
 
   undefined(): number {

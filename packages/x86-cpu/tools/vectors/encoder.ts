@@ -72,7 +72,7 @@ export class Encoder {
       address67 = !compatibility && random.chance(matters ? 0.15 : 0.02);
       if (address67) prefixes.push(0x67);
       if (usesMemory && random.chance(compatibility ? 0.1 : 0.2)) {
-        prefixes.push(compatibility ? random.pick([0x26, 0x36, 0x3e]) : random.pick(SEGMENT_PREFIXES));
+        prefixes.push(compatibility ? random.pick([0x26, 0x36, 0x3e, 0x64]) : random.pick(SEGMENT_PREFIXES));
       }
       if (entry.operandSizeRule === OperandSizeRule.BYTE && random.chance(0.05)) prefixes.push(0x66);
     }

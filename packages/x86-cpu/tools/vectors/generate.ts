@@ -8,6 +8,7 @@ import { type Encoding, Encoder } from "./encoder.ts";
 import { addFloatingPoint } from "./floating-point.ts";
 import type { Form } from "./forms.ts";
 import { CODE } from "./memory-map.ts";
+import { putNeutralBefore } from "./neutral.ts";
 import { patchMemory } from "./patches.ts";
 import type { Random } from "./random.ts";
 import { type CaseDraft, tune } from "./tuning.ts";
@@ -105,6 +106,7 @@ export class Generator {
     if (insn.entry.flow === Flow.NEXT && random.chance(0.002)) c.flags |= 0x400;
     c.code = Uint8Array.from(bytes);
     if (codeOffset + bytes.length > 4096) c.code = c.code.subarray(0, 4096 - codeOffset);
+    putNeutralBefore(c, random);
     return c;
   }
 

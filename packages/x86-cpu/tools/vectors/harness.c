@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/time.h>
+#include <asm/ldt.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -28,6 +29,8 @@
 #define CODE64 0x33
 #define CODE32 0x23
 #define DATA 0x2b
+/* The first of the descriptors that Linux gives to threads: FS's, with its base, for compatibility mode. */
+#define THREAD 0x63
 #define TRAP_TIMEOUT 0xff
 /* RFLAGS bits that a case starts with: the arithmetic ones, DF, AC. */
 #define LOADED_FLAGS 0x40cd5
@@ -110,7 +113,7 @@ static struct undo {
   uint8_t *at;
   uint8_t *shadow;
   uint32_t length;
-  uint8_t old[64];
+  uint8_t old[255];
 } undos[64];
 static int undo_count;
 
@@ -331,7 +334,8 @@ static void on_signal(int signal, siginfo_t *info, void *argument) {
     home_gs = gs_base();
     selectors_in[0] = selectors_in[2] = selectors_in[3] = DATA;
     selectors_in[1] = CODE64;
-    selectors_in[4] = selectors_in[5] = 0;
+    selectors_in[4] = THREAD;
+    selectors_in[5] = 0;
     load_segments(selectors_in);
     set_bases(FS_BASE, GS_BASE);
     running = 1;
@@ -356,6 +360,15 @@ int main(void) {
       return 2;
     }
     shadow[r] = malloc(bytes);
+  }
+  struct user_desc thread = {.entry_number = THREAD >> 3, .base_addr = FS_BASE, .limit = 0xfffff, .seg_32bit = 1, .limit_in_pages = 1, .useable = 1};
+  /* Only the 32-bit system call is there in all kernels; it needs its argument below 4 GiB. */
+  memcpy((void *)regions[1].address, &thread, sizeof thread);
+  int refused;
+  __asm__ volatile("int $0x80" : "=a"(refused) : "a"(243), "b"((uint32_t)regions[1].address) : "memory");
+  if (refused) {
+    fprintf(stderr, "set_thread_area: error %d\n", refused);
+    return 2;
   }
   size_t capacity = 1 << 24, length = 0;
   uint8_t *buffer = malloc(capacity);

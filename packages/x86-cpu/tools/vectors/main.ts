@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -61,6 +61,7 @@ function runChunk(): void {
   if (items.length === 0) return;
   let t = performance.now();
   const result = spawnSync(binary, [], { input: writer.bytes, maxBuffer: 1 << 30 });
+  if (result.status !== 0) writeFileSync("/tmp/vec/crash.bin", writer.bytes);
   if (result.status !== 0) throw new Error(`harness: ${result.status} ${result.signal} ${result.stderr}`);
   time.native += performance.now() - t;
   t = performance.now();
@@ -77,16 +78,13 @@ function runChunk(): void {
     bad.set(form.name, seen);
     if (seen <= detail) {
       const insn = createInstruction();
-      const buffer = new Uint8Array(32);
-      buffer.set(c.code.subarray(c.entry - c.codeOffset));
       const texts: string[] = [];
       const wide = new Uint8Array(c.code.length + 16);
       wide.set(c.code);
-      for (let at = 0; at < c.code.length; at += insn.length) {
+      for (let at = c.entry - c.codeOffset; at < c.code.length; at += insn.length) {
         if (new Decoder().decode(wide, at, 15, !c.compatibility, insn) !== 0) break;
         texts.push(format(insn, CODE + c.codeOffset + at));
       }
-      void buffer;
       console.log(`${form.name}: ${texts.join("; ")}   ${hexBytes(c.code)}   at ${(CODE + c.entry).toString(16)} (${mismatch.run})`);
       const inputs = [0, 1, 2, 3, 4, 5, 6, 7].map((i) => i);
       const names = c.gpr.map((v, i) => (v !== undefined || inputs.includes(i) ? `${registerNames[i]}=${hex64(v ?? background.gpr[i])}` : "")).filter((s) => s !== "");

@@ -28,6 +28,8 @@ export const regions: readonly Region[] = [
 export const SELECTOR_CODE64 = 0x33;
 export const SELECTOR_CODE32 = 0x23;
 export const SELECTOR_DATA = 0x2b;
+/** FS's, by which compatibility mode reaches its base. */
+export const SELECTOR_THREAD = 0x63;
 
 /** Contents of the regions for a seed: INT3 in the code page, random words (xorshift32) elsewhere. */
 export function fillMemory(seed: number, write: (region: Region, bytes: Uint8Array) => void): void {

@@ -23,20 +23,21 @@ import {
   SEG_SELECTOR,
   SYSTEM_FLAGS,
   X87,
+  XCR0,
   XMM,
 } from "../../src/state.ts";
 import { type Background, FX_MXCSR, FX_ST, FX_XMM, TRAP_TIMEOUT, type VectorCase, type VectorResult } from "./case-format.ts";
-import { CODE, FS_BASE, fillMemory, GS_BASE, PAGE, type Region, SELECTOR_CODE32, SELECTOR_CODE64, SELECTOR_DATA } from "./memory-map.ts";
+import { CODE, FS_BASE, fillMemory, GS_BASE, PAGE, type Region, SELECTOR_CODE32, SELECTOR_CODE64, SELECTOR_DATA, SELECTOR_THREAD } from "./memory-map.ts";
 import { undefinedAfter } from "./flag-effects.ts";
-import { type Deviation, deviationOf, stackPointerMask } from "./deviations.ts";
+import { type Deviation, deviationOf, type Skip, stackPointerMask } from "./deviations.ts";
 import { shiftCountOf } from "./sequences.ts";
 import { undefinedResults } from "./undefined.ts";
 
 const DOMID = 1;
 /** RFLAGS bits that are compared: arithmetic, DF, NT, AC, ID, TF. RF is set in the frames of faults natively. */
 const COMPARED_FLAGS = 0x244dd5;
-/** CR4: DE, OSFXSR, OSXMMEXCPT, FSGSBASE. */
-const CR4_VALUE = 0x10608;
+/** CR4: DE, OSFXSR, OSXMMEXCPT, FSGSBASE, OSXSAVE. */
+const CR4_VALUE = 0x50608;
 /** Enough for the longest repetition. */
 const BLOCK_BUDGET = 20_000;
 const STEP_LIMIT = 8000;
@@ -51,21 +52,11 @@ const descriptors: ReadonlyMap<number, readonly [low: number, high: number]> = n
   [0x20, [0x0000ffff, 0x00cffb00]],
   [0x28, [0x0000ffff, 0x00cff300]],
   [0x30, [0x0000ffff, 0x00affb00]],
+  [0x60, [0x0400ffff, 0x20dff300]],
 ]);
 
-/** Executed before the instruction in the second run; they change nothing. Each is (64-bit code, 32-bit code). */
-const NEUTRAL: readonly (readonly [string, string])[] = [
-  ["90", "90"],
-  ["4889f6", "6689f6"],
-  ["488d3f", "88d2"],
-  ["4887db", "86db"],
-  ["4d89c0", "6687ff"],
-  ["0f1f00", "0f1f00"],
-  ["480f42d2", "88e4"],
-];
-
 export interface Mismatch {
-  /** "stepped": one instruction a block; "block": with others before it. */
+  /** "stepped": one instruction a block, from the entry; "block": from the beginning of the code, in blocks. */
   readonly run: string;
   readonly differences: string[];
 }
@@ -188,9 +179,11 @@ export class Replayer {
     for (let segment = 0; segment < 4; segment++) {
       state.view.setUint32(SEG_SELECTOR(segment), SELECTOR_DATA, true);
     }
+    state.view.setUint32(SEG_SELECTOR(4), SELECTOR_THREAD, true);
     state.setSegmentBase(4, BigInt(FS_BASE));
     state.setSegmentBase(5, BigInt(GS_BASE));
     state.view.setUint32(CR4, CR4_VALUE, true);
+    state.view.setUint32(XCR0, 3, true);
     const { fx } = background;
     const fxView = new DataView(fx.buffer, fx.byteOffset, fx.byteLength);
     this.mmu.memory.u8.set(fx.subarray(FX_XMM, FX_XMM + 256), XMM(0));
@@ -254,16 +247,7 @@ export class Replayer {
     view.setUint32(SYSTEM_FLAGS, 0x202 | (c.flags & 0x400), true);
     view.setUint32(SEG_SELECTOR(CS), c.compatibility ? SELECTOR_CODE32 : SELECTOR_CODE64, true);
     view.setUint32(SEG_ATTR(CS), c.compatibility ? CODE32_ATTR : CODE64_ATTR, true);
-    let code = c.code;
-    let at = c.codeOffset;
-    let { entry } = c;
-    if (inBlock) {
-      const before = neutralCode(c);
-      entry -= before.length;
-      code = Uint8Array.from([...before, ...c.code]);
-      at -= before.length;
-    }
-    state.rip = CODE + entry;
+    state.rip = CODE + (inBlock ? c.codeOffset : c.entry);
     const undos: (() => void)[] = [];
     const write = (address: number, bytes: Uint8Array): void => {
       for (const { region, memory, expected, mfns } of this.mapped) {
@@ -281,26 +265,23 @@ export class Replayer {
         return;
       }
     };
-    write(CODE + at, code);
+    write(CODE + c.codeOffset, c.code);
     for (const { address, bytes } of c.patches) write(address, bytes);
     return () => {
       for (let i = undos.length - 1; i >= 0; i--) undos[i]();
     };
   }
 
-  private compare(c: VectorCase, result: VectorResult, reason: number, skip: readonly string[]): string[] {
+  private compare(c: VectorCase, result: VectorResult, reason: number, skip: readonly Skip[]): string[] {
     const { state } = this.cpu;
     const { view, u8 } = this.mmu.memory;
     const out: string[] = [];
-    const undefinedBits = this.undefinedOf(c);
+    const undefinedBits = this.undefinedOf(c, result);
     const outcome = this.outcome(reason);
-    // A fault inside a case of one instruction leaves the flags as they were; only a case that ran defines its flags.
     const expectedTrap = describeTrap(result.trap, result.errorCode, result.cr2, result.rip);
     const shown = (text: string) => (skip.includes("cr2") ? text.replace(/cr2 \w+/, "") : text);
     if (shown(outcome) !== shown(expectedTrap)) out.push(`outcome: expected ${expectedTrap}, got ${outcome}`);
-    // A fetch fault behind the instruction ends a case as well as INT3 does.
-    const ended = result.trap === 3 || result.rip !== BigInt(CODE + c.entry);
-    const mask = skip.includes("flags") ? 0 : COMPARED_FLAGS & ~(ended ? undefinedBits.flags : 0);
+    const mask = skip.includes("flags") ? 0 : COMPARED_FLAGS & ~undefinedBits.flags;
     const flags = state.rflags;
     if (((flags ^ result.flags) & mask) !== 0) {
       out.push(`flags: expected ${flagText(result.flags & mask)}, got ${flagText(flags & mask)}`);
@@ -318,19 +299,20 @@ export class Replayer {
     for (let i = 0; i < 16; i++) {
       const expected = result.xmm[i] ?? c.xmm[i] ?? background.fx.subarray(FX_XMM + 16 * i, FX_XMM + 16 * i + 16);
       const got = u8.subarray(XMM(i), XMM(i) + 16);
+      if (skip.includes("approximate") && closeFloats(got, expected)) continue;
       if (Buffer.compare(got, expected) !== 0) out.push(`xmm${i}: expected ${hexBytes(expected)}, got ${hexBytes(got)}`);
     }
     const backgroundView = new DataView(background.fx.buffer, background.fx.byteOffset);
     const mxcsr = result.mxcsr ?? c.mxcsr ?? backgroundView.getUint32(FX_MXCSR, true);
     const gotMxcsr = view.getUint32(MXCSR, true);
     if (mxcsr !== gotMxcsr) out.push(`mxcsr: expected ${mxcsr.toString(16)}, got ${gotMxcsr.toString(16)}`);
-    this.compareX87(c, result, out);
+    this.compareX87(c, result, skip.includes("ulp"), out);
     this.compareSegments(c, result, out);
-    this.compareMemory(result, undefinedBits.memory || skip.includes("memory"), out);
+    this.compareMemory(result, undefinedBits.memory || skip.includes("memory"), skip.includes("mxcsr mask"), out);
     return out;
   }
 
-  private compareX87(c: VectorCase, result: VectorResult, out: string[]): void {
+  private compareX87(c: VectorCase, result: VectorResult, tolerant: boolean, out: string[]): void {
     const { view, u8 } = this.mmu.memory;
     const block = result.x87 ?? c.x87;
     const { fx } = this.background!;
@@ -341,7 +323,8 @@ export class Replayer {
       if (expected !== got) out.push(`${name}: expected ${expected.toString(16)}, got ${got.toString(16)}`);
     };
     word("fcw", expectedView.getUint16(0, true), view.getUint16(FCW, true));
-    word("fsw", status, view.getUint16(FSW, true));
+    const c1 = tolerant ? 0x200 : 0;
+    word("fsw", status | c1, view.getUint16(FSW, true) | c1);
     const tags = view.getUint16(FTW, true);
     let abridged = 0;
     for (let i = 0; i < 8; i++) if (((tags >> (2 * i)) & 3) !== 3) abridged |= 1 << i;
@@ -351,6 +334,7 @@ export class Replayer {
       const at = X87((top + i) & 7);
       const got = u8.subarray(at, at + 10);
       const expected = block === undefined ? fx.subarray(FX_ST + 16 * i, FX_ST + 16 * i + 10) : block.subarray(24 + 10 * i, 34 + 10 * i);
+      if (tolerant && closeExtended(got, expected)) continue;
       if (Buffer.compare(got, expected) !== 0) out.push(`st${i}: expected ${hexBytes(expected)}, got ${hexBytes(got)}`);
     }
   }
@@ -359,7 +343,7 @@ export class Replayer {
     const { state } = this.cpu;
     const code = c.compatibility ? SELECTOR_CODE32 : SELECTOR_CODE64;
     const { segments } = result;
-    const expected = segments?.selectors ?? [SELECTOR_DATA, code, SELECTOR_DATA, SELECTOR_DATA, 0, 0];
+    const expected = segments?.selectors ?? [SELECTOR_DATA, code, SELECTOR_DATA, SELECTOR_DATA, SELECTOR_THREAD, 0];
     expected.forEach((selector, i) => {
       // A return to user code clears the RPL of null selectors.
       if (state.selector(i) !== selector && (state.selector(i) > 3 || selector > 3)) {
@@ -379,7 +363,7 @@ export class Replayer {
     }
   }
 
-  private compareMemory(result: VectorResult, skip: boolean, out: string[]): void {
+  private compareMemory(result: VectorResult, skip: boolean, maskWord: boolean, out: string[]): void {
     const undo: (() => void)[] = [];
     for (const { address, bytes } of result.memory) {
       const found = this.mapped.find(({ region }) => address >= region.address && address < region.address + region.pages * PAGE)!;
@@ -396,6 +380,8 @@ export class Replayer {
       if (skip || memory.compare(expected) === 0) continue;
       for (let i = 0, shown = 0; i < memory.length && shown < 24; i++) {
         if (memory[i] === expected[i]) continue;
+        // FFFFH against 2FFFFH.
+        if (maskWord && expected[i] === 2 && memory[i] === 0 && memory.readUInt16LE(i - 2) === 0xffff) continue;
         shown++;
         out.push(`memory ${(region.address + i).toString(16)}: expected ${hexBytes(expected.subarray(i, i + 1))}, got ${hexBytes(memory.subarray(i, i + 1))}`);
       }
@@ -411,12 +397,14 @@ export class Replayer {
   }
 
   /** What the manual leaves open in the result of a case. */
-  private undefinedOf(c: VectorCase): { flags: number; register: number; memory: boolean } {
+  private undefinedOf(c: VectorCase, result: VectorResult): { flags: number; register: number; memory: boolean } {
     const { insn } = this;
     const buffer = new Uint8Array(c.code.length + 16);
     buffer.set(c.code);
     const open = { flags: 0, register: -1, memory: false };
     for (let at = c.entry - c.codeOffset, n = 0; at < c.code.length; n++) {
+      // An instruction that faults leaves the flags as they were.
+      if (result.trap !== 3 && result.rip === BigInt(CODE + c.codeOffset + at)) break;
       if (this.decoder.decode(buffer, at, 15, !c.compatibility, insn) !== 0) break;
       at += insn.length;
       let count = shiftCountOf(insn);
@@ -444,7 +432,7 @@ export class Replayer {
       case ExitReason.SOFT_INT: {
         const vector = state.exitVector;
         // Gates that CPL 3 may use; the others refuse with their number in the error code.
-        if (vector === 1 || vector === 3 || vector === 4) return describeTrap(vector, 0, 0n, rip + BigInt(state.exitLength));
+        if (vector === 3 || vector === 4) return describeTrap(vector, 0, 0n, rip + BigInt(state.exitLength));
         return describeTrap(13, vector * 8 + 2, 0n, rip);
       }
       case ExitReason.PRIVILEGED:
@@ -459,6 +447,27 @@ export class Replayer {
   }
 }
 
+/** Whether two 80-bit values differ in the last places alone. */
+function closeExtended(a: Uint8Array, b: Uint8Array): boolean {
+  const position = (bytes: Uint8Array) => {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, 10);
+    return (BigInt(view.getUint16(8, true) & 0x7fff) << 63n) + (view.getBigUint64(0, true) & ((1n << 63n) - 1n));
+  };
+  const distance = position(a) - position(b);
+  return (a[9] & 0x80) === (b[9] & 0x80) && distance <= 2n && distance >= -2n;
+}
+
+/** Whether all lanes of single precision agree as far as two approximations to 1.5 x 2^-12 must. */
+function closeFloats(a: Uint8Array, b: Uint8Array): boolean {
+  const [x, y] = [a, b].map((bytes) => new DataView(bytes.buffer, bytes.byteOffset, 16));
+  for (let lane = 0; lane < 16; lane += 4) {
+    if (x.getUint32(lane, true) === y.getUint32(lane, true)) continue;
+    const [p, q] = [x.getFloat32(lane, true), y.getFloat32(lane, true)];
+    if (!(Math.abs(p - q) <= Math.abs(q) * 3 * 2 ** -12)) return false;
+  }
+  return true;
+}
+
 function tagOf(value: Uint8Array, present: number): number {
   if (present === 0) return 3;
   const view = new DataView(value.buffer, value.byteOffset, 10);
@@ -466,18 +475,6 @@ function tagOf(value: Uint8Array, present: number): number {
   const significand = view.getBigUint64(0, true);
   if (exponent === 0 && significand === 0n) return 1;
   return exponent !== 0 && exponent !== 0x7fff && significand >> 63n === 1n ? 0 : 2;
-}
-
-/** Instructions to stand before the case's, different from code to code. They fit in front of it. */
-function neutralCode(c: VectorCase): number[] {
-  const out: number[] = [];
-  let x = c.entry * 7 + c.code[0] * 13 + c.code[c.code.length - 1];
-  for (let i = 1 + (x % 5); i > 0; i--) {
-    x = (Math.imul(x, 1103515245) + 12345) >>> 8;
-    const text = NEUTRAL[x % NEUTRAL.length][c.compatibility ? 1 : 0];
-    for (let j = 0; j < text.length; j += 2) out.push(Number.parseInt(text.slice(j, j + 2), 16));
-  }
-  return out;
 }
 
 const vectorNames: Readonly<Record<number, string>> = {

@@ -6,6 +6,7 @@ import { type Background, emptyCase, type VectorCase } from "./case-format.ts";
 import { type Encoding, Encoder } from "./encoder.ts";
 import { flagsRead, undefinedAfter } from "./flag-effects.ts";
 import type { Form } from "./forms.ts";
+import { putNeutralBefore } from "./neutral.ts";
 import { patchMemory } from "./patches.ts";
 import { CODE, STACK } from "./memory-map.ts";
 import type { Random } from "./random.ts";
@@ -116,6 +117,7 @@ export class SequenceGenerator {
     for (const register of [0, 1, 2]) c.gpr[register] ??= directedRegister(random, random.pick([1, 2, 4, 8]));
     c.gpr[4] = BigInt(STACK + random.between(512, 7600));
     this.patchOperands(c, at, background);
+    putNeutralBefore(c, random);
     return c;
   }
 

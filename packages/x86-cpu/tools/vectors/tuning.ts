@@ -164,13 +164,14 @@ function strings(draft: CaseDraft): void {
   const { insn, random, c } = draft;
   const down = (c.flags & 0x400) !== 0;
   const size = insn.opSize;
+  const many = insn.rep !== 0 && random.chance(0.03);
   const place = (base: number): bigint => {
     const kind = random.below(30);
     let at = base + random.between(600, 7400);
     if (kind < 5) at = base + 4096 + random.between(-40, 40);
     else if (kind === 5) at = down ? base + random.below(30) : base + 8192 - random.below(30);
     else if (kind === 6) at = READ_ONLY_AT + random.below(4096);
-    else if (kind === 7) return BigInt(CODE + random.between(0x900, 3900));
+    else if (kind === 7 && !many) return BigInt(CODE + random.between(0x900, 3900));
     if (kind > 7 && random.chance(0.5)) at &= ~7;
     return BigInt(at);
   };
@@ -184,8 +185,7 @@ function strings(draft: CaseDraft): void {
   c.gpr[RDI] = BigInt.asUintN(64, upper | destination);
   c.gpr[RAX] = directedRegister(random, size);
   if (insn.rep !== 0) {
-    const big = random.chance(0.03);
-    const count = big ? BigInt(random.between(100, 6000)) : BigInt(random.below(random.pick([2, 5, 24])));
+    const count = many ? BigInt(random.between(100, 6000)) : BigInt(random.below(random.pick([2, 5, 24])));
     c.gpr[RCX] = (insn.addrSize === 4 && insn.mode64 ? upper : 0n) | count;
   } else c.gpr[RCX] = directed(random, 8);
   const { mnemonic } = insn.entry;
@@ -257,7 +257,7 @@ function writeStack(draft: CaseDraft, at: bigint, values: readonly bigint[], siz
 
 /** Selectors as Linux has them: good ones, other levels', null and missing ones. */
 export function chooseSelector(random: Random): number {
-  return random.pick([0, 1, 2, 3, 0x10, 0x18, 0x20, 0x23, 0x22, 0x28, 0x2b, 0x30, 0x33, 0x43, 0xfff3, 0xfff8, 0xc7, 0x2f]);
+  return random.pick([0, 1, 2, 3, 0x10, 0x18, 0x20, 0x23, 0x22, 0x28, 0x2b, 0x30, 0x33, 0x43, 0x63, 0x60, 0xfff3, 0xfff8, 0xc7, 0x2f]);
 }
 
 function farTarget(draft: CaseDraft): [offset: bigint, selector: bigint] {

@@ -134,7 +134,7 @@ void section(const char *name)
     flush_console();
 }
 
-void check(const char *what, long got, long want, int line)
+void check(long got, long want, int line)
 {
     checks++;
     if (got == want) return;
@@ -142,8 +142,6 @@ void check(const char *what, long got, long want, int line)
     print("FAIL line ");
     print_number(line);
     print(": ");
-    print(what);
-    print(" = ");
     print_number(got);
     print(", not ");
     print_number(want);

@@ -34,7 +34,7 @@ typedef uint64_t u64;
 
 /* Xen's errnos, so that a header does not decide what is right. */
 enum {
-    EPERM = 1, ENOENT = 2, ESRCH = 3, E2BIG = 7, EAGAIN = 11, ENOMEM = 12, EACCES = 13, EFAULT = 14, EBUSY = 16,
+    EPERM = 1, ENOENT = 2, ESRCH = 3, ENXIO = 6, E2BIG = 7, EAGAIN = 11, ENOMEM = 12, EACCES = 13, EFAULT = 14, EBUSY = 16,
     EEXIST = 17, EXDEV = 18, ENODEV = 19, EINVAL = 22, ENOSPC = 28, EDOM = 33, ENOSYS = 38, ENODATA = 61, ETIME = 62,
     EOPNOTSUPP = 95,
 };
@@ -60,8 +60,9 @@ void flush_console(void);
 void report(const char *name, long value);
 /** A heading, so that it shows where a guest got stuck. */
 void section(const char *name);
-void check(const char *what, long got, long want, int line);
-#define EXPECT(expression, want) check(#expression, (long)(expression), (long)(want), __LINE__)
+void check(long got, long want, int line);
+/** The test shows the source line of one that fails. */
+#define EXPECT(expression, want) check((long)(expression), (long)(want), __LINE__)
 /** Prints the counts and powers off. */
 void finish(void) __attribute__((noreturn));
 void shut_down(int reason) __attribute__((noreturn));
@@ -128,18 +129,23 @@ extern char trap_stubs[];
 /** Registers handlers for vectors 0 to 31 (but 2) and 0x80 (flags 0). */
 void catch_traps(void);
 /** Runs instructions that trap; goes on after them. `caught.count` tells whether they did. */
-#define PROVOKE(instructions, ...)                                                                                     \
+#define CLOBBERS "rax", "rcx", "rdx", "rbx", "rsi", "rdi", "r8", "r9", "r10", "r11", "memory", "cc"
+#define PROVOKE_WITH(instructions, ...)                                                                                \
     do {                                                                                                               \
         caught.count = 0;                                                                                              \
-        asm volatile("movabsq $1f, %%rax; movq %%rax, resume_at\n" instructions "\n1: movq $0, resume_at" : __VA_ARGS__); \
+        asm volatile("movabsq $1f, %%rax; movq %%rax, resume_at\n" instructions "\n1: movq $0, resume_at"              \
+                     :                                                                                                 \
+                     : __VA_ARGS__                                                                                     \
+                     : CLOBBERS);                                                                                      \
     } while (0)
-#define CLOBBERS "rax", "rcx", "rdx", "rbx", "rsi", "rdi", "r8", "r9", "r10", "r11", "memory", "cc"
-/** What vector the instructions trapped with, -1 for none. */
-#define VECTOR_OF(instructions, ...)                                                                                   \
+#define PROVOKE(instructions) PROVOKE_WITH(instructions, )
+/** What vector the instructions trapped with, -1 for none. Operands come in r12 to r15. */
+#define VECTOR_WITH(instructions, ...)                                                                                 \
     ({                                                                                                                 \
-        PROVOKE(instructions, __VA_ARGS__ : CLOBBERS);                                                                 \
+        PROVOKE_WITH(instructions, __VA_ARGS__);                                                                       \
         caught.count ? (long)caught.frame.vector : -1l;                                                                \
     })
+#define VECTOR_OF(instructions) VECTOR_WITH(instructions, )
 
 /* Events. */
 extern volatile u64 upcalls;
