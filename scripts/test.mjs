@@ -14,7 +14,8 @@ function step(name, run) {
 bootstrap();
 step("build", () => build());
 step("lint", () => runTool("biome", ["check", "."]));
-step("types", () => runTool("turbo", ["run", "typecheck", "--output-logs=errors-only"]));
+// One compiler over all sources: many times faster than one a package.
+step("types", () => runTool("tsc", ["-p", "."]));
 step("package borders", () => runTool("depcruise", ["--config", ".dependency-cruiser.cjs", "packages", "apps"]));
 step("tests", () => {
   const report = process.env.XEN_NODE_TEST_REPORT;

@@ -49,6 +49,8 @@ export class Domain {
   hypercalls!: Hypercalls;
   /** Frames it owns now. */
   totalPages = 0;
+  /** Those among them that it gave back while something still referred to them. */
+  readonly lingeringFrames = new Set<number>();
   maxPages: number;
   /** mfn of shared_info, 0 for TypeScript domains. Its machine address goes into start_info. */
   sharedInfoMfn = 0;

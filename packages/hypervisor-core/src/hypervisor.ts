@@ -113,6 +113,7 @@ export class Hypervisor {
     this.logsRefusals = options.logsRefusals ?? false;
     this.cpuidModel = options.cpuid;
     this.mmu = new Mmu(new MachineMemory({ bytes: options.memoryBytes ?? 2 ** 30 }));
+    this.countFreedFrames();
     this.wakeups = new VcpuWakeups(this);
     const host: EventHost = {
       notifyVcpu: (domid, vcpu) => this.wakeups.wakeById(domid, vcpu),
@@ -137,6 +138,17 @@ export class Hypervisor {
     const leaf7 = new Uint32Array(4);
     this.processor.cpuid(7, 0, leaf7);
     this.offersFsGsBase = (leaf7[1] & 1) !== 0;
+  }
+
+  /** A frame that its domain gave back counts until nobody refers to it any more: else a domain could have any number. */
+  private countFreedFrames(): void {
+    const { frames } = this.mmu;
+    const { onFree } = frames;
+    frames.onFree = (mfn) => {
+      onFree(mfn);
+      const domain = this.domains.get(frames.owner[mfn]);
+      if (domain?.lingeringFrames.delete(mfn)) domain.totalPages--;
+    };
   }
 
   // ---- domains ----

@@ -2,6 +2,8 @@ import { PageType, pteMfn, TLB_WRITE } from "@xen-node/mmu";
 import { CONTEXT_BYTES, ExitReason } from "@xen-node/x86-cpu";
 import { injectPageFault } from "./bounce.ts";
 import type { Hypervisor } from "./hypervisor.ts";
+import { isRepeatedStore } from "./instruction.ts";
+import { Gpr } from "./registers.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 const PAGE_BYTES = 4096;
@@ -15,8 +17,8 @@ const PF_RESERVED_OR_FETCH = 0x18;
 /**
  * Writable page tables: a guest kernel's store to a read-only page that is one of its L1 tables is carried out on a copy
  * of the table (one instruction, through a write-TLB entry that leads to the copy), and the one entry that changed is
- * then validated and stored like a hypercall's. Any store instruction works, locked ones and one-byte ones included;
- * one that changes more than one entry is refused, as is an entry that breaks the rules: then the guest gets its #PF,
+ * then validated and stored like a hypercall's. Any store instruction works, locked ones and one-byte ones included,
+ * repeated ones an iteration at a time; one that changes more than one entry is refused, as is an entry that breaks the rules: then the guest gets its #PF,
  * with all registers as before.
  */
 export class WritablePageTables {
@@ -64,6 +66,12 @@ export class WritablePageTables {
     u32[entry + 1] = hi;
     u32[entry + 2] = this.copy - page;
     const before = hv.processor.retired;
+    const { regs } = hv;
+    const { ripLo, ripHi } = regs;
+    const countLo = regs.lo(Gpr.rcx);
+    const countHi = regs.hi(Gpr.rcx);
+    const repeated = isRepeatedStore(hv);
+    if (repeated) regs.set(Gpr.rcx, 1, 0);
     const reason = hv.processor.run(1);
     u32[entry] = oldTagLo;
     u32[entry + 1] = oldTagHi;
@@ -71,6 +79,7 @@ export class WritablePageTables {
     const executed = hv.processor.retired !== before || reason === ExitReason.BUDGET;
 
     if (!executed) {
+      if (repeated) regs.set(Gpr.rcx, countLo, countHi);
       if (reason === ExitReason.EXCEPTION && hv.regs.exitVector === 14) {
         // It needs a second page as well: no single aligned store does.
         hv.processor.loadContext(this.saved);
@@ -83,6 +92,10 @@ export class WritablePageTables {
       return -1;
     }
     this.emulated++;
+    if (repeated) {
+      regs.set(Gpr.rcx, countLo - 1, countLo === 0 ? countHi - 1 : countHi);
+      if (countLo !== 1 || countHi !== 0) regs.setRip(ripLo, ripHi);
+    }
     return reason;
   }
 

@@ -17,6 +17,8 @@ const NOT_DEVALIDATED = ~(validated | partial | devalidating);
 /** Stands for "no limit"; small enough to stay an integer. */
 const UNLIMITED = 2 ** 30;
 const ENTRIES = 512;
+/** All bits of an entry's frame number. */
+const INVALID_MFN = 2 ** 40 - 1;
 
 /**
  * The references that page-table entries hold, and how a table gets and loses its type.
@@ -223,17 +225,17 @@ export class TypeReferences {
     return ((adjustedHi & Pte.hiGuestKernel) === 0 ? lo | Pte.user | Pte.global : lo | Pte.user) >>> 0;
   }
 
-  /** References of an L1 entry. -EINVAL: no such frame; -EPERM: not the domain's; -EBUSY: typed otherwise. */
+  /** References of an L1 entry. -EPERM: no frame (-EINVAL for the all-ones number); -EBUSY: not the domain's, or typed otherwise. */
   takePage(mfn: number, writable: boolean, domid: number): number {
     const f = this.frames;
-    if (!(mfn >= f.firstMfn && mfn < f.endMfn) || f.place[mfn] === 0) return -EINVAL;
+    // What is no frame counts as I/O memory, which the domain has no right to; backends rely on -EINVAL for "no frame".
+    if (!(mfn >= f.firstMfn && mfn < f.endMfn) || f.place[mfn] === 0) return mfn === INVALID_MFN ? -EINVAL : -EPERM;
     const owner = f.owner[mfn];
     if (owner !== domid && (owner === DOMID_FREE || !this.policy.foreignFrameAllowed(mfn, domid, writable))) {
-      return -EPERM;
+      return -EBUSY;
     }
     const refs = f.refCount[mfn];
-    if (refs === 0) return -EINVAL;
-    if (refs >= this.limit) return -EBUSY;
+    if (refs === 0 || refs >= this.limit) return -EBUSY;
     if (writable) {
       const count = f.typeCount[mfn];
       if (count === 0) f.type[mfn] = PageType.writable;

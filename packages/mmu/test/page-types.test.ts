@@ -57,11 +57,12 @@ describe("validation", () => {
   });
 
   for (const [what, spoil, errno] of [
-    ["a frame of another domain", (m, t) => m.poke(t.l1, 5, m.alloc(2), P | US), EPERM],
-    ["a hypervisor frame", (m, t) => m.poke(t.l1, 5, m.mmu.m2p.l3Mfn, P | US), EPERM],
-    ["a free frame", (m, t) => m.poke(t.l1, 5, m.mmu.frames.endMfn - 1, P | US), EPERM],
-    ["no frame at all", (m, t) => m.poke(t.l1, 5, 3, P | US), EINVAL],
-    ["a frame number of 40 bits", (m, t) => m.poke(t.l1, 5, t.data[0] + 2 ** 39, P | US), EINVAL],
+    ["a frame of another domain", (m, t) => m.poke(t.l1, 5, m.alloc(2), P | US), EBUSY],
+    ["a hypervisor frame", (m, t) => m.poke(t.l1, 5, m.mmu.m2p.l3Mfn, P | US), EBUSY],
+    ["a free frame", (m, t) => m.poke(t.l1, 5, m.mmu.frames.endMfn - 1, P | US), EBUSY],
+    ["no frame at all", (m, t) => m.poke(t.l1, 5, 3, P | US), EPERM],
+    ["a frame number of 40 bits", (m, t) => m.poke(t.l1, 5, t.data[0] + 2 ** 39, P | US), EPERM],
+    ["the frame number that means none", (m, t) => m.poke(t.l1, 5, 2 ** 40 - 1, P | US), EINVAL],
     ["its own table writable", (m, t) => m.poke(t.l1, 5, t.l1, P | RW | US), EBUSY],
     ["its root writable", (m, t) => m.poke(t.l1, 5, t.l4, P | RW | US), EBUSY],
     ["cache attributes", (m, t) => m.poke(t.l1, 5, t.data[0], P | US | Pte.cacheDisable), EINVAL],
@@ -105,10 +106,10 @@ describe("validation", () => {
     const t = m.tree(1);
     expect(m.mmu.types.pin(t.l4, 4, 1)).toBe(0);
     const foreign = m.alloc(2);
-    expect(m.mod(t.l1, 9, foreign, P | US, 1)).toBe(EPERM);
+    expect(m.mod(t.l1, 9, foreign, P | US, 1)).toBe(EBUSY);
     allowed.add(`${foreign} 1 false`);
     expect(m.mod(t.l1, 9, foreign, P | US, 1)).toBe(0);
-    expect(m.mod(t.l1, 9, foreign, P | US | RW, 1)).toBe(EPERM);
+    expect(m.mod(t.l1, 9, foreign, P | US | RW, 1)).toBe(EBUSY);
     allowed.add(`${foreign} 1 true`);
     expect(m.mod(t.l1, 9, foreign, P | US | RW, 1)).toBe(0);
     expect(counts(m, foreign)).toEqual([PageType.writable, 1, 2]);
@@ -294,9 +295,9 @@ describe("attack shapes", () => {
     expect(m.mmu.audit()).toEqual([]);
     const [markedLo, markedHi] = [m.lo(t.l1, 20), m.hi(t.l1, 20)];
     expect(types.modL1(t.l1, 21, markedLo, markedHi, 1)).toBe(EINVAL);
-    expect(types.modL1(t.l1, 21, markedLo, 0, 1)).toBe(EPERM);
+    expect(types.modL1(t.l1, 21, markedLo, 0, 1)).toBe(EBUSY);
     expect(types.modL1(t.l1, 20, markedLo | RW, markedHi, 1)).toBe(EINVAL);
-    expect(types.modL1(t.l1, 20, markedLo | RW, 0, 1)).toBe(EPERM);
+    expect(types.modL1(t.l1, 20, markedLo | RW, 0, 1)).toBe(EBUSY);
     // A change of soft bits keeps the mark, whether or not the guest writes it back.
     expect(types.modL1(t.l1, 20, markedLo | A, 0, 1)).toBe(0);
     expect(m.hi(t.l1, 20)).toBe(markedHi);

@@ -70,7 +70,11 @@ export class ModuleBuilder {
     for (const { body, index } of hinted) {
       const start = localRuns(body.locals).length;
       out.u32(index).u32(body.hints.length);
-      for (const { offset, likely } of body.hints) out.u32(start + offset).byte(1).byte(likely ? 1 : 0);
+      for (const { offset, likely } of body.hints)
+        out
+          .u32(start + offset)
+          .byte(1)
+          .byte(likely ? 1 : 0);
     }
     return out;
   }

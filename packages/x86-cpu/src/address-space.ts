@@ -144,8 +144,7 @@ export class AddressSpace {
 
 const tableIndex = (va: number, shift: number): number => ((Math.floor(va / 2 ** shift) % 512) + 512) % 512;
 const pageOffset = (va: number): number => (va | 0) & (PAGE_SIZE - 1);
-const formatAddress = (va: number): string =>
-  `0x${BigInt.asUintN(64, BigInt(va)).toString(16)}`;
+const formatAddress = (va: number): string => `0x${BigInt.asUintN(64, BigInt(va)).toString(16)}`;
 
 function permissionsLow({ writable = true, user = true }: PageOptions): number {
   return Pte.present | (writable ? Pte.rw : 0) | (user ? Pte.user : 0);

@@ -83,6 +83,10 @@ export class CpuState {
   get exitOperation(): number {
     return this.i32[EXIT_OPERATION >> 2];
   }
+  /** The address that the last page fault was about, as a signed canonical number. */
+  get cr2(): number {
+    return this.cr2Hi * 2 ** 32 + (this.cr2Lo >>> 0);
+  }
   get cr2Lo(): number {
     return this.i32[CR2 >> 2];
   }

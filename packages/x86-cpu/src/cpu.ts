@@ -13,7 +13,17 @@ import { CpuState } from "./cpu-state.ts";
 import { type CpuidModel, X8664V2Cpuid } from "./cpuid.ts";
 import { ExitReason } from "./exit.ts";
 import { compileInterpreter, MISS_HANDLER, type RunFunction } from "./interpreter/module.ts";
-import { MAX_BLOCK_INSTRUCTIONS, R_BASE, R_HANDLER, R_IMM, R_LENGTH, R_LINK, R_NEXT, R_SCALE, R_SEGMENT } from "./records.ts";
+import {
+  MAX_BLOCK_INSTRUCTIONS,
+  R_BASE,
+  R_HANDLER,
+  R_IMM,
+  R_LENGTH,
+  R_LINK,
+  R_NEXT,
+  R_SCALE,
+  R_SEGMENT,
+} from "./records.ts";
 import {
   CALL_EA,
   CONTEXT_BYTES,
@@ -139,7 +149,9 @@ export class Cpu {
       (name) => this.hooks.onMissingInstruction(name),
       options.codeCacheBytes,
     );
-    this.stringStores = new Set([...interpreter.handlers].filter(([name]) => STRING_STORE.test(name)).map(([, n]) => n));
+    this.stringStores = new Set(
+      [...interpreter.handlers].filter(([name]) => STRING_STORE.test(name)).map(([, n]) => n),
+    );
     this.system = new SystemInstructions(this);
     this.secondMfn = () => this.frameOfNextPage();
     const instance = new WebAssembly.Instance(interpreter.module, {
@@ -340,7 +352,8 @@ export class Cpu {
     i32[entry + 2] = record;
     i32[(bank + TLB_HEADER + HEADER_JUMP_CACHE_DIRTY) >>> 2] = 1;
     // After a flush the jump's record is no more.
-    if (jump !== 0 && flushes === this.code.flushes && this.isLinkable(jump, record)) i32[(jump + R_LINK) >>> 2] = record;
+    if (jump !== 0 && flushes === this.code.flushes && this.isLinkable(jump, record))
+      i32[(jump + R_LINK) >>> 2] = record;
     return record;
   }
 

@@ -32,7 +32,8 @@ function word(text: string): number {
 }
 
 const BRAND = "xen-node x86-64-v2 processor".padEnd(48, "\0");
-const SIGNATURE = (15 << 8) | (0x0f << 20) | (2 << 20);
+/** Family 15, model 107, stepping 1: an early 64-bit AMD processor, for which systems know no model-specific extras. */
+const SIGNATURE = 0x00060fb1;
 
 /** An x86-64-v2 processor of the AMD family (SYSCALL in all modes), without AVX. */
 export class X8664V2Cpuid implements CpuidModel {

@@ -84,7 +84,7 @@ export class TestMachine {
   }
 
   get cr2(): number {
-    return this.cpu.state.cr2Hi * 2 ** 32 + (this.cpu.state.cr2Lo >>> 0);
+    return this.cpu.state.cr2;
   }
 
   /** Runs to an exception; anything else is an error. */

@@ -1,7 +1,7 @@
 import { execFile, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import type { GuestBuild, Width } from "./guest-build.ts";
+import type { GuestBuild, Job, Width } from "./guest-build.ts";
 import type { Round } from "./kernel-machine.ts";
 import type { Kernel } from "./kernels.ts";
 import { explainMissing } from "./missing-peer.ts";
@@ -11,7 +11,7 @@ import { SerialRounds } from "./serial-rounds.ts";
 /** Runs the rounds of a kernel, one after another in one process, the first of them cold. */
 export type Contender = (build: GuestBuild, width: Width, kernel: Kernel, rounds: number) => Promise<Round[]>;
 
-/** How often the fast ones run the kernel in a round, so that a round takes some tenths of a second there too. */
+/** How often native code and v86's JIT run the kernel in a round, so that a round takes some tenths of a second there too. */
 const FAST_TIMES = 5;
 
 const run = promisify(execFile);
@@ -46,14 +46,24 @@ export const v86 =
 
 export const QEMU = "qemu-system-x86_64";
 
+/** Processor time of another process comes in steps of 10 ms; a round has to be long against that. */
+const LONG_ROUND_MS = 500;
+const PROBE_TIMES = 4;
+const CLOCK_TICK_MS = 10;
+
 /** QEMU's system emulation with its translator, whose time is taken as the marks come out of its serial port. */
-export const qemuTcg: Contender = (build, width, { id, repetitions }, rounds) =>
-  new Promise((resolve, reject) => {
+export const qemuTcg: Contender = async (build, width, { id, repetitions }, rounds) => {
+  const job = { kernel: id, repetitions };
+  const [, probe] = await qemuRounds(build, width, { ...job, times: PROBE_TIMES, rounds: 2 });
+  const perRun = Math.max(probe.milliseconds, CLOCK_TICK_MS / PROBE_TIMES);
+  return qemuRounds(build, width, { ...job, times: Math.ceil(LONG_ROUND_MS / perRun), rounds });
+};
+
+function qemuRounds(build: GuestBuild, width: Width, job: Job): Promise<Round[]> {
+  return new Promise((resolve, reject) => {
     const machine = ["-accel", "tcg", "-m", "64", "-nodefaults", "-no-reboot", "-display", "none", "-monitor", "none"];
     const exits = ["-device", "isa-debug-exit,iobase=0xf4,iosize=1"];
-    const job = { kernel: id, repetitions, times: FAST_TIMES, rounds };
-    const image = build.bareWithJob(width, job);
-    const child = spawn(QEMU, [...machine, ...exits, "-serial", "stdio", "-kernel", image], {
+    const child = spawn(QEMU, [...machine, ...exits, "-serial", "stdio", "-kernel", build.bareWithJob(width, job)], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     const serial = new SerialRounds(job, { milliseconds: () => processorMs(child.pid!) }, resolve);
@@ -67,3 +77,4 @@ export const qemuTcg: Contender = (build, width, { id, repetitions }, rounds) =>
       for (const byte of chunk) serial.push(byte);
     });
   });
+}

@@ -1,10 +1,8 @@
 import { ELFCLASS64, PT_LOAD, readElf } from "@xen-node/guest-images";
 import { MachineMemory, Mmu } from "@xen-node/mmu";
-import { Cpu, CS, ExitReason, SEG_ATTR, VECTOR } from "@xen-node/x86-cpu";
+import { AddressSpace, Cpu, CS, ExitReason, SEG_ATTR, VECTOR } from "@xen-node/x86-cpu";
 
 const PAGE = 4096;
-const PRESENT_WRITABLE_USER = 7;
-const DOMID = 1;
 const STACK_TOP = 0x8000_0000 - PAGE;
 const STACK_PAGES = 16;
 /** Access rights of a flat 32-bit code segment at CPL 3: code in compatibility mode. */
@@ -30,9 +28,8 @@ export interface Round {
 
 /** A processor with page tables of its own and a program of guest/alone.S in its memory; no hypervisor, no devices. */
 export class KernelMachine {
-  private readonly mmu = new Mmu(new MachineMemory({ bytes: 64 << 20 }));
-  private readonly cpu = new Cpu(this.mmu);
-  private readonly l4 = this.mmu.frames.alloc(DOMID);
+  private readonly cpu = new Cpu(new Mmu(new MachineMemory({ bytes: 64 << 20 })));
+  private readonly space = new AddressSpace(this.cpu.mmu);
   private readonly entry: number;
   private readonly is64Bit: boolean;
 
@@ -42,12 +39,13 @@ export class KernelMachine {
     this.is64Bit = elf.elfClass === ELFCLASS64;
     for (const { type, virtualAddress, memorySize, offset, fileSize } of elf.segments) {
       if (type !== PT_LOAD) continue;
-      for (let at = virtualAddress - (virtualAddress % PAGE); at < virtualAddress + memorySize; at += PAGE)
-        this.map(at);
-      this.write(virtualAddress, program.subarray(offset, offset + fileSize));
+      for (let at = virtualAddress - (virtualAddress % PAGE); at < virtualAddress + memorySize; at += PAGE) {
+        if (this.space.frameAt(at) < 0) this.space.map(at);
+      }
+      this.space.write(virtualAddress, program.subarray(offset, offset + fileSize));
     }
-    for (let page = 1; page <= STACK_PAGES; page++) this.map(STACK_TOP - page * PAGE);
-    this.cpu.setAddressSpace(this.mmu.tlb.activate(DOMID, this.l4), this.l4);
+    for (let page = 1; page <= STACK_PAGES; page++) this.space.map(STACK_TOP - page * PAGE);
+    this.cpu.setAddressSpace(this.space.activate(), this.space.l4Mfn);
   }
 
   /** Runs a kernel once from its start. */
@@ -63,7 +61,7 @@ export class KernelMachine {
     } else {
       state.view.setUint32(SEG_ATTR(CS), COMPATIBILITY_CODE, true);
       state.setReg(RSP, STACK_TOP - 16, 0);
-      this.write(STACK_TOP - 16, Uint8Array.from([kernel, 0, 0, 0, ...littleEndian(repetitions)]));
+      this.space.write(STACK_TOP - 16, [kernel, 0, 0, 0, ...littleEndian(repetitions)]);
     }
     const before = cpu.retired;
     const start = process.cpuUsage();
@@ -82,21 +80,6 @@ export class KernelMachine {
       milliseconds: (user + system) / 1000,
       instructions: cpu.retired - before,
     };
-  }
-
-  private map(va: number): void {
-    const { frames } = this.mmu;
-    const { u32 } = this.mmu.memory;
-    let table = this.l4;
-    for (const shift of [39, 30, 21, 12]) {
-      const slot = (frames.hostAddress(table) >>> 2) + (Math.floor(va / 2 ** shift) % 512) * 2;
-      if ((u32[slot] & 1) === 0) u32[slot] = frames.alloc(DOMID) * PAGE + PRESENT_WRITABLE_USER;
-      table = u32[slot] >>> 12;
-    }
-  }
-
-  private write(va: number, bytes: Uint8Array): void {
-    if (!this.mmu.guest.copyOut(this.l4, va, bytes, bytes.length)) throw new Error(`nothing is mapped at ${va}`);
   }
 }
 

@@ -10,7 +10,7 @@ export interface Kernel {
 export const KERNELS: readonly Kernel[] = [
   { name: "sieve", id: 0, repetitions: 4 },
   { name: "fnv", id: 1, repetitions: 12 },
-  { name: "mix64", id: 2, repetitions: 5 },
+  { name: "mix64", id: 2, repetitions: 3 },
   { name: "fib", id: 3, repetitions: 20 },
   { name: "copy", id: 4, repetitions: 150 },
   { name: "chase", id: 5, repetitions: 15 },

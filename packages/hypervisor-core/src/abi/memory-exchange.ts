@@ -1,22 +1,26 @@
-import { DOMID_SELF, EFAULT, EINVAL, ENOMEM, EPERM } from "@xen-node/xen-abi";
+import { EFAULT, EINVAL, ENOMEM, EPERM } from "@xen-node/xen-abi";
 import { isGuestRange, u64Number, vaOf } from "../address.ts";
+import { targetDomain } from "../foreign-domain.ts";
 import type { DomainMemory } from "../hypercalls/memory.ts";
 import type { Hypervisor } from "../hypervisor.ts";
 import { putU64 } from "../runstate.ts";
 import type { Vcpu } from "../vcpu.ts";
+import { RESTART } from "./results.ts";
 
 const EXCHANGE_BYTES = 72;
 const NR_EXCHANGED = 64;
-/** Extents that one call may exchange; a longer list is refused rather than cut. */
-const MAX_EXTENTS = 65536;
+/** Largest extent order of a domain without hardware. */
+const MAX_ORDER = 9;
+/** More would not fit in the address space. */
+const MOST_EXTENTS = 2 ** 44;
 
 /**
  * XENMEM_exchange of single frames: each frame of `in` goes back, each pfn of `out` gets a fresh one, whose mfn is
- * stored in its place. Larger extents: -ENOMEM, since frames are handed out one by one.
+ * stored in its place. Larger extents: -ENOMEM, since frames are handed out one by one. Can be continued: the argument
+ * says how many are done.
  */
 export function memoryExchange(hv: Hypervisor, vcpu: Vcpu, va: number): number {
   const { guest } = hv;
-  const { domain } = vcpu;
   if (!guest.fetch(va, EXCHANGE_BYTES)) return -EFAULT;
   const w = guest.u32;
   const inStart = vaOf(w[0], w[1]);
@@ -28,24 +32,27 @@ export function memoryExchange(hv: Hypervisor, vcpu: Vcpu, va: number): number {
   const outOrder = w[12];
   const outDomid = guest.u16[28];
   const done = u64Number(w[16], w[17]);
-  const self = (domid: number): boolean => domid === DOMID_SELF || domid === domain.domid;
-  if (inDomid !== outDomid) return -EINVAL;
-  if (!self(inDomid)) return -EPERM;
-  if (inCount > MAX_EXTENTS || outCount > MAX_EXTENTS || done > inCount) return -EINVAL;
+  if (Math.max(inOrder, outOrder) > MAX_ORDER) return -EPERM;
+  if (done > inCount || inDomid !== outDomid) return -EINVAL;
   if (inCount * 2 ** inOrder !== outCount * 2 ** outOrder) return -EINVAL;
+  if (done === inCount) return 0;
   // The output list is written to: it must be the guest's before anything is exchanged (XSA-212).
-  if (!isGuestRange(inStart, inCount * 8) || !isGuestRange(outStart, outCount * 8)) return -EFAULT;
+  if (inCount > MOST_EXTENTS || !isGuestRange(inStart, inCount * 8)) return -EFAULT;
+  if (outCount > MOST_EXTENTS || !isGuestRange(outStart, outCount * 8)) return -EFAULT;
+  const target = targetDomain(hv, vcpu.domain, inDomid);
+  if (typeof target === "number") return target;
+  if (target !== vcpu.domain) return -EPERM;
   if (inOrder !== 0 || outOrder !== 0) return -ENOMEM;
-  const memory = domain.hypercalls.memory as DomainMemory;
+  const memory = vcpu.domain.hypercalls.memory as DomainMemory;
   let i = done;
   let rc = 0;
-  for (; i < inCount && rc === 0; i++) {
-    rc = exchangeOne(hv, vcpu, memory, inStart + 8 * i, outStart + 8 * i);
+  while (i < inCount) {
+    rc = hv.dispatcher.spend() ? RESTART : exchangeOne(hv, vcpu, memory, inStart + 8 * i, outStart + 8 * i);
     if (rc !== 0) break;
+    i++;
   }
   putU64(guest.view, 0, i);
-  if (!guest.store(va + NR_EXCHANGED, 8)) return -EFAULT;
-  return rc;
+  return guest.store(va + NR_EXCHANGED, 8) ? rc : -EFAULT;
 }
 
 function exchangeOne(hv: Hypervisor, vcpu: Vcpu, memory: DomainMemory, inVa: number, outVa: number): number {

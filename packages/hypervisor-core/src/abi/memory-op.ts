@@ -40,6 +40,7 @@ import { RESTART } from "./results.ts";
 /** The command's upper bits: extents done by earlier entries of this call. */
 const EXTENT_SHIFT = 6;
 const CMD_MASK = 0x3f;
+const MOST_EXTENTS = 0xffffffff >>> EXTENT_SHIFT;
 /** Largest extent order of a domain without hardware. */
 const MAX_ORDER = 9;
 const E820_ENTRY_BYTES = 20;
@@ -119,7 +120,8 @@ function reservation(hv: Hypervisor, vcpu: Vcpu, args: HypercallArgs, cmd: numbe
   const count = u64Number(guest.u32[2], guest.u32[3]);
   const order = guest.u32[4];
   const domid = guest.u16[12];
-  if (start >= count) return start;
+  // More could not be encoded in a continuation.
+  if (count > MOST_EXTENTS || start >= count) return start;
   if (order > MAX_ORDER || Number.isNaN(extents)) return start;
   const target = targetDomain(hv, vcpu.domain, domid);
   if (typeof target === "number") return start;

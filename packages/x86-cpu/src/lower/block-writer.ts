@@ -171,10 +171,16 @@ export class BlockWriter {
         this.form("ea", 8, "n").base(EA).displacement(this.position.next);
       } else return;
     } else {
-      this.form("ea", 4, "n");
       // In compatibility mode the sum with the segment base wraps too.
-      this.setAddress(insn, withSegment && !insn.mode64 ? this.segmentBase(insn) : ZERO);
-      if (insn.addrSize === 2) throw new NoHandlerError("16-bit addressing");
+      const segment = withSegment && !insn.mode64 ? this.segmentBase(insn) : ZERO;
+      if (insn.addrSize === 2) {
+        this.form("ea", 2, "n");
+        this.setAddress(insn, ZERO);
+        this.form("ea", 4, "n").base(EA, segment);
+      } else {
+        this.form("ea", 4, "n");
+        this.setAddress(insn, segment);
+      }
     }
     this.addressInEa = true;
   }

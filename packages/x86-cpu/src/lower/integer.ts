@@ -142,11 +142,12 @@ function bitTest(name: string): Rule {
     }
     const size = operandSize(insn, dst);
     const source = registerAddress(insn, generalRegister(insn, src), size);
-    writer.prepareMemory(insn);
-    // The segment base belongs to the operand's own record, not to the address it starts from.
+    // The sum of address and offset wraps as the address size has it; the segment base comes after.
+    writer.prepareMemory(insn, false);
     writer.form("bitea", size, "rr").src(source).memory(insn).withoutSegment();
-    // The sum wraps as the address size has it.
-    if (insn.addrSize === 4) writer.form("ea", 4, "n").base(EA);
+    if (insn.addrSize === 2) writer.form("ea", 2, "n").base(EA);
+    if (!insn.mode64) writer.form("ea", 4, "n").base(EA, writer.segmentBase(insn));
+    else if (insn.addrSize === 4) writer.form("ea", 4, "n").base(EA);
     writer.useEa();
     throughTemporary(insn, writer, name === "bt" ? "read" : "modify", size, (w) =>
       w.form(name, size, "rr").dst(TMP0).src(source),

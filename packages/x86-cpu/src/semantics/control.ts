@@ -22,8 +22,8 @@ const conditional: ControlForm[] = CONDITION_NAMES.map((name, code) => ({
   },
 }));
 
-/** JECXZ/JRCXZ and LOOPcc with a counter of 4 or 8 bytes. */
-function counterJump(name: string, width: 4 | 8, decrement: boolean, zf?: boolean): ControlForm {
+/** JECXZ/JRCXZ and LOOPcc with a counter of 2, 4 or 8 bytes. */
+function counterJump(name: string, width: 2 | 4 | 8, decrement: boolean, zf?: boolean): ControlForm {
   return {
     name: `${name}${width * 8}`,
     kind: "n",
@@ -31,13 +31,18 @@ function counterJump(name: string, width: 4 | 8, decrement: boolean, zf?: boolea
       const { f } = c;
       const [counter] = c.q;
       f.i32_const(0);
-      if (width === 4) f.i64_load32_u(RCX);
+      if (width === 2) f.i64_load16_u(RCX);
+      else if (width === 4) f.i64_load32_u(RCX);
       else f.i64_load(RCX);
       if (!decrement) f.i64_eqz();
       else {
         f.i64_const(1).i64_sub();
         if (width === 4) f.i64_const(0xffffffff).i64_and();
-        f.set(counter).i32_const(0).get(counter).i64_store(RCX).get(counter).i64_eqz().i32_eqz();
+        if (width === 2) f.i64_const(0xffff).i64_and();
+        f.set(counter).i32_const(0).get(counter);
+        if (width === 2) f.i64_store16(RCX);
+        else f.i64_store(RCX);
+        f.get(counter).i64_eqz().i32_eqz();
         if (zf !== undefined) {
           c.condition(zf ? 4 : 5);
           f.i32_and();
@@ -51,10 +56,11 @@ function counterJump(name: string, width: 4 | 8, decrement: boolean, zf?: boolea
 }
 
 const stackSizes = [4, 8] as const;
+const counterSizes = [2, 4, 8] as const;
 
 export const controlForms: readonly ControlForm[] = [
   ...conditional,
-  ...stackSizes.flatMap((width) => [
+  ...counterSizes.flatMap((width) => [
     counterJump("jcxz", width, false),
     counterJump("loop", width, true),
     counterJump("loope", width, true, true),
@@ -107,7 +113,7 @@ export const controlForms: readonly ControlForm[] = [
         c.f.set(target);
         checkTarget(c, target, width);
         c.adjustStack(width);
-        adjustByImmediate(c);
+        adjustByImmediate(c, width);
         c.f.get(target);
         c.jumpTo();
       },
@@ -129,10 +135,12 @@ function checkTarget(c: Context, target: number, width: number, pushes = false):
   c.f.end();
 }
 
-function adjustByImmediate(c: Context): void {
+function adjustByImmediate(c: Context, width: number): void {
   c.f.i32_const(0).i32_const(0).i64_load(RSP);
   c.immediate();
-  c.f.i64_add().i64_store(RSP);
+  c.f.i64_add();
+  if (width === 4) c.f.i64_const(0xffffffff).i64_and();
+  c.f.i64_store(RSP);
 }
 
 function pushForm(width: 2 | 4 | 8): Form {

@@ -135,8 +135,11 @@ function storeMxcsr(view: DataView): void {
 }
 
 function aligned(cpu: Cpu, system: SystemInstructions, boundary: number): boolean {
-  if ((system.eaLo & (boundary - 1)) === 0) return true;
-  cpu.raise(VECTOR.GP, 0);
+  const { eaLo, eaHi } = system;
+  if ((eaLo & (boundary - 1)) === 0) return true;
+  // An address that is not canonical is a fault of its own for FXSAVE and FXRSTOR, perhaps of the stack.
+  if (boundary === 64 || eaHi >> 15 === 0 || eaHi >> 15 === -1) cpu.raise(VECTOR.GP, 0);
+  else cpu.translateForRead(eaLo, eaHi, 1, system.record);
   return false;
 }
 

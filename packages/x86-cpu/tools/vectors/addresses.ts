@@ -17,7 +17,8 @@ export function chooseTarget(random: Random, bytes: number, low: boolean, align 
   if (low) return at(DATA + random.between(64, 8000 - bytes));
   if (kind < 96) return at(HIGH + random.between(0, 8192 - bytes));
   // Not canonical, or the kernel's.
-  if (kind < 98) return BigInt.asUintN(64, (random.u64() & 0xffffffffffffn) | (BigInt(random.between(1, 0xfffe)) << 48n));
+  if (kind < 98)
+    return BigInt.asUintN(64, (random.u64() & 0xffffffffffffn) | (BigInt(random.between(1, 0xfffe)) << 48n));
   if (kind < 99) return 0xffffffff80000000n + BigInt(random.below(0x1000));
   return at(DATA + random.between(64, 8000 - bytes));
 }
@@ -40,7 +41,8 @@ function inverse(odd: bigint, bits: number): bigint {
 export function reach(insn: Instruction, target: bigint, random: Random, gpr: (bigint | undefined)[]): boolean {
   const bits = insn.addrSize * 8;
   const cut = (value: bigint) => BigInt.asUintN(bits, value);
-  const upper = () => (bits === 32 && insn.mode64 && random.chance(0.5) ? random.u64() & ~0xffffffffn : 0n);
+  const above = (insn.mode64 ? ~0n : 0xffffffffn) << BigInt(bits);
+  const upper = () => (bits < 64 && random.chance(0.5) ? random.u64() & above & 0xffffffffffffffffn : 0n);
   let rest = cut(target - segmentBase(insn) - BigInt(insn.disp));
   const { base, index, scale } = insn;
   if (base === BASE_RIP || (base < 0 && index < 0)) return false;
@@ -59,7 +61,7 @@ export function reach(insn: Instruction, target: bigint, random: Random, gpr: (b
     return true;
   }
   const offset = random.chance(0.7) ? BigInt(random.between(-40, 40)) : random.u64();
-  gpr[index] = BigInt.asUintN(64, bits === 32 && !insn.mode64 ? cut(offset) : offset);
+  gpr[index] = BigInt.asUintN(insn.mode64 ? 64 : 32, offset);
   gpr[base] = upper() | cut(rest - (offset << BigInt(scale)));
   return true;
 }

@@ -153,7 +153,7 @@ export class CaseWriter {
 
 class Reader {
   protected at = 0;
-  constructor(protected readonly buffer: Buffer) {}
+  constructor(readonly buffer: Buffer) {}
 
   get done(): boolean {
     return this.at >= this.buffer.length;
@@ -223,11 +223,6 @@ export class CaseReader extends Reader {
 }
 
 export class ResultReader extends Reader {
-  /** Offset of what comes next. */
-  get position(): number {
-    return this.at;
-  }
-
   next(): VectorResult {
     const trap = this.u8();
     const runs = this.u8();

@@ -1,5 +1,6 @@
 import type { Instruction } from "../../src/decode/index.ts";
-import type { VectorCase, VectorResult } from "./case-format.ts";
+import { addressOf, segmentBase } from "./addresses.ts";
+import type { Background, VectorCase, VectorResult } from "./case-format.ts";
 import { CODE, SELECTOR_CODE32 } from "./memory-map.ts";
 
 /**
@@ -27,8 +28,21 @@ export function stackPointerMask(c: VectorCase, result: VectorResult): bigint {
   return (code & 0xfffc) === (SELECTOR_CODE32 & 0xfffc) ? 0xffffffffn : 0xffffffffffffffffn;
 }
 
+/** Whether the operand's offset in its segment is so near to 4 GiB that it may reach across. */
+function nearLimit(insn: Instruction, c: VectorCase, result: VectorResult, background: Background): boolean {
+  const gpr = (register: number) => result.gpr[register] ?? c.gpr[register] ?? background.gpr[register];
+  let offset = insn.hasMem ? addressOf(insn, 0n, gpr) - segmentBase(insn) : gpr(6);
+  if (!insn.hasMem && !insn.entry.repeatable) offset = BigInt(insn.disp >>> 0);
+  return BigInt.asUintN(32, offset) > 0xffffffffn - 600n;
+}
+
 /** The deviation that a result of a single instruction may show, or null. */
-export function deviationOf(insn: Instruction, c: VectorCase, result: VectorResult): Deviation | null {
+export function deviationOf(
+  insn: Instruction,
+  c: VectorCase,
+  result: VectorResult,
+  background: Background,
+): Deviation | null {
   const { mnemonic } = insn.entry;
   const faulted = result.trap !== 3 && result.rip === BigInt(CODE + c.entry);
   if (!faulted) {
@@ -36,16 +50,23 @@ export function deviationOf(insn: Instruction, c: VectorCase, result: VectorResu
       return { reason: "x87 transcendental functions: the last place and C1 are each processor's own", skip: ["ulp"] };
     }
     if (/^(rcp|rsqrt)/.test(mnemonic)) {
-      return { reason: "RCPxS and RSQRTxS: approximations of each processor's own, to 1.5 x 2^-12", skip: ["approximate"] };
+      return {
+        reason: "RCPxS and RSQRTxS: approximations of each processor's own, to 1.5 x 2^-12",
+        skip: ["approximate"],
+      };
     }
     if (/^(fxsave|xsave)/.test(mnemonic)) {
       return { reason: "FXSAVE and XSAVE: MXCSR_MASK shows AMD's MM bit", skip: ["mxcsr mask"] };
     }
     return null;
   }
-  if (IMAGES.has(mnemonic)) return { reason: "x87 and FXSAVE images that fault: which byte is met first", skip: ["cr2"] };
-  if (c.compatibility && insn.segment === 4 && result.trap === 13) {
-    return { reason: "compatibility mode: an operand across the limit of a segment with a base (limits are not modelled)", skip: ["all"] };
+  if (IMAGES.has(mnemonic))
+    return { reason: "x87 and FXSAVE images that fault: which byte is met first", skip: ["cr2"] };
+  if (c.compatibility && insn.segment === 4 && result.trap === 13 && nearLimit(insn, c, result, background)) {
+    return {
+      reason: "compatibility mode: an operand across the limit of a segment with a base (limits are not modelled)",
+      skip: ["all"],
+    };
   }
   if ((mnemonic === "cmps" || mnemonic === "scas") && insn.rep !== 0) {
     return {
@@ -54,12 +75,17 @@ export function deviationOf(insn: Instruction, c: VectorCase, result: VectorResu
     };
   }
   if (mnemonic === "enter") {
-    return { reason: "ENTER that faults: words below the stack pointer are written already on some processors", skip: ["memory"] };
+    return {
+      reason: "ENTER that faults: words below the stack pointer are written already on some processors",
+      skip: ["memory"],
+    };
   }
-  if (mnemonic === "cmps") return { reason: "CMPS whose operands both fault: the destination's goes first (AMD)", skip: ["cr2"] };
-  if (mnemonic === "pusha") return { reason: "PUSHA that faults: the words before are written (AMD)", skip: ["memory"] };
-  if (mnemonic === "popa") return { reason: "POPA that faults: registers are loaded one by one (AMD)", skip: ["registers"] };
-  if (mnemonic === "iret" && result.trap === 14) return { reason: "IRET: order in which the stack is read", skip: ["cr2"] };
+  if (mnemonic === "cmps")
+    return { reason: "CMPS whose operands both fault: the destination's goes first (AMD)", skip: ["cr2"] };
+  if (mnemonic === "pusha")
+    return { reason: "PUSHA that faults: the words before are written (AMD)", skip: ["memory"] };
+  if (mnemonic === "popa")
+    return { reason: "POPA that faults: registers are loaded one by one (AMD)", skip: ["registers"] };
   if (mnemonic === "callf" && result.trap === 14) {
     const compatibilityStack = !c.compatibility && (c.gpr[4] ?? 0n) >= 1n << 32n;
     if (compatibilityStack) return { reason: "far CALL to compatibility mode pushes through ESP (AMD)", skip: ["all"] };
@@ -71,8 +97,8 @@ export function deviationOf(insn: Instruction, c: VectorCase, result: VectorResu
   if (mnemonic === "movsxd" && insn.opSize === 2 && insn.hasMem) {
     return { reason: "MOVSXD r16 reads 4 bytes of memory (AMD) or 2 (Intel SDM, and here)", skip: ["all"] };
   }
-  if (mnemonic === "retf" && result.trap === 14) {
-    return { reason: "far RET looks at the outer stack before the selector (AMD)", skip: ["all"] };
+  if ((mnemonic === "retf" || mnemonic === "iret") && result.trap === 14) {
+    return { reason: "far RET and IRET read all of the stack frame before they look at the selectors (AMD)", skip: ["all"] };
   }
   return null;
 }

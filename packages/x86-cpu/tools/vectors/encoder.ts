@@ -69,9 +69,14 @@ export class Encoder {
     let address67 = false;
     if (options.plain !== true) {
       const matters = usesMemory || entry.nameByAddress || entry.family.startsWith("loop") || entry.mnemonic === "xlat";
-      address67 = !compatibility && random.chance(matters ? 0.15 : 0.02);
+      // String instructions and XLAT have no 16-bit addresses here.
+      const narrow = !entry.repeatable && entry.mnemonic !== "xlat" && options.fixedAddress !== true;
+      address67 = random.chance(!matters ? 0.02 : compatibility ? 0.05 : 0.15) && (!compatibility || narrow);
       if (address67) prefixes.push(0x67);
-      if (usesMemory && random.chance(compatibility ? 0.1 : 0.2)) {
+      if (address67 && compatibility && usesMemory && random.chance(0.8)) {
+        // FS alone has memory that 16 bits reach.
+        prefixes.push(0x64);
+      } else if (usesMemory && random.chance(compatibility ? 0.1 : 0.2)) {
         prefixes.push(compatibility ? random.pick([0x26, 0x36, 0x3e, 0x64]) : random.pick(SEGMENT_PREFIXES));
       }
       if (entry.operandSizeRule === OperandSizeRule.BYTE && random.chance(0.05)) prefixes.push(0x66);
@@ -87,9 +92,10 @@ export class Encoder {
     if (entry.map === 3) bytes.push(0x3a);
     const byRegister = row.span === 8;
     bytes.push(entry.opcode + (byRegister ? random.below(8) : 0));
-    if (entry.hasModrm) this.modrm(form, options);
+    if (entry.hasModrm) this.modrm(form, options, compatibility && address67);
     const immAt = bytes.length;
-    for (const spec of entry.operands) this.immediate(spec.method, spec.width, spec.code, size, compatibility, address67);
+    for (const spec of entry.operands)
+      this.immediate(spec.method, spec.width, spec.code, size, compatibility, address67);
     return immAt < bytes.length ? immAt : -1;
   }
 
@@ -109,7 +115,7 @@ export class Encoder {
     return random.chance(0.15) ? 0x40 : 0;
   }
 
-  private modrm(form: Form, options: EncoderOptions): void {
+  private modrm(form: Form, options: EncoderOptions, address16: boolean): void {
     const { random, bytes } = this;
     const { row } = form;
     const { entry } = row;
@@ -121,6 +127,13 @@ export class Encoder {
     if (!form.memory) {
       const mod = entry.modIgnored ? random.below(4) : 3;
       bytes.push((mod << 6) | (reg << 3) | random.below(8));
+      return;
+    }
+    if (address16) {
+      const rm = random.below(8);
+      const mode = random.below(3);
+      bytes.push((mode << 6) | (reg << 3) | rm);
+      this.displacement(mode === 1 ? 1 : mode === 2 || rm === 6 ? 2 : 0);
       return;
     }
     const base = random.below(8);
@@ -178,7 +191,7 @@ export class Encoder {
     } else if (method === A.FAR_POINTER) length = size + 2;
     else if (method === A.OFFSET) {
       this.dispAt = this.bytes.length;
-      length = compatibility || address67 ? 4 : 8;
+      length = compatibility ? (address67 ? 2 : 4) : address67 ? 4 : 8;
       this.dispBytes = length;
     }
     const { random, bytes } = this;

@@ -1,5 +1,5 @@
-import { AddressingMethod } from "../../src/decode/operand.ts";
 import { OperandKind, operandKind, operandRegister, operandSize, RegisterClass } from "../../src/decode/index.ts";
+import { AddressingMethod } from "../../src/decode/operand.ts";
 import { operandClass } from "../../src/decode/operand-access.ts";
 import type { Group } from "./forms.ts";
 import { addPatch } from "./patches.ts";
@@ -10,9 +10,10 @@ import { directed, toBytes } from "./values.ts";
 type Element = "f32" | "f64" | "f80" | "i8" | "i16" | "i32" | "i64";
 
 const f32Specials = [
-  0x00000000, 0x80000000, 0x3f800000, 0xbf800000, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc00000, 0x7f800001, 0xffbfffff,
-  0x7fffffff, 0x00000001, 0x80000001, 0x007fffff, 0x00800000, 0x80800000, 0x7f7fffff, 0xff7fffff, 0x4f000000, 0xcf000000,
-  0x4effffff, 0x5f000000, 0xdf000000, 0x4b000000, 0x4b7fffff, 0x3f000000, 0x3fc00000, 0x40200000, 0x33800000, 0x34000000,
+  0x00000000, 0x80000000, 0x3f800000, 0xbf800000, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc00000, 0x7f800001,
+  0xffbfffff, 0x7fffffff, 0x00000001, 0x80000001, 0x007fffff, 0x00800000, 0x80800000, 0x7f7fffff, 0xff7fffff,
+  0x4f000000, 0xcf000000, 0x4effffff, 0x5f000000, 0xdf000000, 0x4b000000, 0x4b7fffff, 0x3f000000, 0x3fc00000,
+  0x40200000, 0x33800000, 0x34000000,
 ];
 
 function f32(random: Random): bigint {
@@ -24,17 +25,47 @@ function f32(random: Random): bigint {
     return BigInt(sign + random.between(118, 138) * 0x800000 + random.below(0x800000));
   }
   if (kind === 5) return BigInt(sign + random.below(0x800000));
-  if (kind === 6) return BigInt(sign + random.between(0, 254) * 0x800000 + random.pick([0, 1, 0x400000, 0x7fffff, 0x3fffff]));
+  if (kind === 6)
+    return BigInt(sign + random.between(0, 254) * 0x800000 + random.pick([0, 1, 0x400000, 0x7fffff, 0x3fffff]));
   return BigInt(random.u32() >>> 0);
 }
 
 const f64Specials = [
-  0x0000000000000000n, 0x8000000000000000n, 0x3ff0000000000000n, 0xbff0000000000000n, 0x7ff0000000000000n, 0xfff0000000000000n,
-  0x7ff8000000000000n, 0xfff8000000000000n, 0x7ff0000000000001n, 0xfff7ffffffffffffn, 0x7fffffffffffffffn, 0x0000000000000001n,
-  0x8000000000000001n, 0x000fffffffffffffn, 0x0010000000000000n, 0x8010000000000000n, 0x7fefffffffffffffn, 0xffefffffffffffffn,
-  0x41e0000000000000n, 0xc1e0000000000000n, 0x41dfffffffc00000n, 0x41dfffffffe00000n, 0xc1e0000000100000n, 0x43e0000000000000n,
-  0xc3e0000000000000n, 0x43dfffffffffffffn, 0x3fe0000000000000n, 0x3ff8000000000000n, 0x4004000000000000n, 0x47efffffe0000000n,
-  0x47effffff0000000n, 0x3810000000000000n, 0x380fffffffffffffn, 0x36a0000000000000n, 0x3690000000000000n,
+  0x0000000000000000n,
+  0x8000000000000000n,
+  0x3ff0000000000000n,
+  0xbff0000000000000n,
+  0x7ff0000000000000n,
+  0xfff0000000000000n,
+  0x7ff8000000000000n,
+  0xfff8000000000000n,
+  0x7ff0000000000001n,
+  0xfff7ffffffffffffn,
+  0x7fffffffffffffffn,
+  0x0000000000000001n,
+  0x8000000000000001n,
+  0x000fffffffffffffn,
+  0x0010000000000000n,
+  0x8010000000000000n,
+  0x7fefffffffffffffn,
+  0xffefffffffffffffn,
+  0x41e0000000000000n,
+  0xc1e0000000000000n,
+  0x41dfffffffc00000n,
+  0x41dfffffffe00000n,
+  0xc1e0000000100000n,
+  0x43e0000000000000n,
+  0xc3e0000000000000n,
+  0x43dfffffffffffffn,
+  0x3fe0000000000000n,
+  0x3ff8000000000000n,
+  0x4004000000000000n,
+  0x47efffffe0000000n,
+  0x47effffff0000000n,
+  0x3810000000000000n,
+  0x380fffffffffffffn,
+  0x36a0000000000000n,
+  0x3690000000000000n,
 ];
 
 function f64(random: Random): bigint {
@@ -45,7 +76,8 @@ function f64(random: Random): bigint {
   if (kind < 5) return sign | (BigInt(random.between(1003, 1043)) << 52n) | fraction;
   if (kind === 5) return sign | fraction;
   // Around single precision's range, for conversions.
-  if (kind === 6) return sign | (BigInt(random.between(860, 1160)) << 52n) | (random.chance(0.5) ? fraction & ~0xfffffffn : fraction);
+  if (kind === 6)
+    return sign | (BigInt(random.between(860, 1160)) << 52n) | (random.chance(0.5) ? fraction & ~0xfffffffn : fraction);
   return random.u64();
 }
 
@@ -76,14 +108,24 @@ export function f80(random: Random): Uint8Array {
       return put(integer, 0x3fff, sign);
     case 6:
       // Unnormal, pseudo-denormal, pseudo-infinity, pseudo-NaN.
-      return random.pick([0, 1, 2]) === 0 ? put(random64 | integer, 0, sign) : put(random64 & ~integer, random.pick([1, 0x3fff, 0x7fff]), sign);
+      return random.pick([0, 1, 2]) === 0
+        ? put(random64 | integer, 0, sign)
+        : put(random64 & ~integer, random.pick([1, 0x3fff, 0x7fff]), sign);
     case 7:
-      return put(integer | (random64 & (random.chance(0.5) ? ~0n : ~0xffffffffn)), random.between(0x3f80, 0x407f), sign);
+      return put(
+        integer | (random64 & (random.chance(0.5) ? ~0n : ~0xffffffffn)),
+        random.between(0x3f80, 0x407f),
+        sign,
+      );
     case 8:
       return put(integer | random64, random.pick([1, 2, 0x7ffe, 0x7ffd, 0x3c00, 0x43ff, 0x4400, 0x3c01]), sign);
     case 9:
       // An integer.
-      return put(integer | (random64 & ~((1n << BigInt(random.between(1, 62))) - 1n)), random.between(0x3fff, 0x4040), sign);
+      return put(
+        integer | (random64 & ~((1n << BigInt(random.between(1, 62))) - 1n)),
+        random.between(0x3fff, 0x4040),
+        sign,
+      );
     default:
       return put(integer | random64, random.between(0x3ff0, 0x4010), sign);
   }
@@ -134,7 +176,11 @@ function elementOf(mnemonic: string, random: Random): Element {
 
 /** Strings for PCMPxSTRx: few different characters, and a zero somewhere. */
 function stringOperand(random: Random): Uint8Array {
-  const alphabet = random.pick([[0x61, 0x62], [0x61, 0x62, 0x63, 0x7a, 0xff], [0, 0x61, 0x80]]);
+  const alphabet = random.pick([
+    [0x61, 0x62],
+    [0x61, 0x62, 0x63, 0x7a, 0xff],
+    [0, 0x61, 0x80],
+  ]);
   const out = Uint8Array.from({ length: 16 }, () => random.pick(alphabet));
   if (random.chance(0.6)) out[random.below(16)] = 0;
   if (random.chance(0.3)) {
@@ -157,7 +203,8 @@ function vectorOperands(draft: CaseDraft): void {
   const { c, insn, random } = draft;
   const { mnemonic, operands } = insn.entry;
   const strings = mnemonic.startsWith("pcmpestr") || mnemonic.startsWith("pcmpistr");
-  const value = (bytes: number) => (strings ? stringOperand(random) : elements(random, elementOf(mnemonic, random), bytes));
+  const value = (bytes: number) =>
+    strings ? stringOperand(random) : elements(random, elementOf(mnemonic, random), bytes);
   for (let i = 0; i < operands.length; i++) {
     if (operandClass(insn, i) === RegisterClass.XMM) c.xmm[operandRegister(insn, i)] = value(16);
     if (operandKind(insn, i) === OperandKind.MEMORY && draft.address !== undefined && draft.address < 0x7fffffffffffn) {
@@ -179,7 +226,10 @@ function vectorOperands(draft: CaseDraft): void {
   if (/^f?xrstor/.test(mnemonic)) restoreImage(draft);
   if (/^x(save|rstor)/.test(mnemonic)) {
     // The components asked for: what lies behind them in the area is not the replay's.
-    for (const [register, value] of [[0, random.below(4)], [2, 0]]) {
+    for (const [register, value] of [
+      [0, random.below(4)],
+      [2, 0],
+    ]) {
       if (insn.hasMem && (insn.base === register || insn.index === register)) {
         // Its address would ask for other components: the case then only shows an alignment fault or none at all.
         c.gpr[insn.base === register ? register : insn.index] = 0n;
@@ -205,7 +255,8 @@ function restoreImage(draft: CaseDraft): void {
   view.setUint32(24, random.chance(0.9) ? random.u32() & 0xffff : random.u32(), true);
   image.fill(0, 512, 576);
   view.setUint32(512, random.below(4), true);
-  if (random.chance(0.1)) image[512 + random.below(24)] |= 1 << random.below(8);
+  // A bit of a component that no processor has, or of the reserved bytes.
+  if (random.chance(0.1)) image[514 + random.below(22)] |= 1 << random.below(8);
   const size = insn.entry.mnemonic === "fxrstor" ? 512 : 576;
   for (let at = 0; at < size; at += 64) addPatch(c, Number(address) + at, image.subarray(at, at + 64));
 }
@@ -266,7 +317,8 @@ function x87Memory(draft: CaseDraft): void {
   const { mnemonic } = insn.entry;
   const size = operandSize(insn, 0);
   let bytes: Uint8Array;
-  if (mnemonic === "fldcw") bytes = toBytes(BigInt(random.chance(0.8) ? 0x40 | (random.u32() & 0xf3f) : random.u32() & 0xffff), 2);
+  if (mnemonic === "fldcw")
+    bytes = toBytes(BigInt(random.chance(0.8) ? 0x40 | (random.u32() & 0xf3f) : random.u32() & 0xffff), 2);
   else if (mnemonic === "fbld") bytes = bcd(random);
   else if (mnemonic === "fldenv" || mnemonic === "frstor") bytes = environment(draft, size);
   else if (/^fi/.test(mnemonic)) bytes = elements(random, size === 2 ? "i16" : size === 4 ? "i32" : "i64", size);

@@ -4,7 +4,7 @@ import { AddressingMethod, RegisterClass } from "../../src/decode/operand.ts";
 import { operandClass } from "../../src/decode/operand-access.ts";
 import { addressOf, chooseTarget, reach, segmentBase } from "./addresses.ts";
 import { type Background, emptyCase, FX_BYTES, type VectorCase } from "./case-format.ts";
-import { type Encoding, Encoder } from "./encoder.ts";
+import { Encoder, type Encoding } from "./encoder.ts";
 import { addFloatingPoint } from "./floating-point.ts";
 import type { Form } from "./forms.ts";
 import { CODE } from "./memory-map.ts";
@@ -67,14 +67,16 @@ export class Generator {
     const offset = insn.entry.operands.some(({ method }) => method === AddressingMethod.OFFSET);
     const fixed = insn.hasMem && insn.index < 0 && (insn.base < 0 || insn.base === BASE_RIP);
     if (!offset && !fixed) return;
-    const low = fixed || dispBytes === 4;
+    const low = fixed || dispBytes <= 4;
     const target = chooseTarget(this.random, 8, low);
     let value = target - segmentBase(insn);
     if (fixed && insn.base === BASE_RIP) value -= BigInt(next);
     for (let i = 0; i < dispBytes; i++) bytes[dispAt + i] = Number(BigInt.asUintN(8, value >> BigInt(8 * i)));
     value = BigInt.asIntN(dispBytes * 8, value);
     insn.disp = Number(BigInt.asIntN(32, value));
-    insn.dispHi = offset ? Number(BigInt.asIntN(32, (dispBytes === 8 ? value : BigInt.asUintN(32, value)) >> 32n)) : insn.disp >> 31;
+    insn.dispHi = offset
+      ? Number(BigInt.asIntN(32, (dispBytes === 8 ? value : BigInt.asUintN(32, value)) >> 32n))
+      : insn.disp >> 31;
   }
 
   private input(form: Form, encoding: Encoding, codeOffset: number, background: Background): VectorCase {

@@ -2,6 +2,7 @@ import { Flow } from "../../src/decode/opcode-entry.ts";
 import type { Background, VectorCase } from "./case-format.ts";
 import { allForms, type Form, type Group } from "./forms.ts";
 import { Generator } from "./generate.ts";
+import { prefixCases, takesAnyPrefix } from "./prefixes.ts";
 import type { Random } from "./random.ts";
 import { fitsSequence, SequenceGenerator } from "./sequences.ts";
 
@@ -16,7 +17,25 @@ export interface Job {
 }
 
 const COMPARISONS = ["cmp", "test"];
-const PRODUCERS = ["add", "sub", "cmp", "neg", "inc", "dec", "adc", "sbb", "and", "or", "xor", "test", "shl", "shr", "sar", "imul", "bt"];
+const PRODUCERS = [
+  "add",
+  "sub",
+  "cmp",
+  "neg",
+  "inc",
+  "dec",
+  "adc",
+  "sbb",
+  "and",
+  "or",
+  "xor",
+  "test",
+  "shl",
+  "shr",
+  "sar",
+  "imul",
+  "bt",
+];
 
 function readsFlags({ row }: Form): boolean {
   const { mnemonic, condition } = row.entry;
@@ -26,19 +45,31 @@ function readsFlags({ row }: Form): boolean {
 function sequenceJobs(forms: readonly Form[]): Job[] {
   const jobs: Job[] = [];
   for (const compatibility of [false, true]) {
-    const pool = forms.filter((form) => form.group === "integer" && form.compatibility === compatibility && fitsSequence(form));
+    const pool = forms.filter(
+      (form) => form.group === "integer" && form.compatibility === compatibility && fitsSequence(form),
+    );
     const jumps = forms.filter(
-      (form) => form.compatibility === compatibility && form.row.entry.flow === Flow.CONDITIONAL && form.row.entry.family === "jcc",
+      (form) =>
+        form.compatibility === compatibility &&
+        form.row.entry.flow === Flow.CONDITIONAL &&
+        form.row.entry.family === "jcc",
     );
     const mode = compatibility ? " compat" : "";
-    const add = (name: string, weight: number, length: number, first: readonly Form[], then: readonly Form[], last: readonly Form[]) =>
+    const add = (
+      name: string,
+      weight: number,
+      length: number,
+      first: readonly Form[],
+      then: readonly Form[],
+      last: readonly Form[],
+    ) =>
       jobs.push({
         name: name + mode,
         group: "sequence",
         compatibility,
         weight,
-        make: (random, count, background, emit) =>
-          new SequenceGenerator(random, then, first, last).cases(length, count, background, emit),
+        make: (random, count, _background, emit) =>
+          new SequenceGenerator(random, then, first, last).cases(length, count, emit),
       });
     // The interpreter does these in one dispatch.
     for (const form of pool.filter(({ row }) => COMPARISONS.includes(row.entry.mnemonic))) {
@@ -48,6 +79,14 @@ function sequenceJobs(forms: readonly Form[]): Job[] {
     add("flags set + jcc", 20, 0, producers, pool, jumps);
     add("flags set + flags read", 40, 2, producers, pool.filter(readsFlags), []);
     for (const length of [2, 3, 5, 8, 12]) add(`sequence of ${length}`, 20, length, [], pool, []);
+    const prefixed = pool.filter(takesAnyPrefix);
+    jobs.push({
+      name: `any prefixes${mode}`,
+      group: "sequence",
+      compatibility,
+      weight: 40,
+      make: (random, count, _background, emit) => prefixCases(random, prefixed, count, emit),
+    });
     add("sequence of 4 + jcc", 20, 4, [], pool, jumps);
   }
   return jobs;

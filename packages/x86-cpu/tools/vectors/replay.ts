@@ -1,4 +1,4 @@
-import { FrameFlags, MachineMemory, Mmu } from "@xen-node/mmu";
+import { MachineMemory, Mmu } from "@xen-node/mmu";
 import { createInstruction, Decoder, type Instruction, operandRegister } from "../../src/decode/index.ts";
 import { Cpu, ExitReason } from "../../src/index.ts";
 import {
@@ -26,10 +26,29 @@ import {
   XCR0,
   XMM,
 } from "../../src/state.ts";
-import { type Background, FX_MXCSR, FX_ST, FX_XMM, TRAP_TIMEOUT, type VectorCase, type VectorResult } from "./case-format.ts";
-import { CODE, FS_BASE, fillMemory, GS_BASE, PAGE, type Region, SELECTOR_CODE32, SELECTOR_CODE64, SELECTOR_DATA, SELECTOR_THREAD } from "./memory-map.ts";
-import { undefinedAfter } from "./flag-effects.ts";
+import {
+  type Background,
+  FX_MXCSR,
+  FX_ST,
+  FX_XMM,
+  TRAP_TIMEOUT,
+  type VectorCase,
+  type VectorResult,
+} from "./case-format.ts";
 import { type Deviation, deviationOf, type Skip, stackPointerMask } from "./deviations.ts";
+import { undefinedAfter } from "./flag-effects.ts";
+import {
+  CODE,
+  FS_BASE,
+  fillMemory,
+  GS_BASE,
+  PAGE,
+  type Region,
+  SELECTOR_CODE32,
+  SELECTOR_CODE64,
+  SELECTOR_DATA,
+  SELECTOR_THREAD,
+} from "./memory-map.ts";
 import { shiftCountOf } from "./sequences.ts";
 import { undefinedResults } from "./undefined.ts";
 
@@ -80,9 +99,6 @@ export class Replayer {
   private readonly insn: Instruction = createInstruction();
   private background: Background | undefined;
   private readonly context = new Uint8Array(CONTEXT_BYTES);
-  private readonly contextView = new DataView(this.context.buffer);
-  /** The code in the page, so that cases with the same code reuse its blocks. */
-  private codeKey = "";
   readonly missing = new Set<string>();
   /** How many cases met a deviation, by its reason. */
   readonly deviations = new Map<string, number>();
@@ -131,8 +147,9 @@ export class Replayer {
         memory.view.setUint32(at, mfn * PAGE + flags, true);
         memory.view.setUint32(at + 4, noExecute ? 0x80000000 : 0, true);
       } else {
-        if ((memory.view.getUint32(at, true) & 1) === 0) memory.view.setUint32(at, frames.alloc(DOMID) * PAGE + 7, true);
-        table = memory.view.getUint32(at, true) / PAGE >>> 0;
+        if ((memory.view.getUint32(at, true) & 1) === 0)
+          memory.view.setUint32(at, frames.alloc(DOMID) * PAGE + 7, true);
+        table = (memory.view.getUint32(at, true) / PAGE) >>> 0;
       }
     }
   }
@@ -140,12 +157,12 @@ export class Replayer {
   /** Runs the case twice; answers what differs, or null. */
   check(background: Background, c: VectorCase, result: VectorResult): Mismatch | null {
     if (result.trap === TRAP_TIMEOUT) return null;
+    if (background !== this.background) this.setBackground(background);
     const deviation = this.deviation(c, result);
     if (deviation !== null) {
       this.deviations.set(deviation.reason, (this.deviations.get(deviation.reason) ?? 0) + 1);
       if (deviation.skip.includes("all")) return null;
     }
-    if (background !== this.background) this.setBackground(background);
     for (const run of ["stepped", "block"] as const) {
       const undo = this.setUp(c, run === "block");
       const reason = run === "block" ? this.cpu.run(BLOCK_BUDGET) : this.step();
@@ -172,7 +189,7 @@ export class Replayer {
     let i = 0;
     fillMemory(background.memorySeed, (_region, bytes) => this.mapped[i++].expected.set(bytes));
     this.restoreAll();
-    const { cpu, contextView: view } = this;
+    const { cpu } = this;
     cpu.reset();
     const { state } = cpu;
     for (let r = 0; r < 16; r++) state.setRegBig(r, background.gpr[r]);
@@ -190,13 +207,11 @@ export class Replayer {
     state.view.setUint32(MXCSR, fxView.getUint32(FX_MXCSR, true), true);
     this.setX87(fx.subarray(0, 24), (n) => fx.subarray(FX_ST + 16 * n, FX_ST + 16 * n + 10));
     cpu.saveContext(this.context);
-    void view;
   }
 
   /** Puts memory back to what is expected. */
   private restoreAll(): void {
     for (const { memory, expected } of this.mapped) memory.set(expected);
-    this.codeKey = "";
     for (const mfn of this.code.mfns) this.cpu.code.invalidate(mfn, 0, PAGE);
   }
 
@@ -279,7 +294,7 @@ export class Replayer {
     const undefinedBits = this.undefinedOf(c, result);
     const outcome = this.outcome(reason);
     const expectedTrap = describeTrap(result.trap, result.errorCode, result.cr2, result.rip);
-    const shown = (text: string) => (skip.includes("cr2") ? text.replace(/cr2 \w+/, "") : text);
+    const shown = (text: string) => (skip.includes("cr2") ? text.replace(/\(\w+\) cr2 \w+/, "") : text);
     if (shown(outcome) !== shown(expectedTrap)) out.push(`outcome: expected ${expectedTrap}, got ${outcome}`);
     const mask = skip.includes("flags") ? 0 : COMPARED_FLAGS & ~undefinedBits.flags;
     const flags = state.rflags;
@@ -300,7 +315,8 @@ export class Replayer {
       const expected = result.xmm[i] ?? c.xmm[i] ?? background.fx.subarray(FX_XMM + 16 * i, FX_XMM + 16 * i + 16);
       const got = u8.subarray(XMM(i), XMM(i) + 16);
       if (skip.includes("approximate") && closeFloats(got, expected)) continue;
-      if (Buffer.compare(got, expected) !== 0) out.push(`xmm${i}: expected ${hexBytes(expected)}, got ${hexBytes(got)}`);
+      if (Buffer.compare(got, expected) !== 0)
+        out.push(`xmm${i}: expected ${hexBytes(expected)}, got ${hexBytes(got)}`);
     }
     const backgroundView = new DataView(background.fx.buffer, background.fx.byteOffset);
     const mxcsr = result.mxcsr ?? c.mxcsr ?? backgroundView.getUint32(FX_MXCSR, true);
@@ -333,7 +349,10 @@ export class Replayer {
     for (let i = 0; i < 8; i++) {
       const at = X87((top + i) & 7);
       const got = u8.subarray(at, at + 10);
-      const expected = block === undefined ? fx.subarray(FX_ST + 16 * i, FX_ST + 16 * i + 10) : block.subarray(24 + 10 * i, 34 + 10 * i);
+      const expected =
+        block === undefined
+          ? fx.subarray(FX_ST + 16 * i, FX_ST + 16 * i + 10)
+          : block.subarray(24 + 10 * i, 34 + 10 * i);
       if (tolerant && closeExtended(got, expected)) continue;
       if (Buffer.compare(got, expected) !== 0) out.push(`st${i}: expected ${hexBytes(expected)}, got ${hexBytes(got)}`);
     }
@@ -347,7 +366,9 @@ export class Replayer {
     expected.forEach((selector, i) => {
       // A return to user code clears the RPL of null selectors.
       if (state.selector(i) !== selector && (state.selector(i) > 3 || selector > 3)) {
-        out.push(`${"es cs ss ds fs gs".split(" ")[i]}: expected ${selector.toString(16)}, got ${state.selector(i).toString(16)}`);
+        out.push(
+          `${"es cs ss ds fs gs".split(" ")[i]}: expected ${selector.toString(16)}, got ${state.selector(i).toString(16)}`,
+        );
       }
     });
     const bases: [number, bigint][] = [
@@ -358,7 +379,9 @@ export class Replayer {
       // AMD's processors keep the base when a null selector is loaded, Intel's clear it.
       if (expected[segment] < 4 && segments !== undefined && state.segmentBase(segment) === 0n) continue;
       if (state.segmentBase(segment) !== base) {
-        out.push(`base of ${segment === 4 ? "fs" : "gs"}: expected ${hex64(base)}, got ${hex64(state.segmentBase(segment))}`);
+        out.push(
+          `base of ${segment === 4 ? "fs" : "gs"}: expected ${hex64(base)}, got ${hex64(state.segmentBase(segment))}`,
+        );
       }
     }
   }
@@ -366,7 +389,9 @@ export class Replayer {
   private compareMemory(result: VectorResult, skip: boolean, maskWord: boolean, out: string[]): void {
     const undo: (() => void)[] = [];
     for (const { address, bytes } of result.memory) {
-      const found = this.mapped.find(({ region }) => address >= region.address && address < region.address + region.pages * PAGE)!;
+      const found = this.mapped.find(
+        ({ region }) => address >= region.address && address < region.address + region.pages * PAGE,
+      )!;
       const offset = address - found.region.address;
       const old = Buffer.from(found.expected.subarray(offset, offset + bytes.length));
       found.expected.set(bytes, offset);
@@ -383,7 +408,9 @@ export class Replayer {
         // FFFFH against 2FFFFH.
         if (maskWord && expected[i] === 2 && memory[i] === 0 && memory.readUInt16LE(i - 2) === 0xffff) continue;
         shown++;
-        out.push(`memory ${(region.address + i).toString(16)}: expected ${hexBytes(expected.subarray(i, i + 1))}, got ${hexBytes(memory.subarray(i, i + 1))}`);
+        out.push(
+          `memory ${(region.address + i).toString(16)}: expected ${hexBytes(expected.subarray(i, i + 1))}, got ${hexBytes(memory.subarray(i, i + 1))}`,
+        );
       }
     }
     for (const back of undo.reverse()) back();
@@ -393,7 +420,7 @@ export class Replayer {
     const buffer = new Uint8Array(32);
     buffer.set(c.code.subarray(c.entry - c.codeOffset, c.entry - c.codeOffset + 16));
     if (this.decoder.decode(buffer, 0, 15, !c.compatibility, this.insn) !== 0) return null;
-    return deviationOf(this.insn, c, result);
+    return deviationOf(this.insn, c, result, this.background!);
   }
 
   /** What the manual leaves open in the result of a case. */
@@ -440,10 +467,6 @@ export class Replayer {
       default:
         return `exit ${reason} at ${hex64(rip)}`;
     }
-  }
-
-  get codeHasBlocks(): boolean {
-    return (this.mmu.frames.flags[this.code.mfns[0]] & FrameFlags.hasCode) !== 0;
   }
 }
 

@@ -1,14 +1,23 @@
-import { createInstruction, Decoder, type Instruction, OperandKind, operandKind, operandRegister, operandSize } from "../../src/decode/index.ts";
+import {
+  createInstruction,
+  Decoder,
+  type Instruction,
+  OperandKind,
+  operandClass,
+  operandKind,
+  operandRegister,
+  operandSize,
+  RegisterClass,
+} from "../../src/decode/index.ts";
 import { Flow } from "../../src/decode/opcode-entry.ts";
-import { operandClass, RegisterClass } from "../../src/decode/index.ts";
 import { chooseTarget, segmentBase } from "./addresses.ts";
-import { type Background, emptyCase, type VectorCase } from "./case-format.ts";
-import { type Encoding, Encoder } from "./encoder.ts";
+import { emptyCase, type VectorCase } from "./case-format.ts";
+import { Encoder, type Encoding } from "./encoder.ts";
 import { flagsRead, undefinedAfter } from "./flag-effects.ts";
 import type { Form } from "./forms.ts";
+import { CODE, STACK } from "./memory-map.ts";
 import { putNeutralBefore } from "./neutral.ts";
 import { patchMemory } from "./patches.ts";
-import { CODE, STACK } from "./memory-map.ts";
 import type { Random } from "./random.ts";
 import { undefinedResults } from "./undefined.ts";
 import { directedRegister } from "./values.ts";
@@ -28,6 +37,13 @@ export function fitsSequence(form: Form): boolean {
   return !entry.operands.some(({ code }) => code === "Sw" || /^[DEFGS]S$/.test(code));
 }
 
+interface SequenceCode {
+  readonly bytes: number[];
+  readonly insns: Instruction[];
+  readonly at: number;
+  readonly compatibility: boolean;
+}
+
 /** Cases of several instructions: a block of the replay is built from them, with their flags left unevaluated between. */
 export class SequenceGenerator {
   private readonly encoder: Encoder;
@@ -43,14 +59,14 @@ export class SequenceGenerator {
     this.encoder = new Encoder(random);
   }
 
-  cases(length: number, count: number, background: Background, emit: (c: VectorCase) => void): void {
+  cases(length: number, count: number, emit: (c: VectorCase) => void): void {
     for (let left = count; left > 0; ) {
       const made = this.code(length);
-      for (let i = 0; i < 6 && left > 0; i++, left--) emit(this.input(made.bytes, made.insns, made.at, made.compatibility, background));
+      for (let i = 0; i < 6 && left > 0; i++, left--) emit(this.input(made));
     }
   }
 
-  private code(length: number): { bytes: number[]; insns: Instruction[]; at: number; compatibility: boolean } {
+  private code(length: number): SequenceCode {
     const { random } = this;
     const at = random.between(0x380, 0x600);
     const compatibility = this.pool[0].compatibility;
@@ -98,7 +114,7 @@ export class SequenceGenerator {
     for (let i = 0; i < dispBytes; i++) bytes[dispAt + i] = Number(BigInt.asUintN(8, value >> BigInt(8 * i)));
   }
 
-  private input(bytes: readonly number[], insns: readonly Instruction[], at: number, compatibility: boolean, background: Background): VectorCase {
+  private input({ bytes, insns, at, compatibility }: SequenceCode): VectorCase {
     const { random } = this;
     const c = emptyCase();
     c.compatibility = compatibility;
@@ -116,16 +132,17 @@ export class SequenceGenerator {
     }
     for (const register of [0, 1, 2]) c.gpr[register] ??= directedRegister(random, random.pick([1, 2, 4, 8]));
     c.gpr[4] = BigInt(STACK + random.between(512, 7600));
-    this.patchOperands(c, at, background);
+    this.patchOperands(c);
     putNeutralBefore(c, random);
     return c;
   }
 
   /** Directed values for the memory operands, which are all at fixed addresses. */
-  private patchOperands(c: VectorCase, at: number, background: Background): void {
+  private patchOperands(c: VectorCase): void {
     const insn = createInstruction();
     const buffer = new Uint8Array(c.code.length + 16);
     buffer.set(c.code);
+    const at = c.codeOffset;
     for (let offset = 0; offset < c.code.length; ) {
       if (this.decoder.decode(buffer, offset, 15, !c.compatibility, insn) !== 0) return;
       offset += insn.length;
@@ -138,7 +155,6 @@ export class SequenceGenerator {
         if (c.patches.length < 40) patchMemory({ c, random: this.random }, address, operandSize(insn, i));
       }
     }
-    void background;
   }
 }
 

@@ -63,13 +63,12 @@ function placeStack(draft: CaseDraft, register = RSP): bigint {
 }
 
 function shifts(draft: CaseDraft): void {
-  const { insn, random, c } = draft;
+  const { insn, random } = draft;
   const source = insn.entry.operands.at(-1)!;
   const count = shiftCount(random);
   if (source.code === "CL") {
     setRegister(draft, RCX, (directed(random, 8) & ~0xffn) | BigInt(count));
   } else if (source.code === "Ib") setImmediate(draft, count, 1);
-  void c;
 }
 
 /** Dividends that mostly give a quotient that fits. */
@@ -86,7 +85,8 @@ function division(draft: CaseDraft): void {
   else if (kind === 2) {
     // The border of what fits: quotient × divisor + remainder near the largest quotient.
     const divisor = directed(random, size) || 1n;
-    const quotient = ((1n << (signed ? bits - 1n : bits)) - BigInt(random.between(0, 2))) * (random.chance(0.5) && signed ? -1n : 1n);
+    const quotient =
+      ((1n << (signed ? bits - 1n : bits)) - BigInt(random.between(0, 2))) * (random.chance(0.5) && signed ? -1n : 1n);
     const product = quotient * (signed ? BigInt.asIntN(size * 8, divisor) : divisor) + BigInt(random.between(-2, 2));
     low = product & ((1n << bits) - 1n);
     high = (product >> bits) & ((1n << bits) - 1n);
@@ -257,7 +257,9 @@ function writeStack(draft: CaseDraft, at: bigint, values: readonly bigint[], siz
 
 /** Selectors as Linux has them: good ones, other levels', null and missing ones. */
 export function chooseSelector(random: Random): number {
-  return random.pick([0, 1, 2, 3, 0x10, 0x18, 0x20, 0x23, 0x22, 0x28, 0x2b, 0x30, 0x33, 0x43, 0x63, 0x60, 0xfff3, 0xfff8, 0xc7, 0x2f]);
+  return random.pick([
+    0, 1, 2, 3, 0x10, 0x18, 0x20, 0x23, 0x22, 0x28, 0x2b, 0x30, 0x33, 0x43, 0x63, 0x60, 0xfff3, 0xfff8, 0xc7, 0x2f,
+  ]);
 }
 
 function farTarget(draft: CaseDraft): [offset: bigint, selector: bigint] {
@@ -308,7 +310,11 @@ function farTransfer(draft: CaseDraft): void {
     const values = [offset, selector];
     if (mnemonic === "iret") {
       const flags = BigInt(random.u32() >>> 0) & ~0x100n;
-      values.push(flags, BigInt(STACK + random.between(100, 8000)), BigInt(random.chance(0.85) ? SELECTOR_DATA : chooseSelector(random)));
+      values.push(
+        flags,
+        BigInt(STACK + random.between(100, 8000)),
+        BigInt(random.chance(0.85) ? SELECTOR_DATA : chooseSelector(random)),
+      );
     }
     writeStack(draft, rsp, values, size);
     return;
@@ -331,8 +337,7 @@ function stack(draft: CaseDraft): void {
   const { insn, random, c, bytes, immAt } = draft;
   const { mnemonic } = insn.entry;
   if (mnemonic === "leave") {
-    const frame = placeStack(draft, RBP);
-    void frame;
+    placeStack(draft, RBP);
     return;
   }
   const rsp = placeStack(draft);
@@ -360,7 +365,8 @@ function segments(draft: CaseDraft): void {
     return;
   }
   if (insn.hasMem) {
-    if (draft.address !== undefined && draft.address < 0x7fffffffffffn) addPatch(c, Number(draft.address), toBytes(selector, 2));
+    if (draft.address !== undefined && draft.address < 0x7fffffffffffn)
+      addPatch(c, Number(draft.address), toBytes(selector, 2));
   } else c.gpr[insn.rm] = (random.u64() & ~0xffffn) | selector;
 }
 
@@ -467,7 +473,8 @@ export function tune(draft: CaseDraft): void {
           addPatch(c, Number(draft.address), toBytes(low, insn.opSize));
           addPatch(c, Number(draft.address) + insn.opSize, toBytes(low + BigInt(random.below(200)), insn.opSize));
         }
-        if (!addresses(draft, insn.reg)) c.gpr[insn.reg] = (random.u64() & ~0xffffffffn) | BigInt(random.between(0, 99));
+        if (!addresses(draft, insn.reg))
+          c.gpr[insn.reg] = (random.u64() & ~0xffffffffn) | BigInt(random.between(0, 99));
       }
       break;
     case "lar":

@@ -28,7 +28,10 @@ export function directed(random: Random, bytes: number): bigint {
       return BigInt.asUintN(Number(bits), BigInt(random.below(256)) * 0x0101010101010101n);
     case 9:
       // A border of a narrower operand.
-      return BigInt.asUintN(Number(bits), (1n << BigInt(random.pick([7, 8, 15, 16, 31, 32, 63]))) + BigInt(random.between(-2, 1)));
+      return BigInt.asUintN(
+        Number(bits),
+        (1n << BigInt(random.pick([7, 8, 15, 16, 31, 32, 63]))) + BigInt(random.between(-2, 1)),
+      );
     default:
       return random.u64() & mask;
   }

@@ -8,15 +8,16 @@
 #define WINDOW 0x60000000ul
 #define EXTENTS 2048
 
-static u64 l1[512] aligned_page, l2[512] aligned_page, l3[512] aligned_page, l4[512] aligned_page;
-static u64 other_l4[512] aligned_page, window_l1[512] aligned_page;
-static u64 data[512] aligned_page, more[512] aligned_page;
+static volatile u64 l1[512] aligned_page, l2[512] aligned_page, l3[512] aligned_page, l4[512] aligned_page;
+static volatile u64 other_l4[512] aligned_page, window_l1[512] aligned_page;
+static volatile u64 data[512] aligned_page, more[512] aligned_page;
 static struct mmu_update updates[2048] aligned_page;
 static struct mmuext_op ops[1024] aligned_page;
 static xen_pfn_t extents[EXTENTS] aligned_page;
 static u64 foreign, xens;
 
-static u64 mfn(const void *page) { return mfn_of(page); }
+static void clear(volatile u64 *page) { memset((void *)page, 0, PAGE); }
+static u64 mfn(const volatile void *page) { return mfn_of(page); }
 
 static long updates_with(const void *list, u32 count, u32 *done, u32 domid)
 {
@@ -118,7 +119,7 @@ static void normal_updates(void)
     /* A count far beyond the list: what lies before the hole is done. */
     for (int i = 0; i < 512; i++) EXPECT(put_window(i, 0), 0);
     EXPECT(put_window(511, ENTRY(data, P)), 0);
-    memset(data, 0, PAGE);
+    clear(data);
     for (int i = 0; i < 256; i++) data[2 * i] = machine(&window_l1[5]);
     EXPECT(updates_with((void *)(WINDOW + 511 * PAGE), 0x7fffffff, &done, DOMID_SELF), -EFAULT);
     EXPECT(done, 256);
@@ -178,8 +179,8 @@ static void va_mappings(void)
 static void make_tables(void)
 {
     volatile u64 *root = table_entry(0, 4);
-    memset(l1, 0, PAGE), memset(l2, 0, PAGE), memset(l3, 0, PAGE);
-    memcpy(l4, (void *)root, PAGE);
+    clear(l1), clear(l2), clear(l3);
+    memcpy((void *)l4, (void *)root, PAGE);
     l1[0] = ENTRY(data, P | RW);
     l2[0] = ENTRY(l1, P | RW | US);
     l3[0] = ENTRY(l2, P | RW | US);
@@ -247,7 +248,7 @@ static void garbage_tables(void)
     static const u64 patterns[] = { ~0ul, 0x8000000000000001, P | RW | US, 0xfffff000 | P, 0x5a5a5a5a5a5a5a5a | P };
     section("pinning garbage");
     /* Mapped writable: never a table. */
-    memset(l1, 0, PAGE);
+    clear(l1);
     EXPECT(mmuext(MMUEXT_PIN_L1_TABLE, mfn(l1), 0), -EINVAL);
     for (unsigned n = 0; n < sizeof patterns / sizeof *patterns; n++) {
         for (int level = 0; level < 4; level++) {
@@ -265,7 +266,7 @@ static void garbage_tables(void)
     EXPECT(remap(data, KERNEL_RW), 0);
     EXPECT(remap(l1, KERNEL_RW), 0);
     /* A table that maps itself writable. */
-    memset(l1, 0, PAGE);
+    clear(l1);
     l1[0] = ENTRY(l1, P | RW);
     EXPECT(remap(l1, KERNEL_RO), 0);
     EXPECT(mmuext(MMUEXT_PIN_L1_TABLE, mfn(l1), 0), -EBUSY);
@@ -275,13 +276,16 @@ static void garbage_tables(void)
     EXPECT(mmuext(MMUEXT_PIN_L1_TABLE, mfn(l1), 0), -EBUSY);
     EXPECT(remap(l1, KERNEL_RW), 0);
     /* Circles through other levels. */
-    memset(l2, 0, PAGE), memset(l3, 0, PAGE);
+    clear(l2), clear(l3);
     l2[0] = ENTRY(l3, P | US);
     l3[0] = ENTRY(l2, P | US);
     EXPECT(remap(l2, KERNEL_RO), 0);
     EXPECT(remap(l3, KERNEL_RO), 0);
     EXPECT(mmuext(MMUEXT_PIN_L3_TABLE, mfn(l3), 0) < 0, 1);
-    EXPECT(mmuext(MMUEXT_PIN_L2_TABLE, mfn(l2), 0) < 0, 1);
+    /* As L2 and L1 they are good: an L1 table may map anything read-only. */
+    EXPECT(mmuext(MMUEXT_PIN_L2_TABLE, mfn(l2), 0), 0);
+    EXPECT(mmuext(MMUEXT_PIN_L3_TABLE, mfn(l3), 0), -EINVAL);
+    EXPECT(mmuext(MMUEXT_UNPIN_TABLE, mfn(l2), 0), 0);
     EXPECT(remap(l2, KERNEL_RW), 0);
     EXPECT(remap(l3, KERNEL_RW), 0);
 }
@@ -308,7 +312,7 @@ static void linear_tables(void)
     EXPECT(caught.frame.error, 3);
     EXPECT(mmuext(MMUEXT_NEW_BASEPTR, old_root >> 12, 0), 0);
     /* A table used linearly by another one may not use a third itself. */
-    memcpy(other_l4, (void *)l4, PAGE);
+    memcpy((void *)other_l4, (void *)l4, PAGE);
     other_l4[300] = ENTRY(l4, P | US);
     EXPECT(remap(other_l4, KERNEL_RO), 0);
     EXPECT(mmuext(MMUEXT_PIN_L4_TABLE, mfn(other_l4), 0), 0);
@@ -319,7 +323,7 @@ static void linear_tables(void)
     EXPECT(mmuext(MMUEXT_UNPIN_TABLE, mfn(l4), 0), 0);
     unmake_tables();
     /* The same at L2, through a fresh table. */
-    memset(l2, 0, PAGE);
+    clear(l2);
     l2[0] = ENTRY(l2, P | RW | US);
     EXPECT(remap(l2, KERNEL_RO), 0);
     EXPECT(mmuext(MMUEXT_PIN_L2_TABLE, mfn(l2), 0), -EINVAL);
