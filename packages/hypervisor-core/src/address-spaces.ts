@@ -1,11 +1,20 @@
 import { PageType } from "@xen-node/mmu";
 import { GS } from "@xen-node/x86-cpu";
-import { EINVAL, ERESTART } from "@xen-node/xen-abi";
+import { EINVAL, ERESTART, VMASST_TYPE_m2p_strict } from "@xen-node/xen-abi";
 import type { Hypervisor } from "./hypervisor.ts";
+import { releaseLdt } from "./segments.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 /** Page-table entries to check or let go in one step of work that can be continued: about a millisecond. */
 export const TABLE_WORK = 65536;
+
+/**
+ * Guest kernels see the machine-to-physical table, their programs do not. By default the roots that were ever a kernel's
+ * show it; with m2p_strict all do but those that were ever a program's.
+ */
+function isStrict(vcpu: Vcpu): boolean {
+  return vcpu.domain.vmAssists.has(VMASST_TYPE_m2p_strict);
+}
 
 /** The page-table roots of vcpus: which are loaded, what references they hold, and the kernel/user toggle. */
 export class AddressSpaces {
@@ -24,10 +33,14 @@ export class AddressSpaces {
 
   /** MMUEXT_NEW_BASEPTR and writes to CR3: `mfn` becomes the kernel root of a vcpu. 0, -EINVAL, -ERESTART. */
   setKernelRoot(vcpu: Vcpu, mfn: number): number {
+    const { types } = this.hv.mmu;
     const old = vcpu.guestTable;
     if (mfn !== old) {
       const rc = this.take(vcpu, mfn);
       if (rc !== 0) return rc;
+      // The LDT is read through the new tables when it is next used.
+      releaseLdt(this.hv, vcpu);
+      if (!isStrict(vcpu)) types.showMachineToPhys(mfn, true, vcpu.domain.domid);
       vcpu.guestTable = mfn;
     }
     if (vcpu.kernelMode && this.hv.isLoaded(vcpu)) this.enter(vcpu);
@@ -42,6 +55,7 @@ export class AddressSpaces {
     if (mfn !== 0) {
       const rc = this.take(vcpu, mfn);
       if (rc !== 0) return rc;
+      if (isStrict(vcpu)) this.hv.mmu.types.showMachineToPhys(mfn, false, vcpu.domain.domid);
     }
     vcpu.guestTableUser = mfn;
     if (!vcpu.kernelMode && mfn !== 0 && this.hv.isLoaded(vcpu)) this.enter(vcpu);

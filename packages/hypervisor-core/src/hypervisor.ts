@@ -2,6 +2,7 @@ import { EventChannels, type EventHost } from "@xen-node/event-channels";
 import { GrantTables } from "@xen-node/grant-tables";
 import { MachineMemory, Mmu } from "@xen-node/mmu";
 import type { CpuidModel } from "@xen-node/x86-cpu";
+import { VMASST_TYPE_m2p_strict } from "@xen-node/xen-abi";
 import { HypercallDispatcher } from "./abi/dispatcher.ts";
 import { AddressSpaces } from "./address-spaces.ts";
 import { type Clock, WallClock } from "./clock.ts";
@@ -112,7 +113,10 @@ export class Hypervisor {
     this.commandline = options.commandline ?? "";
     this.logsRefusals = options.logsRefusals ?? false;
     this.cpuidModel = options.cpuid;
-    this.mmu = new Mmu(new MachineMemory({ bytes: options.memoryBytes ?? 2 ** 30 }));
+    const showsMachineToPhys = (domid: number): boolean =>
+      this.domains.get(domid)?.vmAssists.has(VMASST_TYPE_m2p_strict) ?? false;
+    const policy = { showsMachineToPhys };
+    this.mmu = new Mmu(new MachineMemory({ bytes: options.memoryBytes ?? 2 ** 30 }), { policy });
     this.countFreedFrames();
     this.wakeups = new VcpuWakeups(this);
     const host: EventHost = {

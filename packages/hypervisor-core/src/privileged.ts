@@ -1,5 +1,5 @@
 import { CR2, XCR0 } from "@xen-node/x86-cpu";
-import { ERESTART } from "@xen-node/xen-abi";
+import { ENODEV, ERESTART } from "@xen-node/xen-abi";
 import { vaHigh, vaLow } from "./address.ts";
 import { injectException, injectPageFault } from "./bounce.ts";
 import { guestCpuid } from "./cpuid.ts";
@@ -11,6 +11,7 @@ import type { Vcpu } from "./vcpu.ts";
 
 const insn = new PrivilegedInstruction();
 const leaf = new Uint32Array(4);
+const UD = 6;
 const GP = 13;
 /** x87 and SSE state. */
 const XCR0_OFFERED = 3;
@@ -56,6 +57,11 @@ function done(hv: Hypervisor): boolean {
   return true;
 }
 
+function undefinedInstruction(hv: Hypervisor, vcpu: Vcpu): boolean {
+  injectException(hv, vcpu, UD, false, 0);
+  return true;
+}
+
 function emulateKernelOnly(hv: Hypervisor, vcpu: Vcpu): boolean {
   const { regs } = hv;
   switch (insn.kind) {
@@ -74,12 +80,15 @@ function emulateKernelOnly(hv: Hypervisor, vcpu: Vcpu): boolean {
       return writeControl(hv, vcpu);
     case "movFromDr": {
       const value = hv.control.readDr(vcpu, insn.control);
-      if (value === undefined) return false;
+      if (value === undefined) return undefinedInstruction(hv, vcpu);
       regs.set(insn.register, value.lo, value.hi);
       return done(hv);
     }
-    case "movToDr":
-      return hv.control.writeDr(vcpu, insn.control, regs.lo(insn.register), regs.hi(insn.register)) === 0 && done(hv);
+    case "movToDr": {
+      const rc = hv.control.writeDr(vcpu, insn.control, regs.lo(insn.register), regs.hi(insn.register));
+      if (rc === -ENODEV) return undefinedInstruction(hv, vcpu);
+      return rc === 0 && done(hv);
+    }
     case "rdmsr":
       if (!hv.msrs.read(vcpu, regs.lo(Gpr.rcx) >>> 0)) {
         hv.logOnce(vcpu.domain, "traps", `rdmsr of unknown MSR ${(regs.lo(Gpr.rcx) >>> 0).toString(16)}`);

@@ -49,14 +49,15 @@ export class PageTypes {
     private readonly tlb: TlbBanks,
     options: PageTypesOptions = {},
   ) {
-    const policy = options.policy?.foreignFrameAllowed?.bind(options.policy) ?? (() => false);
+    const foreignFrameAllowed = options.policy?.foreignFrameAllowed?.bind(options.policy) ?? (() => false);
+    const showsMachineToPhys = options.policy?.showsMachineToPhys?.bind(options.policy) ?? (() => true);
     this.u32 = memory.u32;
     this.limit = options.countLimit ?? 2 ** 31;
     this.references = new TypeReferences(
       memory,
       frames,
       tlb,
-      { foreignFrameAllowed: policy },
+      { foreignFrameAllowed, showsMachineToPhys },
       this.limit,
       options.linearTables ?? true,
     );
@@ -65,6 +66,11 @@ export class PageTypes {
   /** Sets L4 slots 256-271, (lo, hi) each, for tables that are validated from now on. */
   setXenSlots(words: Uint32Array): void {
     this.references.xenSlots.set(words);
+  }
+
+  /** Shows the machine-to-physical table through a validated L4 table of the domain, or hides it. */
+  showMachineToPhys(l4Mfn: number, visible: boolean, domid: number): void {
+    if (this.references.showMachineToPhys(l4Mfn, visible) && !visible) this.tlb.flushDomain(domid);
   }
 
   /** Takes a general reference: the frame cannot be freed. False if it is not this domain's. */

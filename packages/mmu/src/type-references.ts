@@ -10,6 +10,8 @@ import type { TlbBanks } from "./tlb.ts";
 export interface PageTypePolicy {
   /** May `domid` map a frame that it does not own? Default: no. The frame's type and counts still apply. */
   foreignFrameAllowed(mfn: number, domid: number, writable: boolean): boolean;
+  /** Does an L4 table of `domid` show the machine-to-physical table as soon as it is one? Default: yes. */
+  showsMachineToPhys(domid: number): boolean;
 }
 
 const { allocated, pinned, validated, partial, devalidating, queued } = FrameFlags;
@@ -323,7 +325,16 @@ export class TypeReferences {
 
   private installXenSlots(mfn: number): void {
     this.u32.set(this.xenSlots, (this.frames.place[mfn] << 10) + FIRST_XEN_SLOT * 2);
+    if (!this.policy.showsMachineToPhys(this.frames.owner[mfn])) this.showMachineToPhys(mfn, false);
     this.frames.noteHostWrite(mfn, FIRST_XEN_SLOT * 8, this.xenSlots.byteLength);
+  }
+
+  /** Fills or empties slot 256 of an L4 table. True if that changed it. */
+  showMachineToPhys(mfn: number, visible: boolean): boolean {
+    const word = (this.frames.place[mfn] << 10) + FIRST_XEN_SLOT * 2;
+    if ((this.u32[word] !== 0) === visible) return false;
+    this.store(mfn, word, visible ? this.xenSlots[0] : 0, visible ? this.xenSlots[1] : 0);
+    return true;
   }
 
   private adjustDescriptors(mfn: number): boolean {

@@ -11,6 +11,7 @@ import {
 import { CodeCache, CodeMode } from "./code-cache.ts";
 import { CpuState } from "./cpu-state.ts";
 import { type CpuidModel, X8664V2Cpuid } from "./cpuid.ts";
+import { executionBreakpoints, hasBreakpoints } from "./debug-registers.ts";
 import { ExitReason } from "./exit.ts";
 import { compileInterpreter, MISS_HANDLER, type RunFunction } from "./interpreter/module.ts";
 import {
@@ -24,6 +25,7 @@ import {
   R_SCALE,
   R_SEGMENT,
 } from "./records.ts";
+import { SplitWrite } from "./split-write.ts";
 import {
   CALL_EA,
   CONTEXT_BYTES,
@@ -33,7 +35,6 @@ import {
   CR2,
   CR4,
   CS,
-  DR,
   DR6,
   DR7,
   EA,
@@ -86,6 +87,8 @@ export interface CpuOptions {
 const PAGE = 4096;
 const LONG_ATTR = 0x2000;
 const CR0_EM_TS = 0xc;
+/** BS in DR6. */
+const SINGLE_STEP = 1 << 14;
 const CR0_RESET = 0x80050033;
 /** Set in the mode that a jump cache says it is of: 0 there is an empty cache of no mode. */
 const CACHED = 0x100;
@@ -119,8 +122,7 @@ export class Cpu {
   private budgetLeft = 0;
   private splitRead = 0;
   private stopRequested = false;
-  /** The write whose bytes lie in the split buffer: host address, length, of its first and second part. */
-  private readonly split = { host: 0, mfn: 0, length: 0, secondHost: 0, secondMfn: 0, secondLength: 0 };
+  private readonly split: SplitWrite;
   private readonly secondMfn: () => number;
   private readonly stringStores: ReadonlySet<number>;
 
@@ -134,6 +136,7 @@ export class Cpu {
     this.u16 = memory.u16;
     this.view = memory.view;
     this.state = new CpuState(memory.view, memory.i32);
+    this.split = new SplitWrite(mmu);
     this.cpuid = options.cpuid ?? new X8664V2Cpuid(() => (this.i32[CR4 >> 2] & (1 << 18)) !== 0);
     this.hooks = {
       rdtsc: () => this.retired,
@@ -160,7 +163,7 @@ export class Cpu {
         missRead: (size: number, record: number) => this.missRead(size, record),
         missWrite: (size: number, record: number) => this.missWrite(size, record),
         misaligned: () => this.raise(VECTOR.GP, 0),
-        commitSplit: () => this.commitSplit(),
+        commitSplit: () => this.split.commit(),
         system: (record: number) => this.system.execute(record),
         lookup: (jump: number) => this.lookup(jump),
       },
@@ -224,12 +227,17 @@ export class Cpu {
   run(budget: number): ExitReason {
     const { i32 } = this;
     this.budgetLeft = budget;
+    this.stopRequested = false;
     while (this.budgetLeft > 0) {
       const trap = (i32[SYSTEM_FLAGS >> 2] & TF) !== 0;
-      const breakpoints = (i32[DR7 >> 2] & 0xff) !== 0;
+      const breakpoints = hasBreakpoints(i32);
       const step = trap || breakpoints || this.budgetLeft <= MAX_BLOCK_INSTRUCTIONS;
       this.enterMode(step);
-      if (breakpoints && this.debugBreak()) return ExitReason.EXCEPTION;
+      const met = breakpoints ? executionBreakpoints(i32) : 0;
+      if (met !== 0) {
+        this.raiseDebug(met);
+        return ExitReason.EXCEPTION;
+      }
       const record = this.findBlock();
       if (record === 0) return ExitReason.EXCEPTION;
       // RF lasts for one instruction that completes.
@@ -253,14 +261,10 @@ export class Cpu {
       if (reason === ExitReason.EXCEPTION) i32[SYSTEM_FLAGS >> 2] |= resume;
       if (reason !== ExitReason.BUDGET) return reason;
       if (trap && done > 0) {
-        this.raise(VECTOR.DB);
-        i32[DR6 >> 2] |= 1 << 14;
+        this.raiseDebug(SINGLE_STEP);
         return ExitReason.EXCEPTION;
       }
-      if (this.stopRequested) {
-        this.stopRequested = false;
-        return ExitReason.STOPPED;
-      }
+      if (this.stopRequested) return ExitReason.STOPPED;
     }
     return ExitReason.BUDGET;
   }
@@ -277,23 +281,6 @@ export class Cpu {
       i32[header + (HEADER_JUMP_CACHE_MODE >> 2)] = wanted;
       this.u8.fill(0, this.bank + TLB_JUMP_CACHE, this.bank + TLB_HEADER);
     }
-  }
-
-  /** Instruction breakpoints of DR0-DR3: #DB before the instruction, unless RF is set. */
-  private debugBreak(): boolean {
-    const { i32 } = this;
-    const dr7 = i32[DR7 >> 2];
-    if ((i32[SYSTEM_FLAGS >> 2] & RF) !== 0) return false;
-    let met = 0;
-    for (let n = 0; n < 4; n++) {
-      if ((dr7 & (3 << (n * 2))) === 0 || ((dr7 >>> (16 + n * 4)) & 3) !== 0) continue;
-      const address = DR(n) >> 2;
-      if (i32[address] === i32[RIP >> 2] && i32[address + 1] === i32[(RIP >> 2) + 1]) met |= 1 << n;
-    }
-    if (met === 0) return false;
-    this.raise(VECTOR.DB);
-    i32[DR6 >> 2] |= met;
-    return true;
   }
 
   /** The block at RIP; 0 after its fetch has faulted. */
@@ -417,12 +404,8 @@ export class Cpu {
     u8.copyWithin(buffer, host, host + first);
     u8.copyWithin(buffer + first, secondHost, secondHost + size - first);
     if (access === Access.write) {
-      split.host = host;
-      split.mfn = firstMfn;
-      split.length = first;
-      split.secondHost = secondHost;
-      split.secondMfn = mmu.walker.mfn;
-      split.secondLength = size - first;
+      split.begin(host, firstMfn, first);
+      split.crossInto(secondHost, mmu.walker.mfn, size - first);
     }
     return true;
   }
@@ -446,20 +429,8 @@ export class Cpu {
     }
     // The store goes to the buffer, so that blocks are invalidated after it: the instruction itself may be among them.
     this.u8.copyWithin(SPLIT_WRITE, host, host + size);
-    split.host = host;
-    split.mfn = mfn;
-    split.length = size;
-    split.secondLength = 0;
+    split.begin(host, mfn, size);
     return SPLIT_WRITE;
-  }
-
-  private commitSplit(): void {
-    const { split, u8, mmu } = this;
-    u8.copyWithin(split.host, SPLIT_WRITE, SPLIT_WRITE + split.length);
-    mmu.frames.noteHostWrite(split.mfn, split.host & (PAGE - 1), split.length);
-    if (split.secondLength === 0) return;
-    u8.copyWithin(split.secondHost, SPLIT_WRITE + split.length, SPLIT_WRITE + split.length + split.secondLength);
-    mmu.frames.noteHostWrite(split.secondMfn, 0, split.secondLength);
   }
 
   /** Sets up an exception exit; answers 0, as generated code wants it. */
@@ -470,6 +441,12 @@ export class Cpu {
     i32[EXIT_HAS_ERROR_CODE >> 2] = errorCode === undefined ? 0 : 1;
     i32[EXIT_ERROR_CODE >> 2] = errorCode ?? 0;
     return 0;
+  }
+
+  /** #DB, with the reason's bits added to DR6. */
+  private raiseDebug(dr6: number): void {
+    this.raise(VECTOR.DB);
+    this.i32[DR6 >> 2] |= dr6;
   }
 
   raisePageFault(errorCode: number, low: number, high: number): 0 {
@@ -509,7 +486,7 @@ export class Cpu {
   }
 
   finishWrite(host: number): void {
-    if (host === SPLIT_WRITE) this.commitSplit();
+    if (host === SPLIT_WRITE) this.split.commit();
   }
 
   /** Bytes of the instruction at the record, up to 15, into a buffer; they have been fetched before, so they are there. */

@@ -25,7 +25,7 @@ describe("budgets", () => {
           expect(whole.outcome).toEqual(parts.outcome);
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   });
 

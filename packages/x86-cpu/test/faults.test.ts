@@ -81,7 +81,7 @@ describe("a fault in the middle of a block", () => {
         }
         expect(lazy.outcome).toEqual(eager.outcome);
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   });
 });

@@ -311,6 +311,31 @@ describe("a code cache that is too small", () => {
     expect(run(1 << 20).flushes).toBe(0);
   });
 
+  it("does not link a jump to the block whose decoding has made it forget the jump", () => {
+    let atTheJump = 0;
+    for (let fillers = 20; fillers < 30; fillers++) {
+      const machine = new TestMachine({ codeCacheBytes: 64 << 10 });
+      machine.map(DATA);
+      machine.setReg(RBX, DATA);
+      machine.setReg(RCX, fillers);
+      // test rcx,rcx; jz CODE+0x100; dec rcx; jmp [rbx+rcx*8]
+      machine.program("48 85 c9 0f 84 f7 00 00 00 48 ff c9 ff 24 cb");
+      // nop; jmp +0; mov rax,[rbx]; syscall: the jump's record comes where that of the jz was.
+      machine.write(CODE + 0x100, hex("90 eb 00 48 8b 03 0f 05"));
+      for (let i = 0; i < fillers; i++) {
+        const va = CODE + (i + 1) * PAGE;
+        machine.map(va);
+        const back = new Uint8Array(Int32Array.of(CODE - (va + 65)).buffer);
+        machine.write(va, [...new Array(60).fill(0x90), 0xe9, ...back]);
+        machine.write64(DATA + i * 8, BigInt(va));
+      }
+      expect(machine.cpu.run(62 * fillers + fillers * 3 + 100)).toBe(ExitReason.SYSCALL);
+      expect(machine.reg(RAX)).toBe(BigInt(CODE + PAGE));
+      if (machine.cpu.code.flushes === 1) atTheJump++;
+    }
+    expect(atTheJump).toBeGreaterThan(0);
+  });
+
   it("is refused", () => {
     expect(() => new TestMachine({ codeCacheBytes: 1000 })).toThrow(RangeError);
   });

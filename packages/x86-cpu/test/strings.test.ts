@@ -78,7 +78,7 @@ describe("REP MOVS and REP STOS", () => {
           expect(Buffer.compare(machine.read(DATA, 4 * PAGE), expected)).toBe(0);
         },
       ),
-      { numRuns: 150 },
+      { numRuns: 80 },
     );
   });
 

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { cachedDebian, defaultCacheFolder, fetchDebian, USERSPACE_MARKER } from "xen-node";
 import { QEMU } from "./contenders.ts";
-import { explainMissing, MissingPeer } from "./missing-peer.ts";
+import { explainMissing, MissingPeer, requirePrograms } from "./missing-peer.ts";
 import { processorMs } from "./processor-time.ts";
 import { median } from "./statistics.ts";
 import { formatTable } from "./table.ts";
@@ -70,6 +70,7 @@ function timeToUserspace({ name, program, parameters }: Contender): Promise<Boot
 async function main(): Promise<void> {
   const runs = Number(values.runs);
   if (!(runs >= 1)) throw new MissingPeer("--runs takes a number.");
+  requirePrograms(QEMU);
   const cache = defaultCacheFolder();
   const progress = (message: string): void => console.error(message);
   const guest = (await cachedDebian(cache)) ?? (await fetchDebian({ cache, progress }));

@@ -1,11 +1,11 @@
 // `npm run bench:cpu`: integer kernels on our processor, v86 and QEMU's TCG, in one run.
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
-import { type Contender, native, qemuTcg, v86, xenNode } from "./contenders.ts";
+import { type Contender, native, QEMU, qemuTcg, v86, xenNode } from "./contenders.ts";
 import { GuestBuild, type Width } from "./guest-build.ts";
 import type { Round } from "./kernel-machine.ts";
 import { KERNELS, type Kernel } from "./kernels.ts";
-import { MissingPeer } from "./missing-peer.ts";
+import { MissingPeer, requirePrograms } from "./missing-peer.ts";
 import { geometricMean, median } from "./statistics.ts";
 import { formatTable } from "./table.ts";
 
@@ -67,6 +67,7 @@ async function main(): Promise<void> {
   if (!(timedRounds >= 1) || kernels.length === 0) {
     throw new MissingPeer(`--rounds takes a number, --kernel one of ${KERNELS.map(({ name }) => name).join(", ")}.`);
   }
+  requirePrograms("gcc", QEMU);
   const build = new GuestBuild();
   try {
     const results = new Map<Kernel, Map<Column, number>>();

@@ -43,16 +43,12 @@ export class GuestBuild {
 
   /** Compiles everything. @throws MissingPeer without a compiler */
   constructor() {
-    for (const width of [32, 64] as const) {
-      const kernels = this.compile(width, "kernels.c");
-      this.link(width, this.alone(width), [this.compile(width, "alone.S"), kernels]);
-      const script = [`-Wl,-T,${join(SOURCES, "bare.ld")}`, "-Wl,--no-warn-rwx-segments"];
-      const parts = [this.compile(width, `start${width}.S`), this.compile(width, "bare.c"), kernels];
-      this.link(width, this.bare(width), parts, script);
+    try {
+      this.build();
+    } catch (error) {
+      this.remove();
+      throw error;
     }
-    // A multiboot loader takes 32-bit ELF alone, whatever the code's width.
-    gnu("objcopy", ["-O", "elf32-i386", this.bare(64)]);
-    gnu("gcc", ["-O2", "-no-pie", "-o", this.native, join(SOURCES, "native.c"), join(this.folder, "kernels.c.64.o")]);
   }
 
   /** ELF file for a processor alone: see guest/alone.S. */
@@ -84,6 +80,19 @@ export class GuestBuild {
 
   remove(): void {
     rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  private build(): void {
+    for (const width of [32, 64] as const) {
+      const kernels = this.compile(width, "kernels.c");
+      this.link(width, this.alone(width), [this.compile(width, "alone.S"), kernels]);
+      const script = [`-Wl,-T,${join(SOURCES, "bare.ld")}`, "-Wl,--no-warn-rwx-segments"];
+      const parts = [this.compile(width, `start${width}.S`), this.compile(width, "bare.c"), kernels];
+      this.link(width, this.bare(width), parts, script);
+    }
+    // A multiboot loader takes 32-bit ELF alone, whatever the code's width.
+    gnu("objcopy", ["-O", "elf32-i386", this.bare(64)]);
+    gnu("gcc", ["-O2", "-no-pie", "-o", this.native, join(SOURCES, "native.c"), join(this.folder, "kernels.c.64.o")]);
   }
 
   private compile(width: Width, source: string): string {

@@ -1,3 +1,5 @@
+import { spawnSync } from "node:child_process";
+
 /** A program that a benchmark starts is not on this machine. The message says in one sentence what to install. */
 export class MissingPeer extends Error {
   override readonly name = "MissingPeer";
@@ -13,4 +15,12 @@ const PACKAGES: Readonly<Record<string, string>> = {
 export function explainMissing(program: string, error: unknown): unknown {
   if ((error as NodeJS.ErrnoException).code !== "ENOENT") return error;
   return new MissingPeer(`${program} is not installed: run \`${PACKAGES[program]}\` and try again.`);
+}
+
+/** Starts programs just to see that they are there, before anything takes long. @throws MissingPeer */
+export function requirePrograms(...programs: string[]): void {
+  for (const program of programs) {
+    const { error } = spawnSync(program, ["--version"], { stdio: "ignore" });
+    if (error) throw explainMissing(program, error);
+  }
 }

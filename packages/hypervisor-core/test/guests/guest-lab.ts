@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { readKernelImage } from "@xen-node/guest-images";
 import {
-  buildPvDomain,
   builderTarget,
+  buildPvDomain,
   type CrashDump,
   type Domain,
   Hypervisor,

@@ -280,13 +280,13 @@ export class Decoder {
         if (p < 0) return short;
       }
     }
-    if (out.lock && ((info & EntryInfo.LOCKABLE) === 0 || !out.hasMem)) return DecodeStatus.UD;
-
     const immediate = info >>> EntryInfo.IMMEDIATE_SHIFT;
     if (immediate !== ImmediateKind.NONE) {
       p = decodeImmediate(bytes, p, limit, immediate, out);
       if (p < 0) return short;
     }
+    // Last, since an instruction that is too long or not all there is that first.
+    if (out.lock && ((info & EntryInfo.LOCKABLE) === 0 || !out.hasMem)) return DecodeStatus.UD;
     out.length = p - offset;
     return DecodeStatus.OK;
   }

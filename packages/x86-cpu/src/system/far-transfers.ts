@@ -166,12 +166,17 @@ export class FarTransfers {
     if (pointer === null) return 0;
     const size = insn.opSize;
     const oldCs = this.i32[SEG_SELECTOR(CS) >> 2] & 0xffff;
-    const before = this.long;
-    const wrap = (at: bigint) => (before ? BigInt.asUintN(64, at) : at & 0xffffffffn);
-    const first = wrap(this.stackPointer() - BigInt(size));
-    const top = wrap(first - BigInt(size));
-    // CS goes first, so its fault is the one that is met; nothing is stored before both are known to succeed.
-    const pushable = () => this.hostForWrite(first, size) !== 0 && this.hostForWrite(top, size) !== 0;
+    let first = 0n;
+    let top = 0n;
+    const pushable = () => {
+      // The stack pointer is as wide as the new mode has it, as AMD's processors do.
+      const long = (this.cpu.descriptorHi & DESCRIPTOR.L) !== 0;
+      const wrap = (at: bigint) => (long ? BigInt.asUintN(64, at) : at & 0xffffffffn);
+      first = wrap(view.getBigUint64(RSP, true) - BigInt(size));
+      top = wrap(first - BigInt(size));
+      // CS goes first, so its fault is the one that is met; nothing is stored before both are known to succeed.
+      return this.hostForWrite(first, size) !== 0 && this.hostForWrite(top, size) !== 0;
+    };
     if (!this.loadCode(pointer.selector, pointer.offset, false, pushable)) return 0;
     this.store(first, size, BigInt(oldCs));
     this.store(top, size, BigInt(nextRip));

@@ -1,7 +1,8 @@
 import { createInstruction, Decoder, DecodeStatus, format } from "../../src/decode/index.ts";
 import type { Background, VectorCase } from "./case-format.ts";
 import { CODE } from "./memory-map.ts";
-import { flagText, hex64, hexBytes, type Mismatch, registerNames } from "./replay.ts";
+import { flagText, hex64, hexBytes, registerNames } from "./notation.ts";
+import type { Mismatch } from "./replay.ts";
 
 const decoder = new Decoder();
 

@@ -87,8 +87,6 @@ export function deviationOf(
   if (mnemonic === "popa")
     return { reason: "POPA that faults: registers are loaded one by one (AMD)", skip: ["registers"] };
   if (mnemonic === "callf" && result.trap === 14) {
-    const compatibilityStack = !c.compatibility && (c.gpr[4] ?? 0n) >= 1n << 32n;
-    if (compatibilityStack) return { reason: "far CALL to compatibility mode pushes through ESP (AMD)", skip: ["all"] };
     return { reason: "far CALL that faults on its second push: the first word is written (AMD)", skip: ["memory"] };
   }
   if ((mnemonic === "ud0" || mnemonic === "ud1") && c.codeOffset + c.code.length >= 4096) {
@@ -98,7 +96,10 @@ export function deviationOf(
     return { reason: "MOVSXD r16 reads 4 bytes of memory (AMD) or 2 (Intel SDM, and here)", skip: ["all"] };
   }
   if ((mnemonic === "retf" || mnemonic === "iret") && result.trap === 14) {
-    return { reason: "far RET and IRET read all of the stack frame before they look at the selectors (AMD)", skip: ["all"] };
+    return {
+      reason: "far RET and IRET read all of the stack frame before they look at the selectors (AMD)",
+      skip: ["all"],
+    };
   }
   return null;
 }

@@ -1,6 +1,7 @@
 import { OperandKind, operandKind, operandRegister, operandSize, RegisterClass } from "../../src/decode/index.ts";
 import { AddressingMethod } from "../../src/decode/operand.ts";
 import { operandClass } from "../../src/decode/operand-access.ts";
+import { segmentBase } from "./addresses.ts";
 import type { Group } from "./forms.ts";
 import { addPatch } from "./patches.ts";
 import type { Random } from "./random.ts";
@@ -263,7 +264,7 @@ function restoreImage(draft: CaseDraft): void {
 
 /** MASKMOVQ and MASKMOVDQU store at DS:rDI. */
 function placeMaskedStore({ c, insn, random }: CaseDraft): void {
-  const segment = insn.segment === 4 ? 0x20000400n : insn.segment === 5 ? 0x500000000800n : 0n;
+  const segment = segmentBase(insn);
   const at = random.pick([0x20000000, 0x30000000]) + random.between(16, 8000) + (random.chance(0.05) ? 190 : 0);
   c.gpr[7] = BigInt.asUintN(insn.addrSize * 8, BigInt(at) - segment);
 }

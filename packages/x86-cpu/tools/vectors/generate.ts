@@ -14,7 +14,7 @@ import type { Random } from "./random.ts";
 import { type CaseDraft, tune } from "./tuning.ts";
 import { directedRegister } from "./values.ts";
 
-/** Inputs that a code is run with, one after another: the replay then need not decode it again. */
+/** How many inputs a code is run with at most. */
 const INPUTS_PER_CODE = 6;
 
 const DEFAULT_MXCSR = 0x1f80;
@@ -47,6 +47,7 @@ export class Generator {
   /** Calls `emit` with `count` cases; fewer (none) only if the form has no encoding. */
   cases(form: Form, count: number, background: Background, emit: (c: VectorCase) => void): void {
     const { random } = this;
+    const inputs = Math.max(1, Math.min(INPUTS_PER_CODE, count >> 3));
     for (let left = count; left > 0; ) {
       const encoding = this.encoder.encode(form);
       if (encoding === null) return;
@@ -54,7 +55,7 @@ export class Generator {
       const length = encoding.bytes.length;
       const codeOffset = atEnd ? 4096 - random.between(1, length) : random.between(0x380, 0x600);
       this.placeDisplacement(encoding, CODE + codeOffset + length);
-      for (let i = 0; i < INPUTS_PER_CODE && left > 0; i++, left--) {
+      for (let i = 0; i < inputs && left > 0; i++, left--) {
         emit(this.input(form, encoding, codeOffset, background));
       }
     }

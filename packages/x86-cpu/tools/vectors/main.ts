@@ -92,7 +92,8 @@ function main(): number {
   });
   const program = buildHarness(values.harness ?? "packages/x86-cpu/tools/vectors/harness.c");
   const groups = values.group?.split(",");
-  const jobs = allJobs().filter(
+  const everyJob = allJobs();
+  const jobs = everyJob.filter(
     (job) => (groups?.includes(job.group) ?? true) && (values.form === undefined || job.name.includes(values.form)),
   );
   if (jobs.length === 0) {
@@ -108,7 +109,9 @@ function main(): number {
   const run = new Run(program, Number(values.detail));
   const share = Number(values.count) / jobs.reduce((sum, { weight }) => sum + weight, 0);
   let shown = performance.now();
-  for (const [number, job] of jobs.entries()) {
+  for (const job of jobs) {
+    // The same cases whichever other forms are wanted.
+    const number = everyJob.indexOf(job);
     const before = run.cases;
     run.make(job, new Random(Number(values.seed), number), Math.ceil(share * job.weight));
     if (run.cases !== before && performance.now() - shown > 5000) {

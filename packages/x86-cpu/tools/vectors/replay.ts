@@ -49,7 +49,9 @@ import {
   SELECTOR_DATA,
   SELECTOR_THREAD,
 } from "./memory-map.ts";
+import { describeTrap, flagText, hex64, hexBytes, registerNames } from "./notation.ts";
 import { shiftCountOf } from "./sequences.ts";
+import { closeExtended, closeFloats, tagOf } from "./tolerance.ts";
 import { undefinedResults } from "./undefined.ts";
 
 const DOMID = 1;
@@ -414,6 +416,8 @@ export class Replayer {
       }
     }
     for (const back of undo.reverse()) back();
+    // What was not compared may be different.
+    if (skip) this.restoreAll();
   }
 
   private deviation(c: VectorCase, result: VectorResult): Deviation | null {
@@ -468,89 +472,4 @@ export class Replayer {
         return `exit ${reason} at ${hex64(rip)}`;
     }
   }
-}
-
-/** Whether two 80-bit values differ in the last places alone. */
-function closeExtended(a: Uint8Array, b: Uint8Array): boolean {
-  const position = (bytes: Uint8Array) => {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, 10);
-    return (BigInt(view.getUint16(8, true) & 0x7fff) << 63n) + (view.getBigUint64(0, true) & ((1n << 63n) - 1n));
-  };
-  const distance = position(a) - position(b);
-  return (a[9] & 0x80) === (b[9] & 0x80) && distance <= 2n && distance >= -2n;
-}
-
-/** Whether all lanes of single precision agree as far as two approximations to 1.5 x 2^-12 must. */
-function closeFloats(a: Uint8Array, b: Uint8Array): boolean {
-  const [x, y] = [a, b].map((bytes) => new DataView(bytes.buffer, bytes.byteOffset, 16));
-  for (let lane = 0; lane < 16; lane += 4) {
-    if (x.getUint32(lane, true) === y.getUint32(lane, true)) continue;
-    const [p, q] = [x.getFloat32(lane, true), y.getFloat32(lane, true)];
-    if (!(Math.abs(p - q) <= Math.abs(q) * 3 * 2 ** -12)) return false;
-  }
-  return true;
-}
-
-function tagOf(value: Uint8Array, present: number): number {
-  if (present === 0) return 3;
-  const view = new DataView(value.buffer, value.byteOffset, 10);
-  const exponent = view.getUint16(8, true) & 0x7fff;
-  const significand = view.getBigUint64(0, true);
-  if (exponent === 0 && significand === 0n) return 1;
-  return exponent !== 0 && exponent !== 0x7fff && significand >> 63n === 1n ? 0 : 2;
-}
-
-const vectorNames: Readonly<Record<number, string>> = {
-  0: "#DE",
-  1: "#DB",
-  4: "#OF",
-  5: "#BR",
-  6: "#UD",
-  7: "#NM",
-  11: "#NP",
-  12: "#SS",
-  13: "#GP",
-  14: "#PF",
-  16: "#MF",
-  17: "#AC",
-  19: "#XM",
-};
-
-function describeTrap(trap: number, errorCode: number, cr2: bigint, rip: bigint): string {
-  if (trap === 3) return `end at ${hex64(rip - 1n)}`;
-  const name = vectorNames[trap] ?? `vector ${trap}`;
-  if (trap === 14) {
-    // Linux shows every fault on the kernel's addresses as one of protection.
-    const error = cr2 >> 47n !== 0n ? errorCode | 1 : errorCode;
-    return `#PF(${error.toString(16)}) cr2 ${hex64(cr2)} at ${hex64(rip)}`;
-  }
-  return `${name}(${(errorCode & 0xffff).toString(16)}) at ${hex64(rip)}`;
-}
-
-export const registerNames = "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split(" ");
-
-export const hex64 = (value: bigint): string => value.toString(16).padStart(16, "0");
-
-export const hexBytes = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
-
-const flagNames: readonly [number, string][] = [
-  [0x1, "CF"],
-  [0x4, "PF"],
-  [0x10, "AF"],
-  [0x40, "ZF"],
-  [0x80, "SF"],
-  [0x100, "TF"],
-  [0x400, "DF"],
-  [0x800, "OF"],
-  [0x4000, "NT"],
-  [0x40000, "AC"],
-  [0x200000, "ID"],
-];
-
-export function flagText(flags: number): string {
-  const text = flagNames
-    .filter(([bit]) => (flags & bit) !== 0)
-    .map(([, name]) => name)
-    .join(" ");
-  return text === "" ? "none" : text;
 }

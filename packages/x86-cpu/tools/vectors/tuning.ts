@@ -1,9 +1,11 @@
 import type { Instruction } from "../../src/decode/index.ts";
 import { Flow } from "../../src/decode/opcode-entry.ts";
+import { segmentBase } from "./addresses.ts";
 import type { Background, VectorCase } from "./case-format.ts";
 import { CODE, DATA, HIGH, SELECTOR_CODE32, SELECTOR_CODE64, SELECTOR_DATA, STACK } from "./memory-map.ts";
 import { addPatch, patchMemory } from "./patches.ts";
 import type { Random } from "./random.ts";
+import { placeStrings } from "./string-operands.ts";
 import { directed, directedRegister, shiftCount, toBytes } from "./values.ts";
 
 /** A case in the making. */
@@ -27,8 +29,6 @@ const RDX = 2;
 const RBX = 3;
 const RSP = 4;
 const RBP = 5;
-const RSI = 6;
-const RDI = 7;
 
 /** Whether the register takes part in the ModRM operand's address: then its value must stay. */
 function addresses({ insn }: CaseDraft, register: number): boolean {
@@ -158,61 +158,6 @@ function comparePair(draft: CaseDraft): void {
     addPatch(draft.c, Number(draft.address), toBytes(low, size));
     addPatch(draft.c, Number(draft.address) + size, toBytes(random.chance(0.8) ? high : high ^ 1n, size));
   }
-}
-
-function strings(draft: CaseDraft): void {
-  const { insn, random, c } = draft;
-  const down = (c.flags & 0x400) !== 0;
-  const size = insn.opSize;
-  const many = insn.rep !== 0 && random.chance(0.03);
-  const place = (base: number): bigint => {
-    const kind = random.below(30);
-    let at = base + random.between(600, 7400);
-    if (kind < 5) at = base + 4096 + random.between(-40, 40);
-    else if (kind === 5) at = down ? base + random.below(30) : base + 8192 - random.below(30);
-    else if (kind === 6) at = READ_ONLY_AT + random.below(4096);
-    else if (kind === 7 && !many) return BigInt(CODE + random.between(0x900, 3900));
-    if (kind > 7 && random.chance(0.5)) at &= ~7;
-    return BigInt(at);
-  };
-  const upper = insn.addrSize === 4 && insn.mode64 && random.chance(0.4) ? random.u64() & ~0xffffffffn : 0n;
-  let source = place(DATA);
-  let destination = place(random.chance(0.5) ? STACK : DATA);
-  if (random.chance(0.3)) destination = source + BigInt(random.between(-20, 20));
-  if (insn.mode64 && insn.addrSize === 8 && random.chance(0.05)) source = BigInt(HIGH + random.below(8192));
-  const segment = insn.segment === 4 ? 0x20000400n : insn.segment === 5 ? 0x500000000800n : 0n;
-  c.gpr[RSI] = BigInt.asUintN(64, upper | BigInt.asUintN(insn.addrSize * 8, source - segment));
-  c.gpr[RDI] = BigInt.asUintN(64, upper | destination);
-  c.gpr[RAX] = directedRegister(random, size);
-  if (insn.rep !== 0) {
-    const count = many ? BigInt(random.between(100, 6000)) : BigInt(random.below(random.pick([2, 5, 24])));
-    c.gpr[RCX] = (insn.addrSize === 4 && insn.mode64 ? upper : 0n) | count;
-  } else c.gpr[RCX] = directed(random, 8);
-  const { mnemonic } = insn.entry;
-  if (mnemonic === "cmps" || mnemonic === "scas") equalRuns(draft, source, destination, size);
-}
-
-const READ_ONLY_AT = 0x20003000;
-
-/** Makes operands of comparing string instructions alike for a few elements, so that repetition goes on. */
-function equalRuns(draft: CaseDraft, source: bigint, destination: bigint, size: number): void {
-  const { c, random, insn } = draft;
-  const elements = random.below(6);
-  const down = (c.flags & 0x400) !== 0;
-  const total = elements * size;
-  if (total === 0) return;
-  const scan = insn.entry.mnemonic === "scas";
-  const bytes = random.bytes(total);
-  if (scan) {
-    const value = toBytes(c.gpr[RAX]!, 8);
-    for (let i = 0; i < total; i++) bytes[i] = value[i % size];
-  }
-  const start = (at: bigint) => Number(down ? at - BigInt(total - size) : at);
-  const wanted = insn.rep === 0xf2 ? bytes.map((b) => b ^ 0x55) : bytes;
-  addPatch(c, start(destination), wanted);
-  if (!scan) addPatch(c, start(source), bytes);
-  // Often one element differs.
-  if (random.chance(0.5)) addPatch(c, start(destination) + random.below(total), Uint8Array.of(random.u32()));
 }
 
 /** A branch target in the code page but not in what the replay puts before the instruction, or somewhere without code. */
@@ -417,12 +362,12 @@ export function tune(draft: CaseDraft): void {
     case "scas":
     case "ins":
     case "outs":
-      strings(draft);
+      placeStrings(draft);
       break;
     case "xlat": {
       const al = BigInt(random.below(256));
       setRegister(draft, RAX, (random.u64() & ~0xffn) | al);
-      const segment = insn.segment === 4 ? 0x20000400n : insn.segment === 5 ? 0x500000000800n : 0n;
+      const segment = segmentBase(insn);
       const target = BigInt(random.chance(0.9) ? DATA + random.below(8192) : DATA + 8192 + random.below(8192));
       const base = BigInt.asUintN(insn.addrSize * 8, target - al - segment);
       setRegister(draft, RBX, base | (insn.addrSize === 4 && insn.mode64 ? random.u64() & ~0xffffffffn : 0n));
