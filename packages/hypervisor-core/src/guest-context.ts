@@ -13,7 +13,7 @@ import { installGdt } from "./abi/descriptor-tables.ts";
 import { u64Number, vaOf } from "./address.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import { Gpr } from "./registers.ts";
-import { loadCodeSegment, loadDataSegment, loadKernelSegments, loadStackSegment } from "./segments.ts";
+import { loadCodeSegment, loadDataSegment, loadKernelSegments, loadStackSegment, releaseGdt } from "./segments.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 /** Bytes of struct vcpu_guest_context, 64-bit. */
@@ -104,7 +104,15 @@ export function bootVcpu(hv: Hypervisor, vcpu: Vcpu, boot: BootState): number {
 /** VCPUOP_initialise: takes a vcpu_guest_context. 0, -EINVAL, -EEXIST. The vcpu stays down unless it says online. */
 export function initialiseVcpu(hv: Hypervisor, vcpu: Vcpu, context: DataView): number {
   if (vcpu.initialised) return -EEXIST;
-  return hv.withVcpu(vcpu, () => applyContext(hv, vcpu, context));
+  return hv.withVcpu(vcpu, () => {
+    const rc = applyContext(hv, vcpu, context);
+    if (rc !== 0) {
+      // A vcpu that was refused holds nothing.
+      releaseGdt(hv, vcpu);
+      hv.addressSpaces.release(vcpu);
+    }
+    return rc;
+  });
 }
 
 function applyContext(hv: Hypervisor, vcpu: Vcpu, c: DataView): number {

@@ -279,13 +279,13 @@ static void serve_events(void)
 
 void trap_handler(struct frame *frame)
 {
+    if (trap_hook) {
+        trap_hook(frame);
+        return;
+    }
     if (frame->vector == 0x102) {
         serve_events();
         frame->error = 0;
-        return;
-    }
-    if (trap_hook) {
-        trap_hook(frame);
         return;
     }
     if ((frame->cs & 3) == 3) {
