@@ -21,6 +21,6 @@ export { ImageError, type ImageErrorCode } from "./image-error.ts";
 export { kallsymsSymbols } from "./kallsyms.ts";
 export { type KernelImage, loadKernelImage, readKernelImage } from "./kernel-image.ts";
 export { kernelSymbols } from "./kernel-symbols.ts";
-export { type NearestSymbol, type SymbolSource, SymbolTable } from "./symbol-table.ts";
+export { type NearestSymbol, type SymbolEntry, type SymbolSource, SymbolTable } from "./symbol-table.ts";
 export { systemMapSymbols } from "./system-map.ts";
 export { type NoteSource, readXenNotes, type XenNotes } from "./xen-notes.ts";

@@ -7,7 +7,7 @@ export interface NearestSymbol {
   readonly offset: number;
 }
 
-/** One symbol while a table is being made. */
+/** One symbol. */
 export interface SymbolEntry {
   readonly address: number;
   readonly name: string;
@@ -60,6 +60,13 @@ export class SymbolTable {
   /** Number of symbols. */
   get size(): number {
     return this.#addresses.length;
+  }
+
+  /** All symbols, by ascending address. */
+  *entries(): Generator<SymbolEntry> {
+    for (let index = 0; index < this.#addresses.length; index++) {
+      yield { address: this.#addresses[index], name: this.#nameAt(index) };
+    }
   }
 
   /** The symbol at or before the address, or null before the first and behind the kernel's end. */

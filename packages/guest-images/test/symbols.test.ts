@@ -41,6 +41,9 @@ describe("kallsymsSymbols", () => {
     expect(table?.nearest(start - 1)).toBeNull();
     expect(table?.nearest(start + 0x100000)).toBeNull();
     expect(table?.describe(start + 0x41)).toBe("sys_call1+0x1");
+    const entries = [...(table?.entries() ?? [])];
+    expect(entries).toHaveLength(701);
+    expect(entries[1]).toEqual({ address: start + 0x40, name: "sys_call1" });
   });
 
   it("finds nothing in a kernel without a table", () => {

@@ -90,6 +90,14 @@ class CpuProcessor implements Processor {
     out[3] = result.edx;
   }
 
+  setBreakpoint(mfn: number, offset: number, domid: number): void {
+    this.cpu.code.setBreakpoint(mfn, offset, domid);
+  }
+
+  clearBreakpoint(mfn: number, offset: number): void {
+    this.cpu.code.clearBreakpoint(mfn, offset);
+  }
+
   setTscAux(value: number): void {
     this.cpu.tscAux = value;
   }

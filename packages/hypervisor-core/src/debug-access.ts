@@ -2,6 +2,7 @@ import { FrameFlags, PageType } from "@xen-node/mmu";
 import { CS, DS, ES, FCW, FS, FSW, FTW, GPR, GS, MXCSR, SS, X87, XMM } from "@xen-node/x86-cpu";
 import { hex64, vaHigh, vaLow } from "./address.ts";
 import type { DebugAccess, VcpuRegisters } from "./debugger.ts";
+import type { Domain } from "./domain.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import { handleExit } from "./traps.ts";
 import type { Vcpu } from "./vcpu.ts";
@@ -122,6 +123,12 @@ export class Debug implements DebugAccess {
       done += n;
     }
     return true;
+  }
+
+  setBreakpoint(domain: Domain, mfn: number, offset: number, on: boolean): void {
+    const { processor } = this.hv;
+    if (on) processor.setBreakpoint?.(mfn, offset, domain.domid);
+    else processor.clearBreakpoint?.(mfn, offset);
   }
 
   singleStep(vcpu: Vcpu): boolean {

@@ -1,3 +1,4 @@
+import type { Domain } from "./domain.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 /** Installed as `domain.debugger` while someone debugs that domain. */
@@ -50,6 +51,11 @@ export interface DebugAccess {
   readMemory(vcpu: Vcpu, va: number, length: number): Uint8Array;
   /** Writes through page protection (breakpoints in read-only text); false if part of it is not mapped or is a page table. */
   writeMemory(vcpu: Vcpu, va: number, bytes: Uint8Array): boolean;
+  /**
+   * Makes a byte of a domain's frame a breakpoint, or an ordinary byte again: an instruction that begins there raises #BP
+   * as INT3 does. Memory stays as it is, and whoever owns the frame next is not disturbed.
+   */
+  setBreakpoint(domain: Domain, mfn: number, offset: number, on: boolean): void;
   /**
    * Runs one instruction of a vcpu of a paused domain, serving whatever it asks of the hypervisor.
    * Events stay undelivered. False if the vcpu cannot run (offline, domain shut down).

@@ -14,4 +14,7 @@ export interface Processor {
   cpuid(leaf: number, subleaf: number, out: Uint32Array): void;
   /** IA32_TSC_AUX of the loaded context changed. */
   setTscAux?(value: number): void;
+  /** While the frame is the domain's, an instruction that begins there is run as INT3; memory stays as it is. */
+  setBreakpoint?(mfn: number, offset: number, domid: number): void;
+  clearBreakpoint?(mfn: number, offset: number): void;
 }

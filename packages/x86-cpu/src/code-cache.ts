@@ -7,7 +7,7 @@ import { isFloatingPoint } from "./lower/floating-point.ts";
 import { integerRules } from "./lower/integer.ts";
 import { lowerVector } from "./lower/vector.ts";
 import { lowerX87 } from "./lower/x87.ts";
-import { MAX_BLOCK_INSTRUCTIONS, R_HANDLER, RECORD_BYTES } from "./records.ts";
+import { BREAKPOINT, MAX_BLOCK_INSTRUCTIONS, R_HANDLER, RECORD_BYTES } from "./records.ts";
 
 /** Processor modes that code is decoded for. */
 export const CodeMode = {
@@ -43,6 +43,7 @@ interface CodePage {
   linesHigh: number;
 }
 
+const INT3 = Uint8Array.of(0xcc);
 /** Default size of the arena that the records lie in. */
 const ARENA_BYTES = 32 << 20;
 const MIN_ARENA_BYTES = 64 << 10;
@@ -65,6 +66,8 @@ export class CodeCache {
   private readonly decoder = new Decoder();
   private readonly insn = createInstruction();
   private readonly crossing = new Uint8Array(32);
+  /** Domain of each breakpoint, by machine address. */
+  private readonly breakpoints = new Map<number, number>();
   /** How often the arena was full and everything was dropped. */
   flushes = 0;
   blocksBuilt = 0;
@@ -117,7 +120,10 @@ export class CodeCache {
     let index = 0;
     let after: After = After.SAME_BLOCK;
     while (index < limit && at < 4096 && after === After.SAME_BLOCK) {
-      let status = decoder.decode(bytes, page + at, 4096 - at, long, insn);
+      const isBreakpoint = this.isBreakpoint(mfn, at);
+      let status = isBreakpoint
+        ? decoder.decode(INT3, 0, 1, long, insn)
+        : decoder.decode(bytes, page + at, 4096 - at, long, insn);
       if (status === DecodeStatus.NEED_MORE) {
         if (index > 0) break;
         second = secondMfn();
@@ -141,6 +147,7 @@ export class CodeCache {
       }
       position.next = at + insn.length;
       after = this.lower(mode);
+      if (isBreakpoint) writer.immediate(BREAKPOINT);
       at = position.next;
       index++;
       if (second >= 0) break;
@@ -161,6 +168,24 @@ export class CodeCache {
     this.cursor = position.record;
     this.register(mfn, block);
     return first;
+  }
+
+  /**
+   * A debugger's breakpoint: while the frame is the domain's, an instruction that begins there is run as INT3, whatever
+   * memory says. Nobody can see it by reading, and it outlives writes.
+   */
+  setBreakpoint(mfn: number, offset: number, domid: number): void {
+    this.breakpoints.set(mfn * 4096 + offset, domid);
+    this.invalidate(mfn, offset, 1);
+  }
+
+  clearBreakpoint(mfn: number, offset: number): void {
+    if (this.breakpoints.delete(mfn * 4096 + offset)) this.invalidate(mfn, offset, 1);
+  }
+
+  private isBreakpoint(mfn: number, offset: number): boolean {
+    if (this.breakpoints.size === 0) return false;
+    return this.breakpoints.get(mfn * 4096 + offset) === this.mmu.frames.owner[mfn];
   }
 
   /** Writes the records of `insn`; answers where execution goes on. */

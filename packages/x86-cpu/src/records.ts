@@ -24,5 +24,8 @@ export const R_SEGMENT = 28;
 /** Host address of the record that a taken direct jump within its page goes to; 0 until it is known. */
 export const R_LINK = 28;
 
+/** Immediate of a `system` record that is a debugger's breakpoint: memory does not show its INT3. */
+export const BREAKPOINT = 1;
+
 /** No block has more instructions, so a budget is overrun only by what the caller allows. */
 export const MAX_BLOCK_INSTRUCTIONS = 64;

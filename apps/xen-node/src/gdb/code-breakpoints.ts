@@ -1,22 +1,13 @@
 import type { BreakpointKind } from "./debug-target.ts";
 
-const INT3 = 0xcc;
-const PAGE = 4096;
-
 /** The memory that breakpoints lie in. Machine addresses are the same for all who map a page. */
 export interface CodeMemory<Thread> {
   /** Machine address behind a thread's virtual address; undefined if nothing is mapped there. */
   locate(thread: Thread, va: number): number | undefined;
-  /** A byte; undefined if it is not the guest's. */
-  peek(machine: number): number | undefined;
-  poke(machine: number, byte: number): void;
-}
-
-/** An INT3 in memory. */
-interface Site {
-  original: number;
-  /** The breakpoints that need it. */
-  readonly users: Set<string>;
+  /** Whether the guest owns that memory. */
+  owns(machine: number): boolean;
+  /** Makes an instruction that begins there trap, or lets it be. What memory shows does not change. */
+  trap(machine: number, on: boolean): void;
 }
 
 /** A breakpoint that a thread ran into. */
@@ -26,11 +17,12 @@ export interface BreakpointHit {
 }
 
 /**
- * Breakpoints as INT3 in the guest's memory. Each stays with the memory that was mapped when it was set. Whoever reads or
- * writes through this sees the bytes below. Hardware breakpoints are made the same way: debug registers are the guest's.
+ * Breakpoints in the guest's memory, invisible to it and to the debugger. Each stays with the memory that was mapped when
+ * it was set. Hardware breakpoints are made the same way: debug registers are the guest's.
  */
 export class CodeBreakpoints<Thread> {
-  private readonly sites = new Map<number, Site>();
+  /** The breakpoints that need each trap, by machine address. */
+  private readonly traps = new Map<number, Set<string>>();
   /** Machine address of each breakpoint. */
   private readonly breakpoints = new Map<string, number>();
 
@@ -41,15 +33,14 @@ export class CodeBreakpoints<Thread> {
     const key = keyOf(kind, va);
     if (this.breakpoints.has(key)) return true;
     const machine = this.memory.locate(thread, va);
-    const original = machine === undefined ? undefined : this.memory.peek(machine);
-    if (machine === undefined || original === undefined) return false;
-    let site = this.sites.get(machine);
-    if (site === undefined) {
-      site = { original, users: new Set() };
-      this.sites.set(machine, site);
-      this.memory.poke(machine, INT3);
+    if (machine === undefined || !this.memory.owns(machine)) return false;
+    const users = this.traps.get(machine);
+    if (users === undefined) {
+      this.traps.set(machine, new Set([key]));
+      this.memory.trap(machine, true);
+    } else {
+      users.add(key);
     }
-    site.users.add(key);
     this.breakpoints.set(key, machine);
     return true;
   }
@@ -59,78 +50,37 @@ export class CodeBreakpoints<Thread> {
     const machine = this.breakpoints.get(key);
     if (machine === undefined) return;
     this.breakpoints.delete(key);
-    const site = this.sites.get(machine);
-    if (site === undefined || !site.users.delete(key) || site.users.size > 0) return;
-    this.sites.delete(machine);
-    this.lift(machine, site);
+    const users = this.traps.get(machine);
+    if (users === undefined || !users.delete(key) || users.size > 0) return;
+    this.traps.delete(machine);
+    this.memory.trap(machine, false);
   }
 
   clear(): void {
-    for (const [machine, site] of this.sites) this.lift(machine, site);
-    this.sites.clear();
+    for (const machine of this.traps.keys()) this.memory.trap(machine, false);
+    this.traps.clear();
     this.breakpoints.clear();
   }
 
-  /** Puts the original byte back, unless the guest has put another one there since. */
-  private lift(machine: number, site: Site): void {
-    if (this.memory.peek(machine) === INT3) this.memory.poke(machine, site.original);
-  }
-
-  /** Whose INT3 a thread has executed at `va`; undefined: the guest's own. */
+  /** Whose trap a thread has run into at `va`; undefined: the guest's own. */
   hit(thread: Thread, va: number): BreakpointHit | undefined {
     const machine = this.memory.locate(thread, va);
-    const site = machine === undefined ? undefined : this.sites.get(machine);
-    if (site === undefined) return undefined;
+    const users = machine === undefined ? undefined : this.traps.get(machine);
+    if (users === undefined) return undefined;
     const kinds: BreakpointKind[] = ["software", "hardware"];
-    return { kind: kinds.find((kind) => site.users.has(keyOf(kind, va))) };
+    return { kind: kinds.find((kind) => users.has(keyOf(kind, va))) };
   }
 
-  /** Does something while the INT3 at an address, if there is one, is away. */
+  /** Does something while the trap at an address, if there is one, is away. */
   without<T>(thread: Thread, va: number, action: () => T): T {
     const machine = this.memory.locate(thread, va);
-    const site = machine === undefined ? undefined : this.sites.get(machine);
-    if (machine === undefined || site === undefined) return action();
-    this.lift(machine, site);
+    if (machine === undefined || !this.traps.has(machine)) return action();
+    this.memory.trap(machine, false);
     try {
       return action();
     } finally {
-      site.original = this.memory.peek(machine) ?? site.original;
-      this.memory.poke(machine, INT3);
+      this.memory.trap(machine, true);
     }
-  }
-
-  /** Replaces the INT3s among bytes that were read at `va` by what is below them. */
-  hide(thread: Thread, va: number, bytes: Uint8Array): void {
-    for (const { index, site } of this.within(thread, va, bytes.length)) {
-      if (bytes[index] === INT3) bytes[index] = site.original;
-    }
-  }
-
-  /** What to store at `va` so that `bytes` are seen there and breakpoints stay. */
-  keep(thread: Thread, va: number, bytes: Uint8Array): Uint8Array {
-    const stored = bytes.slice();
-    for (const { index, site } of this.within(thread, va, bytes.length)) {
-      site.original = bytes[index];
-      stored[index] = INT3;
-    }
-    return stored;
-  }
-
-  private within(thread: Thread, va: number, length: number): { index: number; site: Site }[] {
-    const found: { index: number; site: Site }[] = [];
-    if (this.sites.size === 0) return found;
-    for (let done = 0; done < length; ) {
-      const at = va + done;
-      const inPage = Math.min(length - done, PAGE - (at & (PAGE - 1)));
-      const start = this.memory.locate(thread, at);
-      if (start !== undefined) {
-        for (const [machine, site] of this.sites) {
-          if (machine >= start && machine < start + inPage) found.push({ index: done + machine - start, site });
-        }
-      }
-      done += inPage;
-    }
-    return found;
   }
 }
 

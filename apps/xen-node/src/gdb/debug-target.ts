@@ -29,7 +29,7 @@ export interface DebugTarget {
   readRegisters(thread: number): Uint8Array;
   /** Sets what of them can be set. */
   writeRegisters(thread: number, bytes: Uint8Array): void;
-  /** Up to `length` bytes, fewer if they reach into memory that is not mapped. Breakpoints do not show. */
+  /** Up to `length` bytes, fewer if they reach into memory that is not mapped. */
   readMemory(thread: number, va: number, length: number): Uint8Array;
   /** False if part of it cannot be written. */
   writeMemory(thread: number, va: number, bytes: Uint8Array): boolean;

@@ -94,15 +94,11 @@ export class DomainTarget implements DebugTarget {
   }
 
   readMemory(thread: number, va: number, length: number): Uint8Array {
-    const vcpu = this.vcpu(thread);
-    const bytes = this.hypervisor.debug.readMemory(vcpu, va, length);
-    this.breakpoints.hide(vcpu, va, bytes);
-    return bytes;
+    return this.hypervisor.debug.readMemory(this.vcpu(thread), va, length);
   }
 
   writeMemory(thread: number, va: number, bytes: Uint8Array): boolean {
-    const vcpu = this.vcpu(thread);
-    return this.hypervisor.debug.writeMemory(vcpu, va, this.breakpoints.keep(vcpu, va, bytes));
+    return this.hypervisor.debug.writeMemory(this.vcpu(thread), va, bytes);
   }
 
   insertBreakpoint(kind: BreakpointKind, thread: number, va: number): boolean {
@@ -238,7 +234,7 @@ export class DomainTarget implements DebugTarget {
     });
   }
 
-  /** Takes a vcpu that has executed a breakpoint's INT3 back to it; the address. */
+  /** Takes a vcpu that has run into a breakpoint back to it; the address. */
   private backToBreakpoint(vcpu: Vcpu): number {
     const { debug } = this.hypervisor;
     const registers = debug.readRegisters(vcpu);

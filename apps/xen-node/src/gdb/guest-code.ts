@@ -21,24 +21,11 @@ export class GuestCode implements CodeMemory<Vcpu> {
     return undefined;
   }
 
-  peek(machine: number): number | undefined {
-    const host = this.hostAddress(machine);
-    return host === undefined ? undefined : this.hypervisor.mmu.memory.u8[host];
+  owns(machine: number): boolean {
+    return this.hypervisor.mmu.frames.owner[Math.floor(machine / PAGE)] === this.domain.domid;
   }
 
-  poke(machine: number, byte: number): void {
-    const host = this.hostAddress(machine);
-    if (host === undefined) return;
-    this.hypervisor.mmu.frames.noteHostWrite(Math.floor(machine / PAGE), machine % PAGE, 1);
-    this.hypervisor.mmu.memory.u8[host] = byte;
-  }
-
-  /** Undefined if the frame is not, or no longer, the domain's. */
-  private hostAddress(machine: number): number | undefined {
-    const { frames } = this.hypervisor.mmu;
-    const mfn = Math.floor(machine / PAGE);
-    return frames.exists(mfn) && frames.owner[mfn] === this.domain.domid
-      ? frames.hostAddress(mfn) + (machine % PAGE)
-      : undefined;
+  trap(machine: number, on: boolean): void {
+    this.hypervisor.debug.setBreakpoint(this.domain, Math.floor(machine / PAGE), machine % PAGE, on);
   }
 }

@@ -142,20 +142,8 @@ export function symbolFile(elf: ElfFile, symbols: SymbolTable): Uint8Array {
   return Buffer.concat([head, table, names.toBytes(), sectionNames.toBytes()]);
 }
 
-/** The symbols by ascending address, one for each: a table tells them from the top down. */
-function symbolsOf(regions: readonly Region[], symbols: SymbolTable): { address: number; name: string }[] {
-  const found: { address: number; name: string }[] = [];
-  let address = symbols.lookup("_end") ?? Math.max(...regions.map((region) => region.address + region.size));
-  for (;;) {
-    const nearest = symbols.nearest(address - 1);
-    if (nearest === null) return found.reverse();
-    address = address - 1 - nearest.offset;
-    found.push({ address, name: nearest.name });
-  }
-}
-
 function symbolTable(regions: readonly Region[], symbols: SymbolTable, names: StringTable): Buffer {
-  const entries = symbolsOf(regions, symbols);
+  const entries = [...symbols.entries()];
   const table = Buffer.alloc((1 + entries.length) * SYMBOL_BYTES);
   let end = Number.NaN;
   for (let index = entries.length - 1; index >= 0; index--) {

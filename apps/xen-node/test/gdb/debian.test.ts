@@ -45,8 +45,7 @@ describe.skipIf(noRealGuests ?? noGdb)("gdb and Debian's kernel", () => {
       "stepi",
       "info registers rip cs gs_base",
       "delete",
-      // Behind the call that ftrace looks at.
-      "break *(run_init_process + 5)",
+      "break run_init_process",
       "continue",
       "x/s $rdi",
       "info threads",
@@ -72,7 +71,7 @@ describe.skipIf(noRealGuests ?? noGdb)("gdb and Debian's kernel", () => {
       "continue",
       "info registers rip eflags cs",
       "thread apply all stepi",
-      "break *(do_sys_openat2 + 5)",
+      "break do_sys_openat2",
       interruptIn(20),
       "continue",
       "backtrace 1",

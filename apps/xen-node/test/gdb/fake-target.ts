@@ -3,26 +3,28 @@ import type { BreakpointKind, DebugTarget, StopReason } from "../../src/gdb/debu
 import { RegisterFile } from "../../src/gdb/register-file.ts";
 
 const NOP = 0x90;
-const INT3 = 0xcc;
 const HLT = 0xf4;
 
 /** Where the memory of a FakeTarget begins: a kernel's text. */
 export const FAKE_BASE = -0x7f000000;
 export const FAKE_SIZE = 0x4000;
 
-/** Two threads over memory full of NOPs: a step goes one byte on, INT3 stops, HLT ends the guest. */
+/** Two threads over memory full of NOPs: a step goes one byte on, breakpoints stop, HLT ends the guest. */
 export class FakeTarget implements DebugTarget {
   onStop: ((reason: StopReason) => void) | undefined;
   readonly memory = new Uint8Array(FAKE_SIZE).fill(NOP);
   readonly files = [new RegisterFile(), new RegisterFile()];
   readonly log: string[] = [];
   threads: number[] = [1, 2];
+  /** Where breakpoints are set. */
+  readonly traps = new Set<number>();
   private timer: NodeJS.Immediate | undefined;
   private readonly breakpoints = new CodeBreakpoints<number>({
     locate: (_thread, va) => (this.memory[va - FAKE_BASE] === undefined ? undefined : va - FAKE_BASE),
-    peek: (machine) => this.memory[machine],
-    poke: (machine, byte) => {
-      this.memory[machine] = byte;
+    owns: () => true,
+    trap: (machine, on) => {
+      if (on) this.traps.add(machine);
+      else this.traps.delete(machine);
     },
   });
 
@@ -43,16 +45,14 @@ export class FakeTarget implements DebugTarget {
   writeRegisters(thread: number, bytes: Uint8Array): void {
     this.files[thread - 1].bytes.set(bytes);
   }
-  readMemory(thread: number, va: number, length: number): Uint8Array {
+  readMemory(_thread: number, va: number, length: number): Uint8Array {
     const start = va - FAKE_BASE;
-    const bytes = start < 0 ? new Uint8Array() : this.memory.slice(start, start + length);
-    this.breakpoints.hide(thread, va, bytes);
-    return bytes;
+    return start < 0 ? new Uint8Array() : this.memory.slice(start, start + length);
   }
-  writeMemory(thread: number, va: number, bytes: Uint8Array): boolean {
+  writeMemory(_thread: number, va: number, bytes: Uint8Array): boolean {
     const start = va - FAKE_BASE;
     if (start < 0 || start + bytes.length > FAKE_SIZE) return false;
-    this.memory.set(this.breakpoints.keep(thread, va, bytes), start);
+    this.memory.set(bytes, start);
     return true;
   }
   insertBreakpoint(kind: BreakpointKind, thread: number, va: number): boolean {
@@ -69,7 +69,7 @@ export class FakeTarget implements DebugTarget {
     const file = this.files[thread - 1];
     const va = Number(BigInt.asIntN(64, file.get64("rip")));
     const byte = this.memory[va - FAKE_BASE];
-    const hit = byte === INT3 ? this.breakpoints.hit(thread, va) : undefined;
+    const hit = this.traps.has(va - FAKE_BASE) ? this.breakpoints.hit(thread, va) : undefined;
     if (hit?.kind !== undefined) return { kind: "breakpoint", thread, breakpoint: hit.kind };
     if (byte === HLT) {
       this.threads = [];

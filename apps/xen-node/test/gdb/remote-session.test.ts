@@ -147,14 +147,14 @@ describe("a remote session", () => {
     gdb.ask("qSupported:swbreak+;hwbreak+");
     expect(gdb.ask(`Z0,ffffffff81000010,1`)).toBe("OK");
     expect(gdb.ask(`Z1,ffffffff81000020,1`)).toBe("OK");
-    expect(gdb.target.memory[0x10]).toBe(0xcc);
+    expect([...gdb.target.traps]).toEqual([0x10, 0x20]);
     expect(gdb.ask("mffffffff8100000f,3")).toBe("909090");
     expect(gdb.ask("vCont;c:1")).toBeUndefined();
     expect(await gdb.next()).toMatch(/^T05swbreak:;.*thread:1;$/);
     expect(rip(gdb, 1)).toBe(0x10);
     expect(rip(gdb, 2)).toBe(0x1000);
     expect(gdb.ask(`z0,ffffffff81000010,1`)).toBe("OK");
-    expect(gdb.target.memory[0x10]).toBe(0x90);
+    expect([...gdb.target.traps]).toEqual([0x20]);
     expect(gdb.ask("c")).toBeUndefined();
     expect(await gdb.next()).toMatch(/^T05hwbreak:;/);
     expect(gdb.target.log).toEqual(["attach", "resume 1", "resume 1,2"]);
@@ -213,7 +213,7 @@ describe("a remote session", () => {
     expect(detached.ask("D")).toBe("OK");
     expect(detached.ended).toBe(true);
     expect(detached.target.log).toEqual(["attach", "detach"]);
-    expect(detached.target.memory[0]).toBe(0x90);
+    expect(detached.target.traps.size).toBe(0);
     detached.session.close();
     expect(detached.target.log).toEqual(["attach", "detach"]);
 

@@ -2,7 +2,7 @@ import type { Cpu } from "../cpu.ts";
 import { AddressingMethod, createInstruction, Decoder, type Instruction } from "../decode/index.ts";
 import { ExitReason } from "../exit.ts";
 import { readRflags } from "../flags.ts";
-import { R_DST, R_INDEX, R_LENGTH, R_SRC, RECORD_BYTES } from "../records.ts";
+import { BREAKPOINT, R_DST, R_IMM, R_INDEX, R_LENGTH, R_SRC, RECORD_BYTES } from "../records.ts";
 import {
   CR0,
   CR4,
@@ -37,6 +37,8 @@ export interface SystemContext {
   readonly eaHi: number;
 }
 
+const INT3 = 0xcc;
+
 /** Answers of an instruction: the next record, or 0 to leave the run loop. */
 type Execute = () => number;
 
@@ -70,7 +72,8 @@ export class SystemInstructions implements SystemContext {
   execute(record: number): number {
     const { cpu, insn } = this;
     this.record = record;
-    cpu.fetch(record, this.bytes);
+    if (this.i32[(record + R_IMM) >> 2] === BREAKPOINT) this.bytes[0] = INT3;
+    else cpu.fetch(record, this.bytes);
     const length = cpu.mmu.memory.u8[record + R_LENGTH];
     this.decoder.decode(this.bytes, 0, length, (this.i32[SEG_ATTR(CS) >> 2] & 0x2000) !== 0, insn);
     if (insn.hasMem) this.computeAddress();
