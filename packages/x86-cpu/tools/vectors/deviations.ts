@@ -60,14 +60,14 @@ export function deviationOf(
     }
     return null;
   }
-  if (IMAGES.has(mnemonic))
-    return { reason: "x87 and FXSAVE images that fault: which byte is met first", skip: ["cr2"] };
   if (c.compatibility && insn.segment === 4 && result.trap === 13 && nearLimit(insn, c, result, background)) {
     return {
       reason: "compatibility mode: an operand across the limit of a segment with a base (limits are not modelled)",
       skip: ["all"],
     };
   }
+  if (IMAGES.has(mnemonic))
+    return { reason: "x87 and FXSAVE images that fault: which byte is met first", skip: ["cr2"] };
   if ((mnemonic === "cmps" || mnemonic === "scas") && insn.rep !== 0) {
     return {
       reason: "REP CMPS/SCAS that faults: flags of the elements done (AMD) or of before (Intel SDM, and here)",
