@@ -6,6 +6,7 @@ import {
   ENOSYS,
   EPERM,
   ESRCH,
+  GNTMAP_contains_pte,
   GNTMAP_device_map,
   GNTMAP_host_map,
   GNTMAP_readonly,
@@ -31,6 +32,8 @@ const DEFAULT_MAX_MAPTRACK_FRAMES = 1024;
 /** Unmaps between two TLB flushes. */
 const UNMAP_BATCH = 32;
 const KINDS = GNTMAP_device_map | GNTMAP_host_map;
+/** What else a handle remembers: an unmap says nothing of it. */
+const KEPT = GNTMAP_readonly | GNTMAP_contains_pte;
 
 /**
  * Version 1 grant tables of all domains (xen/include/public/grant_table.h). `caller` is always the domid that makes the
@@ -166,7 +169,7 @@ export class GrantTables {
   }
 
   private map(mapper: DomainGrants, op: MapGrantRef): number {
-    const flags = op.flags & (KINDS | GNTMAP_readonly);
+    const flags = op.flags & (KINDS | KEPT);
     const host = (flags & GNTMAP_host_map) !== 0;
     const device = (flags & GNTMAP_device_map) !== 0;
     const readonly = (flags & GNTMAP_readonly) !== 0;
@@ -307,7 +310,7 @@ export class GrantTables {
     }
     const left = flags & KINDS & ~done;
     if (left === 0) maptrack.free(handle);
-    else maptrack.flags[handle] = left | (flags & GNTMAP_readonly);
+    else maptrack.flags[handle] = left | (flags & KEPT);
     this.doneFlags[slot] = done | (flags & GNTMAP_readonly);
     this.doneGranter[slot] = granter.id;
     this.doneRef[slot] = ref;
