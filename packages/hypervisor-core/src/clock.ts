@@ -6,7 +6,7 @@ export interface Clock {
   nowNs(): number;
   /** Wall-clock time in ns since 1970 that corresponds to `nowNs() === 0`. */
   readonly wallclockAtZeroNs: number;
-  /** Tells the clock that guests retired `instructions` more since the last call. */
+  /** Tells the clock that guests retired `instructions` more, or were served for as long as those take. */
   retire(instructions: number): void;
   /** How many instructions fit in `ns` at the (known or measured) speed; at least 1. */
   instructionsIn(ns: number): number;
@@ -48,7 +48,7 @@ export class WallClock implements Clock {
   }
 }
 
-/** Time made of retired instructions; idle time is skipped. The same inputs give the same times on every host. */
+/** Time made of retired instructions and of exits, at a fixed price; idle time is skipped. The same inputs give the same times on every host. */
 export class VirtualClock implements Clock {
   readonly wallclockAtZeroNs: number;
   private ns = 0;

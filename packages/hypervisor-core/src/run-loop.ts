@@ -12,16 +12,22 @@ import type { VcpuWakeups } from "./vcpu-wakeups.ts";
 
 /** Most instructions between two looks at the clock. */
 const CHUNK = 50_000;
-/** What an exit counts in a slice, in instructions, so that a guest that only exits has no endless slice either. */
+/**
+ * What the hypervisor's own work costs in guest instructions: an exit, and a unit of a hypercall's work. A vcpu is charged
+ * for them, and virtual time passes, so that a guest that only exits has no endless slice either.
+ */
 const EXIT_COST = 200;
-/** Exits between two looks at the clock. */
-const EXITS_PER_CLOCK = 64;
+const WORK_COST = 20;
+/** Work of the hypervisor's between two looks at the clock, in instructions. */
+const COST_PER_CLOCK = 64 * EXIT_COST;
 const MIN_BUDGET = 200;
 
 /** Gives the processor to vcpus in turn, and everything else its due in between. */
 export class RunLoop {
   /** The running vcpu wants its slice to end. */
   yielded = false;
+  /** What the vcpu was charged for the hypervisor's work, in instructions. */
+  private charged = 0;
   /** Time at the last look at the clock, ns. */
   private lastNow = 0;
   /** `runSlice` is at work. */
@@ -95,6 +101,7 @@ export class RunLoop {
     const start = hv.now();
     const before = hv.processor.retired;
     this.lastNow = start;
+    this.charged = 0;
     vcpu.runstate.change(RUNSTATE_running, start);
     if (hv.trace.enabled) hv.traceEvent(TraceKind.scheduleIn, vcpu, 0, 0, 0);
     try {
@@ -111,7 +118,7 @@ export class RunLoop {
     const now = hv.now();
     const retired = hv.processor.retired - before;
     vcpu.retired += retired;
-    if (clock instanceof WallClock) clock.observe(retired, now - start);
+    if (clock instanceof WallClock) clock.observe(retired + this.charged, now - start);
     this.wakeups.settle(vcpu, now);
     if (hv.trace.enabled) hv.traceEvent(TraceKind.scheduleOut, vcpu, vcpu.runstate.state, 0, 0);
   }
@@ -121,16 +128,24 @@ export class RunLoop {
     const { types } = hv.mmu;
     const { domid } = vcpu.domain;
     let left = hv.clock.instructionsIn(sliceEnd - hv.now());
-    let exits = 0;
+    let sinceClock = 0;
     while (vcpu.runnable && !this.yielded) {
       if (types.hasWork(domid) && types.continueWork(domid, TABLE_WORK) !== 0) return;
       deliverPending(hv, vcpu);
       if (!vcpu.runnable) return;
       const before = hv.processor.retired;
       const reason = hv.processor.run(Math.max(MIN_BUDGET, Math.min(left, CHUNK, this.untilTimer())));
-      left -= hv.processor.retired - before + EXIT_COST;
-      if (reason !== ExitReason.BUDGET) handleExit(hv, vcpu, reason);
-      if (reason === ExitReason.BUDGET || left <= 0 || (++exits & (EXITS_PER_CLOCK - 1)) === 0) {
+      left -= hv.processor.retired - before;
+      if (reason !== ExitReason.BUDGET) {
+        handleExit(hv, vcpu, reason);
+        const cost = EXIT_COST + WORK_COST * hv.dispatcher.takeWork();
+        hv.clock.retire(cost);
+        this.charged += cost;
+        sinceClock += cost;
+        left -= cost;
+      }
+      if (reason === ExitReason.BUDGET || left <= 0 || sinceClock >= COST_PER_CLOCK) {
+        sinceClock = 0;
         const now = hv.now();
         this.lastNow = now;
         hv.timers.expire(now);

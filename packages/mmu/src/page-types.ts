@@ -127,6 +127,11 @@ export class PageTypes {
     return rc;
   }
 
+  /** Entries and frames handled in validations, devalidations and releases since the beginning: a measure of time spent. */
+  get totalWork(): number {
+    return this.references.totalWork;
+  }
+
   /** Is some devalidation of this domain's tables unfinished? */
   hasWork(domid: number): boolean {
     return this.references.hasWork(domid);

@@ -33,6 +33,8 @@ const INVALID_MFN = 2 ** 40 - 1;
 export class TypeReferences {
   /** Entries that may still be handled before the present operation must stop. */
   budget = UNLIMITED;
+  private granted = UNLIMITED;
+  private handled = 0;
   /** The Xen slots 256-271 of every L4 table, (lo, hi) each. */
   readonly xenSlots = new Uint32Array(2 * (END_XEN_SLOT - FIRST_XEN_SLOT));
   readonly u32: Uint32Array;
@@ -52,7 +54,13 @@ export class TypeReferences {
   }
 
   setBudget(work: number): void {
-    this.budget = Math.min(work, UNLIMITED);
+    this.handled += this.granted - this.budget;
+    this.granted = this.budget = Math.min(work, UNLIMITED);
+  }
+
+  /** Entries and frames handled since the beginning. */
+  get totalWork(): number {
+    return this.handled + this.granted - this.budget;
   }
 
   /** Takes a typed reference; the caller holds a general one. 0, -EINVAL, -EBUSY, -EPERM, -ERESTART. */

@@ -15,23 +15,41 @@ const ARGUMENT_REGISTERS = [Gpr.rdi, Gpr.rsi, Gpr.rdx, Gpr.r10, Gpr.r8, Gpr.r9];
 
 /** Units of work (page-table entries, frames, ...) that one entry into a hypercall may do. */
 const WORK_PER_ENTRY = 1024;
+/** Page-table entries that take as long to check as one unit of work. */
+const TABLE_ENTRIES_PER_UNIT = 16;
 
 /** Reads a 64-bit guest kernel's hypercalls from its registers and runs them. */
 export class HypercallDispatcher {
   private readonly args = new HypercallArgs();
   /** Units of work left in this entry. */
   private work = 0;
+  /** Units done that `takeWork` has not told of. */
+  private done = 0;
+  /** Page-table work that has been counted. */
+  private tableWork = 0;
 
   constructor(private readonly hv: Hypervisor) {}
 
-  /** Uses up one unit of work; true if the handler should stop and answer RESTART. */
-  spend(): boolean {
-    return --this.work < 0;
+  /** Uses up units of work, and what was done on page tables meanwhile; true if the handler should stop and answer RESTART. */
+  spend(units = 1): boolean {
+    const spent = units + this.takeTableWork();
+    this.done += spent;
+    this.work -= spent;
+    return this.work < 0;
   }
 
-  /** Units left, for calls that take a budget. */
-  get workLeft(): number {
-    return Math.max(1, this.work);
+  private takeTableWork(): number {
+    const { totalWork } = this.hv.mmu.types;
+    const units = Math.floor((totalWork - this.tableWork) / TABLE_ENTRIES_PER_UNIT);
+    this.tableWork += units * TABLE_ENTRIES_PER_UNIT;
+    return units;
+  }
+
+  /** Units of work done since this was last asked, in hypercalls and on page tables. */
+  takeWork(): number {
+    const work = this.done + this.takeTableWork();
+    this.done = 0;
+    return work;
   }
 
   /** SYSCALL from a guest kernel; RIP is at the instruction. */

@@ -129,6 +129,7 @@ function unmap(hv: Hypervisor, vcpu: Vcpu, args: HypercallArgs, bytes: number, c
       return RESTART;
     }
     const batch = Math.min(UNMAP_BATCH, left);
+    hv.dispatcher.spend(batch - 1);
     for (let i = 0; i < batch; i++) {
       if (!guest.fetch(va + i * bytes, bytes)) return -EFAULT;
       const { u32 } = guest;

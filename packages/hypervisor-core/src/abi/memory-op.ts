@@ -142,6 +142,7 @@ function oneExtent(hv: Hypervisor, target: Domain, cmd: number, va: number, orde
   if (cmd === XENMEM_decrease_reservation) {
     if (!guest.fetch(va, 8)) return false;
     const first = u64Number(guest.u32[0], guest.u32[1]);
+    hv.dispatcher.spend(1 << order);
     for (let i = 0; i < 1 << order; i++) if (memory.release(target, first + i) !== 0) return false;
     return true;
   }
