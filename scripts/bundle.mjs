@@ -4,8 +4,8 @@ import { createRequire } from "node:module";
 import { basename, join } from "node:path";
 import { root } from "./bootstrap.mjs";
 
-/** Builds `entry` into node_modules/.cache and runs it with arguments; answers its exit status. */
-export function runBundled(entry, args) {
+/** Builds `entry` into node_modules/.cache and runs it with arguments and Node.js options; answers its exit status. */
+export function runBundled(entry, args, options = []) {
   // esbuild comes with tsup and is linked nowhere else.
   const require = createRequire(join(root, "package.json"));
   const { buildSync } = createRequire(require.resolve("tsup"))("esbuild");
@@ -19,5 +19,5 @@ export function runBundled(entry, args) {
     conditions: ["source"],
     logLevel: "warning",
   });
-  return spawnSync(process.execPath, [outfile, ...args], { stdio: "inherit" }).status ?? 2;
+  return spawnSync(process.execPath, [...options, outfile, ...args], { stdio: "inherit" }).status ?? 2;
 }

@@ -1,6 +1,8 @@
 import type { CalledHandler } from "../interpreter/context.ts";
 import type { Expression, Local, Operand } from "../softfloat/expression.ts";
-import { convertMemoryBeside, handler, MEMORY_KINDS, memoryBytes } from "./x87-arithmetic.ts";
+import { CF, ZF } from "../state.ts";
+import { convertMemoryBeside, fastOperand, handler, MEMORY_KINDS, memoryBytes } from "./x87-arithmetic.ts";
+import type { Extended, FastCode } from "./x87-fast.ts";
 import { type Machine, Status, type X87Code } from "./x87-machine.ts";
 
 const UNORDERED = Status.C0 | Status.C2 | Status.C3;
@@ -26,6 +28,27 @@ function deliver(c: X87Code, toFlags: boolean, bits: Operand): void {
   c.context.setExplicitFlags();
 }
 
+/** Compares numbers that are normal or 0, and delivers as `deliver` does; gives up on others. */
+function fastCompare(c: FastCode, a: Extended, b: Extended, toFlags: boolean, pops: number): void {
+  c.leaveIf(c.unusualOrZero(a), c.unusualOrZero(b));
+  const [ah, am] = a;
+  const [bh, bm] = b;
+  const ae = c.let(c.exponent(ah));
+  const be = c.let(c.exponent(bh));
+  const same = c.let(ae.eq(be).and(am.eq(bm)));
+  const below = c.let(ae.ltS(be).or(ae.eq(be).and(am.ltU(bm))));
+  const negative = ah.shrU(15);
+  const otherSign = c.let(ah.xor(bh).shrU(15));
+  const equal = c.let(same.and(otherSign.eqz().or(am.eqz())));
+  // Among negative numbers the larger magnitude is less.
+  const less = otherSign.select(negative, below.xor(negative)).and(equal.eqz());
+  c.note();
+  if (toFlags) {
+    c.setFlags(equal.mul(ZF).or(less.mul(CF)));
+    c.finish({ pops, clear: 0 });
+  } else c.finish({ bits: equal.mul(Status.C3).or(less.mul(Status.C0)), pops, clear: UNORDERED | Status.C1 });
+}
+
 interface Comparison {
   readonly signalling: 0 | 1;
   readonly toFlags: boolean;
@@ -33,52 +56,70 @@ interface Comparison {
 }
 
 function registers(machine: Machine, name: string, { signalling, toFlags, pops }: Comparison): CalledHandler {
-  return handler(machine, name, (c) => {
-    c.begin();
-    c.note();
-    const other = c.operandRegister();
-    c.if(
-      c.isEmpty(0).or(c.isEmpty(other)),
-      () => {
-        deliver(c, toFlags, UNORDERED);
-        c.underflow(() => c.pop(pops));
-      },
-      () => {
-        // The forms that set EFLAGS leave C1 alone.
-        const c1 = c.let(toFlags ? c.status().and(Status.C1) : c.i32(0));
-        const result = c.value(machine.compare, ...c.read(0), ...c.read(other), signalling);
-        deliver(c, toFlags, conditionBits(c, result));
-        c.finish(() => c.pop(pops));
-        if (toFlags) c.setStatus(c.status().or(c1));
-      },
-    );
-  });
+  return handler(
+    machine,
+    name,
+    (c) => {
+      c.begin();
+      c.note();
+      const other = c.operandRegister();
+      c.if(
+        c.isEmpty(0).or(c.isEmpty(other)),
+        () => {
+          deliver(c, toFlags, UNORDERED);
+          c.underflow(() => c.pop(pops));
+        },
+        () => {
+          // The forms that set EFLAGS leave C1 alone.
+          const c1 = c.let(toFlags ? c.status().and(Status.C1) : c.i32(0));
+          const result = c.value(machine.compare, ...c.read(0), ...c.read(other), signalling);
+          deliver(c, toFlags, conditionBits(c, result));
+          c.finish(() => c.pop(pops));
+          if (toFlags) c.setStatus(c.status().or(c1));
+        },
+      );
+    },
+    (c) => {
+      const other = c.operand();
+      c.valid(c.top, other).check();
+      fastCompare(c, c.read(c.top), c.read(other), toFlags, pops);
+    },
+  );
 }
 
 export function compareHandlers(machine: Machine): CalledHandler[] {
   const inMemory = MEMORY_KINDS.flatMap((kind) =>
     [0, 1].map((pops) => {
       const name = `${kind.startsWith("i") ? "ficom" : "fcom"}${pops ? "p" : ""}.${kind}`;
-      return handler(machine, name, (c) => {
-        c.begin();
-        const host = c.memory(memoryBytes(kind), "read");
-        c.note();
-        c.noteOperand();
-        c.if(
-          c.isEmpty(0),
-          () => {
-            c.setConditions(UNORDERED);
-            c.underflow(() => c.pop(pops));
-          },
-          () => {
-            const a = c.read(0);
-            const b = convertMemoryBeside(c, kind, host, a);
-            const result = c.value(machine.compare, ...a, ...b, 1);
-            c.setConditions(conditionBits(c, result));
-            c.finish(() => c.pop(pops));
-          },
-        );
-      });
+      return handler(
+        machine,
+        name,
+        (c) => {
+          c.begin();
+          const host = c.memory(memoryBytes(kind), "read");
+          c.note();
+          c.noteOperand();
+          c.if(
+            c.isEmpty(0),
+            () => {
+              c.setConditions(UNORDERED);
+              c.underflow(() => c.pop(pops));
+            },
+            () => {
+              const a = c.read(0);
+              const b = convertMemoryBeside(c, kind, host, a);
+              const result = c.value(machine.compare, ...a, ...b, 1);
+              c.setConditions(conditionBits(c, result));
+              c.finish(() => c.pop(pops));
+            },
+          );
+        },
+        (c) => {
+          const host = c.memory(memoryBytes(kind), "read");
+          c.valid(c.top).check();
+          fastCompare(c, c.read(c.top), fastOperand(c, kind, host), false, pops);
+        },
+      );
     }),
   );
   return [
@@ -93,21 +134,29 @@ export function compareHandlers(machine: Machine): CalledHandler[] {
     registers(machine, "fucomi", { signalling: 0, toFlags: true, pops: 0 }),
     registers(machine, "fucomip", { signalling: 0, toFlags: true, pops: 1 }),
     ...inMemory,
-    handler(machine, "ftst", (c) => {
-      c.begin();
-      c.note();
-      c.if(
-        c.isEmpty(0),
-        () => {
-          c.setConditions(UNORDERED);
-          c.underflow(() => {});
-        },
-        () => {
-          c.setConditions(conditionBits(c, c.value(machine.compare, ...c.read(0), 0, 0, 1)));
-          c.finish(() => {});
-        },
-      );
-    }),
+    handler(
+      machine,
+      "ftst",
+      (c) => {
+        c.begin();
+        c.note();
+        c.if(
+          c.isEmpty(0),
+          () => {
+            c.setConditions(UNORDERED);
+            c.underflow(() => {});
+          },
+          () => {
+            c.setConditions(conditionBits(c, c.value(machine.compare, ...c.read(0), 0, 0, 1)));
+            c.finish(() => {});
+          },
+        );
+      },
+      (c) => {
+        c.valid(c.top).check();
+        fastCompare(c, c.read(c.top), [c.let(c.i32(0)), c.let(c.i64(0))], false, 0);
+      },
+    ),
     handler(machine, "fxam", (c) => {
       c.begin();
       c.note();

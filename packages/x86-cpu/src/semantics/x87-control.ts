@@ -1,6 +1,6 @@
 import { I32, I64 } from "@xen-node/wasm-emit";
 import type { CalledHandler } from "../interpreter/context.ts";
-import type { Expression, Local } from "../softfloat/expression.ts";
+import type { Code, Expression, Local } from "../softfloat/expression.ts";
 import { FCS, FCW, FDP, FDS, FIP, FOP, FSW, FTW, RAX, X87 } from "../state.ts";
 import { handler } from "./x87-arithmetic.ts";
 import { type Machine, Status, TAG_EMPTY, type X87Code } from "./x87-machine.ts";
@@ -11,8 +11,8 @@ const CONTROL_BITS = 0x1f3f;
 const CONTROL_ONE = 0x40;
 const REGISTER_BYTES = 10;
 
-const field = (c: X87Code, address: number): Expression => c.load("i32_load16_u", 0, address);
-const setField = (c: X87Code, address: number, value: Expression | number): void =>
+const field = (c: Code, address: number): Expression => c.load("i32_load16_u", 0, address);
+const setField = (c: Code, address: number, value: Expression | number): void =>
   c.store("i32_store16", 0, value, address);
 
 /** ES and B follow from the flags and the masks. */
@@ -189,19 +189,35 @@ export function controlHandlers(machine: Machine): CalledHandler[] {
       );
     });
   const storeWord = (name: string, address: number) =>
-    handler(machine, name, (c) => {
-      const host = c.memory(2, "write");
-      c.store("i32_store16", host, field(c, address));
-      c.commit(host);
-    });
+    handler(
+      machine,
+      name,
+      (c) => {
+        const host = c.memory(2, "write");
+        c.store("i32_store16", host, field(c, address));
+        c.commit(host);
+      },
+      (c) => c.store("i32_store16", c.memory(2, "write"), field(c, address)),
+    );
   return [
     ...imageHandlers(machine, 2),
     ...imageHandlers(machine, 4),
-    handler(machine, "fldcw", (c) => {
-      c.begin();
-      const host = c.memory(2, "read");
-      setControl(c, c.load("i32_load16_u", host));
-    }),
+    handler(
+      machine,
+      "fldcw",
+      (c) => {
+        c.begin();
+        const host = c.memory(2, "read");
+        setControl(c, c.load("i32_load16_u", host));
+      },
+      (c) => {
+        c.check();
+        const value = c.let(c.load("i32_load16_u", c.memory(2, "read")));
+        // Unless it unmasks something, the status word stays as it is.
+        c.leaveIf(c.status.and(value.xor(-1)).and(0x3f));
+        setField(c, FCW, value.and(CONTROL_BITS).or(CONTROL_ONE));
+      },
+    ),
     storeWord("fnstcw", FCW),
     storeWord("fnstsw.m16", FSW),
     handler(machine, "fnstsw.ax", (c) => setField(c, RAX, field(c, FSW))),

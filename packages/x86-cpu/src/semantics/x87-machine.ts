@@ -1,6 +1,8 @@
 import { I32, I64, type ModuleBuilder } from "@xen-node/wasm-emit";
 import { type Frame, InterpreterContext } from "../interpreter/context.ts";
 import { R_DST, R_IMM, R_LENGTH, R_NEXT, R_SEGMENT, RECORD_BYTES } from "../records.ts";
+import type { CoreRoutines } from "../softfloat/core.ts";
+import { softFloatCore } from "../softfloat/emit.ts";
 import { Code, type Expression, Local, type Operand, type Routine, routine } from "../softfloat/expression.ts";
 import { EXTENDED_WORDS } from "../softfloat/extended-format.ts";
 import { type ExtendedOperations, emitExtended } from "../softfloat/extended-operations.ts";
@@ -55,6 +57,10 @@ export const DEFAULT_NAN_WORDS = [0xffff, DEFAULT_NAN] as const;
 
 /** Registers are named by their distance from the top of the stack. */
 export interface Machine extends ExtendedOperations {
+  readonly module: ModuleBuilder;
+  /** (hi, lo, d) → (quotient, remainder): see wide.ts. */
+  readonly divideWide: Routine;
+  readonly core: CoreRoutines;
   /** () → (): makes FCW's settings those of the soft-float functions and forgets their flags. */
   setup: Routine;
   /** (record) → (): FIP, FCS, FOP. */
@@ -178,8 +184,12 @@ export function emitMachine(module: ModuleBuilder, functions: SharedFunctions): 
     c.push(unmasked.and(stops).eqz());
   });
 
+  const { core, wide } = softFloatCore(module, functions);
   return {
     ...extended,
+    module,
+    core,
+    divideWide: wide.divide,
     setup,
     note,
     address,
