@@ -1,8 +1,10 @@
 import { F32, F64, I64, V128 } from "@xen-node/wasm-emit";
 import type { VectorContext, VectorSemantics } from "./vector-context.ts";
 import { FloatFormat, fastOrSoft, nativeAllowed } from "./vector-float-lanes.ts";
+import { ScalarCode } from "./vector-float-scalar.ts";
 
 const { SINGLE, DOUBLE } = FloatFormat;
+const LARGEST = 2n ** 63n - 1n;
 
 /** Pushes 8 bytes of the source with zeros above, whatever it is. */
 function lowHalf(c: VectorContext): number {
@@ -16,34 +18,44 @@ function fromGeneral(format: FloatFormat): VectorSemantics {
   return (c) => {
     const { f, generalSize } = c;
     const { soft } = c.functions;
-    const value = c.local(I64);
+    const s = new ScalarCode(c, format);
+    const value = s.local(I64);
+    const result = c.local(s.type);
     c.general(1);
     if (generalSize === 4) f.i64_extend32_s();
-    f.set(value);
-    const result = c.local(V128);
+    f.set(value.index);
+    const convert = () => {
+      value.push(f);
+      if (s.single) f.f32_convert_i64_s();
+      else f.f64_convert_i64_s();
+      f.set(result);
+    };
+    if (generalSize === 4 && !s.single) {
+      // Always exact.
+      convert();
+      s.put(result);
+      return;
+    }
     fastOrSoft(
       c,
       () => {
-        f.get(value);
-        if (format.bits === 32) f.f32_convert_i64_s().f32x4_splat().set(result);
-        else f.f64_convert_i64_s().f64x2_splat().set(result);
+        convert();
         // Exact up to the format's precision.
-        const exact = format.bits === 32 ? 2 ** 24 : 2 ** 53;
-        f.get(value)
-          .i64_const(exact)
-          .i64_add()
-          .i64_const(2 * exact)
-          .i64_le_u();
-        nativeAllowed(f);
-        f.i32_or();
+        const exact = s.single ? 2 ** 24 : 2 ** 53;
+        s.push(
+          value
+            .add(exact)
+            .leU(2 * exact)
+            .or(s.nativeAllowed()),
+        );
       },
       () => {
-        f.get(value);
-        if (format.bits === 32) f.call(soft.i64ToF32).i32x4_splat().set(result);
-        else f.call(soft.i64ToF64).i64x2_splat().set(result);
+        value.push(f);
+        f.call(s.single ? soft.i64ToF32 : soft.i64ToF64);
+        s.setBits(result);
       },
     );
-    format.store(c, result, true);
+    s.put(result);
   };
 }
 
@@ -90,111 +102,159 @@ const longsToDoubles: VectorSemantics = (c) => {
   c.store(() => c.f.get(value).f64x2_convert_low_i32x4_s());
 };
 
-/** CVTPS2PD and CVTSS2SD: exact but for NaN and denormals. */
-function widen(scalar: boolean): VectorSemantics {
-  return (c) => {
-    const { f } = c;
-    const { soft } = c.functions;
-    const value = scalar ? SINGLE.operand(c, 1, true) : lowHalf(c);
-    const result = c.local(V128);
-    fastOrSoft(
-      c,
-      () => {
-        f.get(value).f64x2_promote_low_f32x4().set(result);
-        SINGLE.ordinary(f, value);
-        f.i32x4_all_true();
-      },
-      () => {
-        for (let lane = 0; lane < (scalar ? 1 : 2); lane++) {
-          f.get(result).get(value).i32x4_extract_lane(lane).call(soft.f32ToF64).i64x2_replace_lane(lane).set(result);
-        }
-      },
-    );
-    DOUBLE.store(c, result, scalar);
-  };
-}
+/** CVTSS2SD: exact but for NaN and denormals. */
+const widenScalar: VectorSemantics = (c) => {
+  const { f } = c;
+  const single = new ScalarCode(c, SINGLE);
+  const double = new ScalarCode(c, DOUBLE);
+  const value = single.operand(1);
+  const result = c.local(F64);
+  fastOrSoft(
+    c,
+    () => {
+      f.get(value).f64_promote_f32().set(result);
+      const magnitude = single.doubled(value);
+      single.push(single.notDenormal(magnitude).and(single.isNumber(magnitude)));
+    },
+    () => {
+      single.push(single.reinterpret(value));
+      f.call(c.functions.soft.f32ToF64);
+      double.setBits(result);
+    },
+  );
+  double.put(result);
+};
 
-/** CVTPD2PS and CVTSD2SS. */
-function narrow(scalar: boolean): VectorSemantics {
-  return (c) => {
-    const { f } = c;
-    const { soft } = c.functions;
-    const value = DOUBLE.operand(c, 1, scalar);
-    const result = c.local(V128);
-    fastOrSoft(
-      c,
-      () => {
-        f.get(value).f32x4_demote_f64x2_zero().set(result);
-        nativeAllowed(f);
-        // Well inside of what f32 holds, or zero.
-        f.get(value).f64x2_abs();
-        const magnitude = c.let();
-        f.get(magnitude)
-          .v128_const(DOUBLE.constant(2 ** -125))
-          .f64x2_ge();
-        f.get(magnitude)
-          .v128_const(DOUBLE.constant(2 ** 127))
-          .f64x2_lt()
-          .v128_and();
-        DOUBLE.zero(f, value);
-        f.v128_or().i64x2_all_true().i32_and();
-      },
-      () => {
-        f.i32_const(0).i32x4_splat().set(result);
-        for (let lane = 0; lane < (scalar ? 1 : 2); lane++) {
-          f.get(result).get(value).i64x2_extract_lane(lane).call(soft.f64ToF32).i32x4_replace_lane(lane).set(result);
-        }
-      },
-    );
-    SINGLE.store(c, result, scalar);
-  };
-}
+/** CVTPS2PD. */
+const widenPacked: VectorSemantics = (c) => {
+  const { f } = c;
+  const { soft } = c.functions;
+  const value = lowHalf(c);
+  const result = c.local(V128);
+  fastOrSoft(
+    c,
+    () => {
+      f.get(value).f64x2_promote_low_f32x4().set(result);
+      SINGLE.ordinary(f, value);
+      SINGLE.allTrue(f);
+    },
+    () => {
+      for (let lane = 0; lane < 2; lane++) {
+        f.get(result).get(value).i32x4_extract_lane(lane).call(soft.f32ToF64).i64x2_replace_lane(lane).set(result);
+      }
+    },
+  );
+  DOUBLE.store(c, result, false);
+};
+
+/** Doubles from here on, but below NARROW_END, are normal as singles too, however they are rounded. */
+const NARROW_START = 2 ** -125;
+const NARROW_END = 2 ** 127;
+
+/** CVTSD2SS. */
+const narrowScalar: VectorSemantics = (c) => {
+  const { f } = c;
+  const single = new ScalarCode(c, SINGLE);
+  const double = new ScalarCode(c, DOUBLE);
+  const value = double.operand(1);
+  const result = c.local(F32);
+  fastOrSoft(
+    c,
+    () => {
+      f.get(value).f32_demote_f64().set(result);
+      const magnitude = double.doubled(value);
+      const inRange = double.isBetween(magnitude, NARROW_START, NARROW_END);
+      double.push(inRange.and(double.nativeAllowed()).or(magnitude.eqz()));
+    },
+    () => {
+      double.push(double.reinterpret(value));
+      f.call(c.functions.soft.f64ToF32);
+      single.setBits(result);
+    },
+  );
+  single.put(result);
+};
+
+/** CVTPD2PS. */
+const narrowPacked: VectorSemantics = (c) => {
+  const { f } = c;
+  const { soft } = c.functions;
+  const value = DOUBLE.operand(c, 1, false);
+  const result = c.local(V128);
+  fastOrSoft(
+    c,
+    () => {
+      f.get(value).f32x4_demote_f64x2_zero().set(result);
+      nativeAllowed(f);
+      f.get(value).f64x2_abs();
+      const magnitude = c.let();
+      f.get(magnitude).v128_const(DOUBLE.constant(NARROW_START)).f64x2_ge();
+      f.get(magnitude).v128_const(DOUBLE.constant(NARROW_END)).f64x2_lt().v128_and();
+      DOUBLE.zero(f, value);
+      f.v128_or();
+      DOUBLE.allTrue(f);
+      f.i32_and();
+    },
+    () => {
+      f.i32_const(0).i32x4_splat().set(result);
+      for (let lane = 0; lane < 2; lane++) {
+        f.get(result).get(value).i64x2_extract_lane(lane).call(soft.f64ToF32).i32x4_replace_lane(lane).set(result);
+      }
+    },
+  );
+  SINGLE.store(c, result, false);
+};
 
 /** CVTSS2SI, CVTSD2SI and the truncating ones. */
 function toGeneral(format: FloatFormat, truncate: boolean): VectorSemantics {
   return (c) => {
     const { f, generalSize } = c;
     const { soft } = c.functions;
-    const single = format.bits === 32;
-    const value = c.local(single ? F32 : F64);
-    const whole = c.local(single ? F32 : F64);
-    const result = c.local(I64);
-    const limit = 2 ** (generalSize * 8 - 1);
-    c.address(1);
-    if (single) f.f32_load().set(value);
-    else f.f64_load().set(value);
+    const s = new ScalarCode(c, format);
+    const value = s.operand(1);
+    const whole = truncate ? value : c.local(s.type);
+    const result = s.local(I64);
     fastOrSoft(
       c,
       () => {
         f.get(value);
-        if (single) {
-          if (truncate) f.f32_trunc();
-          else f.f32_nearest();
-          f.tee(whole).i64_trunc_sat_f32_s().set(result);
-          f.get(whole).f32_const(-limit).f32_ge().get(whole).f32_const(limit).f32_lt().i32_and();
-          f.get(whole).get(value).f32_eq();
-        } else {
-          if (truncate) f.f64_trunc();
-          else f.f64_nearest();
-          f.tee(whole).i64_trunc_sat_f64_s().set(result);
-          f.get(whole).f64_const(-limit).f64_ge().get(whole).f64_const(limit).f64_lt().i32_and();
-          f.get(whole).get(value).f64_eq();
+        if (!truncate) {
+          s.operate("nearest");
+          f.tee(whole);
         }
-        nativeAllowed(f);
-        f.i32_or().i32_and();
+        if (s.single) f.i64_trunc_sat_f32_s();
+        else f.i64_trunc_sat_f64_s();
+        f.set(result.index);
+        // Saturated numbers and NaN (0) do not come back as they were, nor do fractions, which P may excuse.
+        result.push(f);
+        if (s.single) f.f32_convert_i64_s();
+        else f.f64_convert_i64_s();
+        f.get(value);
+        s.operate("eq");
+        const inside = s.isBetween(s.doubled(value), 2 ** -100, 2 ** (generalSize * 8 - 2));
+        s.push(inside.and(s.nativeAllowed()));
+        f.i32_or();
+        if (generalSize === 4) {
+          result.push(f);
+          f.i64_extend32_s();
+          result.push(f);
+          f.i64_eq().i32_and();
+        } else {
+          // 2^63 comes back from what it is saturated to.
+          s.push(result.ne(LARGEST));
+          f.i32_and();
+        }
       },
       () => {
-        f.get(value);
-        if (single) f.i32_reinterpret_f32();
-        else f.i64_reinterpret_f64();
+        s.push(s.reinterpret(value));
         f.i32_const(truncate ? 1 : 0);
-        if (single) f.call(generalSize === 4 ? soft.f32ToI32 : soft.f32ToI64);
+        if (s.single) f.call(generalSize === 4 ? soft.f32ToI32 : soft.f32ToI64);
         else f.call(generalSize === 4 ? soft.f64ToI32 : soft.f64ToI64);
-        f.set(result);
+        f.set(result.index);
       },
     );
     c.storeLow64(() => {
-      f.get(result);
+      result.push(f);
       if (generalSize === 4) f.i64_const(0xffffffff).i64_and();
     });
   };
@@ -258,10 +318,10 @@ export const vectorConversions: Readonly<Record<string, VectorSemantics>> = {
   cvtpi2ps: longsToSingles(2),
   cvtdq2pd: longsToDoubles,
   cvtpi2pd: longsToDoubles,
-  cvtps2pd: widen(false),
-  cvtss2sd: widen(true),
-  cvtpd2ps: narrow(false),
-  cvtsd2ss: narrow(true),
+  cvtps2pd: widenPacked,
+  cvtss2sd: widenScalar,
+  cvtpd2ps: narrowPacked,
+  cvtsd2ss: narrowScalar,
   cvtss2si: toGeneral(SINGLE, false),
   cvttss2si: toGeneral(SINGLE, true),
   cvtsd2si: toGeneral(DOUBLE, false),

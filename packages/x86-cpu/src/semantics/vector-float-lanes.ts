@@ -56,9 +56,10 @@ export class FloatFormat {
     else f[`f64x2_${operation}`]();
   }
 
+  /** Pops lanes that are all ones or all zeros. */
   allTrue(f: FunctionBuilder): void {
-    if (this.bits === 32) f.i32x4_all_true();
-    else f.i64x2_all_true();
+    if (this.bits === 32) f.i32x4_bitmask().i32_const(15).i32_eq();
+    else f.i64x2_bitmask().i32_const(3).i32_eq();
   }
 
   /** Pops a vector and pushes a lane's bits as i32 or i64. */
@@ -135,10 +136,19 @@ function doubles(value: number): number[] {
   return [...new Uint8Array(new Float64Array(2).fill(value).buffer)];
 }
 
+export type Arithmetic = "add" | "sub" | "mul" | "div";
+
+const softNames = { add: "Add", sub: "Sub", mul: "Mul", div: "Div" } as const;
+
+export function softFunction(c: VectorContext, format: FloatFormat, name: Arithmetic): number {
+  const { soft } = c.functions;
+  return format.bits === 32 ? soft[`f32${softNames[name]}`] : soft[`f64${softNames[name]}`];
+}
+
 /** Everything but the sticky flags I D Z O U, which do not matter. */
-const FAST_MASK = 0xffe0;
+export const FAST_MASK = 0xffe0;
 /** Round to nearest, denormals as they are, all exceptions masked, and P sticky already. */
-const FAST_VALUE = 0x1fa0;
+export const FAST_VALUE = 0x1fa0;
 
 /** Pushes whether MXCSR allows native arithmetic whose results may be inexact. */
 export function nativeAllowed(f: FunctionBuilder): void {
@@ -146,14 +156,18 @@ export function nativeAllowed(f: FunctionBuilder): void {
 }
 
 /**
- * Native arithmetic if `fast` finds nothing unusual, which it says by an i32 that it pushes; else `soft`, whose
- * soft-float calls note exceptions in MXCSR. Unmasked ones leave the instruction.
+ * Native arithmetic if `fast` finds nothing unusual, which it says by an i32 that it pushes, or if `further`, which looks
+ * closer, does so; else `soft`, whose soft-float calls note exceptions in MXCSR. Unmasked ones leave the instruction.
  */
-export function fastOrSoft(c: VectorContext, fast: () => void, soft: () => void): void {
+export function fastOrSoft(c: VectorContext, fast: () => void, soft: () => void, further?: () => void): void {
   const { f } = c;
   const done = f.block();
   fast();
-  f.br_if(done);
+  f.br_if(done, true);
+  if (further !== undefined) {
+    further();
+    f.br_if(done);
+  }
   withSoftFloat(c, soft);
   f.end();
 }

@@ -1,16 +1,9 @@
 import { I32, V128 } from "@xen-node/wasm-emit";
 import { MXCSR } from "../state.ts";
 import type { VectorContext, VectorSemantics } from "./vector-context.ts";
-import { FloatFormat, fastOrSoft, nativeAllowed } from "./vector-float-lanes.ts";
-
-type Arithmetic = "add" | "sub" | "mul" | "div";
-
-const softNames = { add: "Add", sub: "Sub", mul: "Mul", div: "Div" } as const;
-
-function softFunction(c: VectorContext, format: FloatFormat, name: Arithmetic): number {
-  const { soft } = c.functions;
-  return format.bits === 32 ? soft[`f32${softNames[name]}`] : soft[`f64${softNames[name]}`];
-}
+import { type Arithmetic, FloatFormat, fastOrSoft, nativeAllowed, softFunction } from "./vector-float-lanes.ts";
+import { ScalarCode } from "./vector-float-scalar.ts";
+import { compareToFlags, scalarArithmetic, scalarExtremum, scalarSquareRoot } from "./vector-float-scalars.ts";
 
 /** Calls a soft-float function (a, b) → result for each of the first lanes and leaves the results in a local. */
 function softLanes(
@@ -51,13 +44,50 @@ function arithmeticLanes(
       f.get(a).get(b);
       format.operate(f, operation);
       f.set(result);
-      nativeResultOk(c, format, operation, a, b, result);
+      nativeResultPlain(c, format, operation === "mul" || operation === "div", a, b, result);
     },
     () => {
       softLanes(c, format, Array(lanes).fill(softFunction(c, format, operation)), [a, b], result);
     },
+    () => nativeResultOk(c, format, operation, a, b, result),
   );
   return result;
+}
+
+/**
+ * Pushes whether no lane holds anything but normal numbers, and P is sticky. The smallest of the magnitudes decides; NaN may
+ * hide from that but makes the result NaN too.
+ */
+function nativeResultPlain(
+  c: VectorContext,
+  format: FloatFormat,
+  canUnderflow: boolean,
+  a: number,
+  b: number,
+  result: number,
+): void {
+  const { f } = c;
+  const magnitude = (value: number) => {
+    f.get(value);
+    format.operate(f, "abs");
+  };
+  magnitude(a);
+  magnitude(b);
+  format.operate(f, "pmin");
+  magnitude(result);
+  const ofResult = c.local(V128);
+  f.tee(ofResult);
+  if (canUnderflow) {
+    format.operate(f, "pmin");
+    f.v128_const(format.safeMinimum);
+  } else f.drop().v128_const(format.minimum);
+  format.operate(f, "ge");
+  f.get(ofResult).v128_const(format.infinity);
+  format.operate(f, "lt");
+  f.v128_and();
+  format.allTrue(f);
+  nativeAllowed(f);
+  f.i32_and();
 }
 
 /** Pushes whether a native result raised nothing that is not noted already. */
@@ -91,19 +121,19 @@ function nativeResultOk(
   f.i32_and();
 }
 
-function arithmetic(format: FloatFormat, operation: Arithmetic, scalar: boolean): VectorSemantics {
+function arithmetic(format: FloatFormat, operation: Arithmetic): VectorSemantics {
   return (c) => {
-    const a = format.operand(c, 0, scalar);
-    const b = format.operand(c, 1, scalar);
-    format.store(c, arithmeticLanes(c, format, operation, a, b, scalar ? 1 : format.lanes), scalar);
+    const a = format.operand(c, 0, false);
+    const b = format.operand(c, 1, false);
+    format.store(c, arithmeticLanes(c, format, operation, a, b, format.lanes), false);
   };
 }
 
-function squareRoot(format: FloatFormat, scalar: boolean): VectorSemantics {
+function squareRoot(format: FloatFormat): VectorSemantics {
   return (c) => {
     const { f } = c;
     const { soft } = c.functions;
-    const a = format.operand(c, 1, scalar);
+    const a = format.operand(c, 1, false);
     const result = c.local(V128);
     fastOrSoft(
       c,
@@ -125,15 +155,20 @@ function squareRoot(format: FloatFormat, scalar: boolean): VectorSemantics {
       },
       () => {
         const index = format.bits === 32 ? soft.f32Sqrt : soft.f64Sqrt;
-        softLanes(c, format, Array(scalar ? 1 : format.lanes).fill(index), [a], result);
+        softLanes(c, format, Array(format.lanes).fill(index), [a], result);
       },
     );
-    format.store(c, result, scalar);
+    format.store(c, result, false);
   };
 }
 
 /** Pushes whether all lanes of both operands are neither denormal nor NaN: then comparing them raises nothing. */
-function bothOrdinary(c: VectorContext, format: FloatFormat, a: number, b: number): void {
+function bothOrdinary(c: VectorContext, format: FloatFormat, a: number, b: number, scalar: boolean): void {
+  if (scalar) {
+    const s = new ScalarCode(c, format);
+    s.push(s.bothOrdinary(s.doubledLane(a), s.doubledLane(b)));
+    return;
+  }
   format.ordinary(c.f, a);
   format.ordinary(c.f, b);
   c.f.v128_and();
@@ -141,12 +176,12 @@ function bothOrdinary(c: VectorContext, format: FloatFormat, a: number, b: numbe
 }
 
 /** MIN and MAX: the source if the operands are equal or one is NaN. */
-function extremum(format: FloatFormat, name: "min" | "max", scalar: boolean): VectorSemantics {
+function extremum(format: FloatFormat, name: "min" | "max"): VectorSemantics {
   return (c) => {
     const { f } = c;
     const { soft } = c.functions;
-    const a = format.operand(c, 0, scalar);
-    const b = format.operand(c, 1, scalar);
+    const a = format.operand(c, 0, false);
+    const b = format.operand(c, 1, false);
     const result = c.local(V128);
     fastOrSoft(
       c,
@@ -154,21 +189,15 @@ function extremum(format: FloatFormat, name: "min" | "max", scalar: boolean): Ve
         f.get(b).get(a);
         format.operate(f, `p${name}`);
         f.set(result);
-        bothOrdinary(c, format, a, b);
+        bothOrdinary(c, format, a, b, false);
       },
       () => {
         const single = name === "min" ? soft.f32Min : soft.f32Max;
         const double = name === "min" ? soft.f64Min : soft.f64Max;
-        softLanes(
-          c,
-          format,
-          Array(scalar ? 1 : format.lanes).fill(format.bits === 32 ? single : double),
-          [a, b],
-          result,
-        );
+        softLanes(c, format, Array(format.lanes).fill(format.bits === 32 ? single : double), [a, b], result);
       },
     );
-    format.store(c, result, scalar);
+    format.store(c, result, false);
   };
 }
 
@@ -195,7 +224,7 @@ function compare(format: FloatFormat, scalar: boolean): VectorSemantics {
         f.v128_bitselect().get(a).get(b);
         format.operate(f, "lt");
         f.v128_bitselect().set(result);
-        bothOrdinary(c, format, a, b);
+        bothOrdinary(c, format, a, b, scalar);
       },
       () => {
         // Predicates that tell less from greater signal quiet NaNs.
@@ -221,40 +250,6 @@ function compare(format: FloatFormat, scalar: boolean): VectorSemantics {
       },
     );
     format.store(c, result, scalar);
-  };
-}
-
-/** COMISS, UCOMISS and the double ones: ZF, PF, CF. */
-function compareToFlags(format: FloatFormat, signalling: boolean): VectorSemantics {
-  return (c) => {
-    const { f } = c;
-    const { soft } = c.functions;
-    const a = format.operand(c, 0, true);
-    const b = format.operand(c, 1, true);
-    const flags = c.local(I32);
-    fastOrSoft(
-      c,
-      () => {
-        f.get(a).get(b);
-        format.operate(f, "lt");
-        f.i32x4_extract_lane(0).i32_const(1).i32_and().get(a).get(b);
-        format.operate(f, "eq");
-        f.i32x4_extract_lane(0).i32_const(0x40).i32_and().i32_or().set(flags);
-        bothOrdinary(c, format, a, b);
-      },
-      () => {
-        // Less, equal, greater, unordered as −1 … 2 choose a byte.
-        f.i32_const(0x45004001);
-        for (const operand of [a, b]) {
-          f.get(operand);
-          format.extract(f, 0);
-        }
-        f.i32_const(signalling ? 1 : 0).call(format.bits === 32 ? soft.f32Compare : soft.f64Compare);
-        f.i32_const(1).i32_add().i32_const(3).i32_shl().i32_shr_u().i32_const(0xff).i32_and().set(flags);
-      },
-    );
-    f.get(flags);
-    c.core.setExplicitFlags();
   };
 }
 
@@ -438,10 +433,12 @@ function family(
 /** Floating-point arithmetic and comparisons. */
 export const vectorFloats: Readonly<Record<string, VectorSemantics>> = Object.fromEntries([
   ...(["add", "sub", "mul", "div"] as const).flatMap((name) =>
-    family(name, (format, scalar) => arithmetic(format, name, scalar)),
+    family(name, (format, scalar) => (scalar ? scalarArithmetic : arithmetic)(format, name)),
   ),
-  ...(["min", "max"] as const).flatMap((name) => family(name, (format, scalar) => extremum(format, name, scalar))),
-  ...family("sqrt", squareRoot),
+  ...(["min", "max"] as const).flatMap((name) =>
+    family(name, (format, scalar) => (scalar ? scalarExtremum : extremum)(format, name)),
+  ),
+  ...family("sqrt", (format, scalar) => (scalar ? scalarSquareRoot : squareRoot)(format)),
   ...family("cmp", compare),
   ...family("round", round),
   ["comiss", compareToFlags(FloatFormat.SINGLE, true)],

@@ -1,6 +1,7 @@
 import type { ModuleBuilder } from "@xen-node/wasm-emit";
 import type { SharedFunctions } from "../semantics/context.ts";
 import { type CoreRoutines, emitCore } from "./core.ts";
+import { emitExactness } from "./exactness.ts";
 import { emitNarrow, F32_BITS, F64_BITS, type NarrowRoutines } from "./narrow-format.ts";
 import { emitRounding, type RoundingRoutines } from "./rounding.ts";
 import { emitConversion, emitNarrowOperations } from "./sse-operations.ts";
@@ -39,6 +40,8 @@ export function emitSoftFloat(module: ModuleBuilder, functions: SharedFunctions)
   const single = emitNarrowOperations(module, f32, core, rounding);
   const double = emitNarrowOperations(module, f64, core, rounding);
   return {
+    f32Exact: emitExactness(module, f32),
+    f64Exact: emitExactness(module, f64),
     f32Add: single.add,
     f32Sub: single.subtract,
     f32Mul: single.multiply,

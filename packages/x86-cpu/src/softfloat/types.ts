@@ -1,4 +1,5 @@
 import { FP_SCRATCH } from "../state.ts";
+import type { ExactnessTests } from "./exactness.ts";
 
 /**
  * Inputs and outputs of the soft-float functions besides FP_ROUNDING (0 nearest, 1 down, 2 up, 3 to zero), FP_FLAGS (exceptions
@@ -40,6 +41,8 @@ export const Rounding = { NEAREST: 0, DOWN: 1, UP: 2, ZERO: 3 } as const;
  * are to be dropped, because the processor stops before it computes; the destination is not written.
  */
 export interface SoftFloat {
+  readonly f32Exact: ExactnessTests;
+  readonly f64Exact: ExactnessTests;
   /** (a: i32, b: i32) → i32. */
   readonly f32Add: number;
   readonly f32Sub: number;
