@@ -5,8 +5,6 @@ import { runBundled } from "./bundle.mjs";
 
 bootstrap();
 // Optimised code from the start: the engine's second thoughts would fall into the measurements.
-process.exitCode = runBundled(
-  join(root, "packages", "x86-cpu", "tools", "fpu-speed.ts"),
-  process.argv.slice(2),
-  ["--no-liftoff"],
-);
+process.exitCode = runBundled(join(root, "packages", "x86-cpu", "tools", "fpu-speed.ts"), process.argv.slice(2), [
+  "--no-liftoff",
+]);
