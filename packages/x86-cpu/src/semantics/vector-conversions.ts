@@ -212,38 +212,18 @@ function toGeneral(format: FloatFormat, truncate: boolean): VectorSemantics {
     const { soft } = c.functions;
     const s = new ScalarCode(c, format);
     const value = s.operand(1);
-    const whole = truncate ? value : c.local(s.type);
     const result = s.local(I64);
     fastOrSoft(
       c,
       () => {
         f.get(value);
-        if (!truncate) {
-          s.operate("nearest");
-          f.tee(whole);
-        }
+        if (!truncate) s.operate("nearest");
         if (s.single) f.i64_trunc_sat_f32_s();
         else f.i64_trunc_sat_f64_s();
         f.set(result.index);
-        // Saturated numbers and NaN (0) do not come back as they were, nor do fractions, which P may excuse.
-        result.push(f);
-        if (s.single) f.f32_convert_i64_s();
-        else f.f64_convert_i64_s();
-        f.get(value);
-        s.operate("eq");
+        // Neither too large, however they are rounded, nor denormal.
         const inside = s.isBetween(s.doubled(value), 2 ** -100, 2 ** (generalSize * 8 - 2));
         s.push(inside.and(s.nativeAllowed()));
-        f.i32_or();
-        if (generalSize === 4) {
-          result.push(f);
-          f.i64_extend32_s();
-          result.push(f);
-          f.i64_eq().i32_and();
-        } else {
-          // 2^63 comes back from what it is saturated to.
-          s.push(result.ne(LARGEST));
-          f.i32_and();
-        }
       },
       () => {
         s.push(s.reinterpret(value));
@@ -251,6 +231,23 @@ function toGeneral(format: FloatFormat, truncate: boolean): VectorSemantics {
         if (s.single) f.call(generalSize === 4 ? soft.f32ToI32 : soft.f32ToI64);
         else f.call(generalSize === 4 ? soft.f64ToI32 : soft.f64ToI64);
         f.set(result.index);
+      },
+      () => {
+        // Or exact: fractions, saturated numbers and NaN do not come back as they were.
+        result.push(f);
+        if (s.single) f.f32_convert_i64_s();
+        else f.f64_convert_i64_s();
+        f.get(value);
+        s.operate("eq");
+        // 2^63 comes back from what it is saturated to.
+        if (generalSize === 8) s.push(result.ne(LARGEST));
+        else {
+          result.push(f);
+          f.i64_extend32_s();
+          result.push(f);
+          f.i64_eq();
+        }
+        f.i32_and();
       },
     );
     c.storeLow64(() => {

@@ -77,6 +77,13 @@ export class ScalarCode extends Code {
     return this.let(lane.shl(1));
   }
 
+  /** Both of them normal: the quick test for what comparisons mostly see. */
+  bothNormal(a: Local, b: Local): Expression {
+    const isNormal = (magnitude: Local) =>
+      magnitude.sub(this.bits(this.unit)).ltU(this.bits(this.infinity - this.unit));
+    return isNormal(a).and(isNormal(b));
+  }
+
   /** Neither denormal nor NaN, either of them. */
   bothOrdinary(a: Local, b: Local): Expression {
     return this.notDenormal(a).and(this.isNumber(a)).and(this.notDenormal(b)).and(this.isNumber(b));

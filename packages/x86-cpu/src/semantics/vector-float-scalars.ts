@@ -77,6 +77,7 @@ export function compareToFlags(format: FloatFormat, signalling: boolean): Vector
     const a = s.operand(0);
     const b = s.operand(1);
     const flags = c.local(I32);
+    const [aMagnitude, bMagnitude] = [s.doubled(a), s.doubled(b)];
     fastOrSoft(
       c,
       () => {
@@ -85,7 +86,7 @@ export function compareToFlags(format: FloatFormat, signalling: boolean): Vector
         f.get(a).get(b);
         s.operate("eq");
         f.i32_const(6).i32_shl().i32_or().set(flags);
-        s.push(s.bothOrdinary(s.doubled(a), s.doubled(b)));
+        s.push(s.bothNormal(aMagnitude, bMagnitude));
       },
       () => {
         // Less, equal, greater, unordered as −1 … 2 choose a byte.
@@ -94,6 +95,7 @@ export function compareToFlags(format: FloatFormat, signalling: boolean): Vector
         f.i32_const(signalling ? 1 : 0).call(s.single ? soft.f32Compare : soft.f64Compare);
         f.i32_const(1).i32_add().i32_const(3).i32_shl().i32_shr_u().i32_const(0xff).i32_and().set(flags);
       },
+      () => s.push(s.bothOrdinary(aMagnitude, bMagnitude)),
     );
     f.get(flags);
     c.core.setExplicitFlags();
@@ -109,6 +111,7 @@ export function scalarExtremum(format: FloatFormat, name: "min" | "max"): Vector
     const a = s.operand(0);
     const b = s.operand(1);
     const [aBits, bBits] = [s.let(s.reinterpret(a)), s.let(s.reinterpret(b))];
+    const [aMagnitude, bMagnitude] = [s.doubled(a), s.doubled(b)];
     const result = s.local(s.integer);
     fastOrSoft(
       c,
@@ -117,13 +120,14 @@ export function scalarExtremum(format: FloatFormat, name: "min" | "max"): Vector
         f.get(a).get(b);
         s.operate(name === "min" ? "lt" : "gt");
         f.select().set(result.index);
-        s.push(s.bothOrdinary(s.doubled(a), s.doubled(b)));
+        s.push(s.bothNormal(aMagnitude, bMagnitude));
       },
       () => {
         s.push(aBits, bBits);
         const single = name === "min" ? soft.f32Min : soft.f32Max;
         f.call(s.single ? single : name === "min" ? soft.f64Min : soft.f64Max).set(result.index);
       },
+      () => s.push(s.bothOrdinary(aMagnitude, bMagnitude)),
     );
     if (s.single) c.storeLow32(() => s.push(result));
     else c.storeLow64(() => s.push(result));
