@@ -89,6 +89,12 @@ const SPEEDS: readonly Speed[] = [
   sse("mulsd, divsd", "f2 0f 59 c1 f2 0f 5e c1", 2),
   sse("divsd", "f2 0f 5e c0"),
   sse("sqrtsd", "f2 0f 51 c1"),
+  // The sums of integers, with MXCSR as it is at first.
+  {
+    name: "addsd exact, P not set",
+    code: "f2 0f 58 c1",
+    prologue: "c7 43 18 80 1f 00 00 0f ae 53 18 f2 0f 2a c5 f2 0f 2a cd",
+  },
   sse("addsd m64", "f2 0f 58 43 08"),
   sse("addss", "f3 0f 58 d3"),
   sse("mulss, divss", "f3 0f 59 d3 f3 0f 5e d3", 2),
