@@ -60,7 +60,8 @@ export function xenLeaf(leaf: number, subleaf: number, out: Uint32Array): void {
 
 /**
  * CPUID as an enlightened guest kernel sees it: the processor's model, the hypervisor's leaves, and OSXSAVE wherever
- * XSAVE is offered, whatever the guest's CR4 says.
+ * XSAVE is offered, whatever the guest's CR4 says. Leaf 1 names APIC id 0 on every vcpu, as Xen's guest_cpuid does for PV
+ * domains: only HVM vcpus have local APICs, with ids of twice the vcpu's.
  */
 export function guestCpuid(processor: Processor, leaf: number, subleaf: number, out: Uint32Array): void {
   if (isXenLeaf(leaf)) {

@@ -20,6 +20,8 @@ export interface DomainConfig {
   domid?: number;
   kind: "pv" | "typescript";
   name?: string;
+  /** What XENVER_guest_handle shows: 32 hexadecimal digits, hyphens do not count. Default: all zero. */
+  uuid?: string;
   /** Most frames it may own. */
   maxPages: number;
   /** Default 1. */
@@ -70,6 +72,8 @@ export class Domain {
   /** Things already logged once ("hypercall 27"). */
   readonly loggedOnce = new Set<string>();
   readonly name: string;
+  /** Its UUID, 16 bytes in the order in which it is written. */
+  readonly handle: Uint8Array;
   readonly kind: "pv" | "typescript";
   readonly privileged: boolean;
   readonly consoleIo: boolean;
@@ -86,6 +90,7 @@ export class Domain {
   ) {
     this.kind = config.kind;
     this.name = config.name ?? (domid === 0 ? "Domain-0" : `domain-${domid}`);
+    this.handle = handleOf(config.uuid);
     this.maxPages = config.maxPages;
     this.privileged = config.privileged ?? (config.kind === "typescript" && domid === 0);
     this.consoleIo = config.consoleIo ?? false;
@@ -96,4 +101,14 @@ export class Domain {
   get paused(): boolean {
     return this.pauseCount > 0;
   }
+}
+
+/** @throws RangeError if the text is no UUID */
+function handleOf(uuid: string | undefined): Uint8Array {
+  const handle = new Uint8Array(16);
+  if (uuid === undefined) return handle;
+  const digits = uuid.replaceAll("-", "");
+  if (!/^[0-9a-f]{32}$/i.test(digits)) throw new RangeError(`"${uuid}" is no UUID`);
+  for (let i = 0; i < 16; i++) handle[i] = Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16);
+  return handle;
 }

@@ -60,8 +60,7 @@ export class RunLoop {
       this.deliverToTypescript();
       const vcpu = hv.scheduler.pick();
       if (vcpu === undefined) {
-        if (this.lifecycle.hasEvents) continue;
-        if (destroying) {
+        if (this.lifecycle.hasEvents || destroying) {
           if (hv.now() >= end) return 0;
           continue;
         }

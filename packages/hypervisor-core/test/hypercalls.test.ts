@@ -196,6 +196,9 @@ describe("what the guest asks about and sets", () => {
     expect(hypercall(g, call.xen_version, 1, ARG)).toBe(0);
     expect(hypercall(g, call.xen_version, 7, 0)).toBe(4096);
     expect(hypercall(g, call.xen_version, 99, 0)).toBe(-38);
+    expect(hypercall(g, call.xen_version, 8, ARG)).toBe(0);
+    expect([0, 4, 8, 12].map((at) => readU32(g, ARG + at))).toEqual([0x04030201, 0x08070605, 0x0c0b0a09, 0x100f0e0d]);
+    expect(hypercall(g, call.xen_version, 8, HOLE)).toBe(-14);
   });
 
   it("segment bases, FPU switch, debug registers, IOPL, assists", () => {

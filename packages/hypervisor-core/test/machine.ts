@@ -98,7 +98,13 @@ export function addGuest(
   options: { vcpus?: number; maxPages?: number } = {},
 ): { domain: Domain; p2m: number[] } {
   const { mmu } = hv;
-  const domain = hv.createDomain({ kind: "pv", maxPages: options.maxPages ?? 256, vcpus: options.vcpus, name: "test" });
+  const domain = hv.createDomain({
+    kind: "pv",
+    maxPages: options.maxPages ?? 256,
+    vcpus: options.vcpus,
+    name: "test",
+    uuid: "01020304-0506-0708-090a-0b0c0d0e0f10",
+  });
   const p2m: number[] = [];
   for (let pfn = 0; pfn < PAGES; pfn++) {
     const mfn = mmu.frames.alloc(domain.domid);

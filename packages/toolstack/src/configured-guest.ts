@@ -48,7 +48,13 @@ export class ConfiguredGuest implements Guest {
     const { machine, config, files } = this;
     const { hypervisor, dom0 } = machine;
     const pages = config.memory * PAGES_PER_MIB;
-    const domain = hypervisor.createDomain({ kind: "pv", name: config.name, maxPages: pages, vcpus: config.vcpus });
+    const domain = hypervisor.createDomain({
+      kind: "pv",
+      name: config.name,
+      uuid: this.uuid,
+      maxPages: pages,
+      vcpus: config.vcpus,
+    });
     try {
       const storePort = dom0.allocUnbound(domain.domid);
       const consolePort = dom0.allocUnbound(domain.domid);

@@ -66,7 +66,7 @@ export const xenVersion: HypercallHandler = (hv, vcpu, args) => {
     case XENVER_pagesize:
       return args.lo[1] === 0 && args.hi[1] === 0 ? PAGE_BYTES : -EINVAL;
     case XENVER_guest_handle:
-      guest.scratch.fill(0, 0, GUEST_HANDLE_BYTES);
+      guest.scratch.set(calls.guestHandle());
       return guest.store(va, GUEST_HANDLE_BYTES) ? 0 : -EFAULT;
     case XENVER_commandline:
       return storeText(hv, va, calls.commandline(), COMMANDLINE_BYTES);

@@ -94,6 +94,8 @@ export interface VersionCalls {
   /** XENFEAT_* bits of a sub-map. */
   features(submap: number): number;
   commandline(): string;
+  /** The caller's UUID, 16 bytes. */
+  guestHandle(): Uint8Array;
 }
 
 export interface ConsoleCalls {

@@ -47,4 +47,8 @@ export class DomainVersion implements VersionCalls {
   commandline(): string {
     return this.domain.privileged ? this.hv.commandline : "<denied>";
   }
+
+  guestHandle(): Uint8Array {
+    return this.domain.handle;
+  }
 }
