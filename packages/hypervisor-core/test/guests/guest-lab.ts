@@ -121,7 +121,7 @@ export class GuestLab {
 
   private constructor(options: HypervisorOptions) {
     this.hypervisor = new Hypervisor({
-      memoryBytes: 96 * 2 ** 20,
+      memoryBytes: 160 * 2 ** 20,
       clock: this.clock,
       log: { log: (level, subsystem, message) => this.logs.push(`${level} ${subsystem}: ${message}`) },
       ...options,

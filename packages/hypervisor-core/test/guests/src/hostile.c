@@ -270,68 +270,101 @@ static int storms(void)
 
 /* ---- nonsense ---- */
 
+/* Pages to play with: arguments lie in two of them, all may become tables, descriptors, grants or nothing. */
+#define POOL 24
+static volatile u64 pool[POOL + 1][512] aligned_page;
+static volatile u64 *in, *out;
+
 static const u64 pointers[] = { 0, 8, UNMAPPED, XEN_START, XEN_START - 8, XEN_END - 8, NONCANONICAL, NONCANONICAL - 8, ~0ul, -8ul, -4096ul, 1ul << 63 };
 static u64 any_pointer(void)
 {
     u64 r = random() % 24;
     if (r < sizeof pointers / sizeof *pointers) return pointers[r];
-    if (r < 16) return (u64)page + random() % 4096;
-    if (r < 18) return (u64)table_entry(page, 1 + random() % 4) & ~0xffful;
-    if (r < 20) return (u64)page + 4096 - random() % 64;
-    return (u64)more + (random() & 0xff8);
+    if (r < 16) return (u64)in + random() % 4096;
+    if (r < 18) return (u64)table_entry(pool, 1) & ~0xffful;
+    if (r < 20) return (u64)pool[random() % POOL] + 4096 - random() % 64;
+    if (r < 22) return WINDOW + random() % (POOL * PAGE);
+    return (u64)out + (random() & 0xff8);
 }
 static u64 any_value(void)
 {
     static const u64 values[] = { 0, 1, 2, 3, 7, 16, 511, 512, 513, 0x7fffffff, 0x80000000, 0x80000001, 0xffffffff, 1ul << 32, ~0ul, 1ul << 62, 1ul << 63, DOMID_SELF, 0x7ff1, 0x7ff2, 0x7ff4 };
-    switch (random() % 8) {
+    switch (random() % 9) {
     case 0: return random();
     case 1: return any_pointer();
-    case 2: return mfn_of(page);
-    case 3: return p2m[random() % start_info->nr_pages];
-    case 4: return machine(table_entry(page, 1 + random() % 4));
-    case 5: return random() % 64;
+    case 2: return mfn_of(pool[random() % POOL]);
+    case 3: return ENTRY(pool[random() % POOL], random() & 0x1ff);
+    case 4: return ENTRY(pool[random() % POOL], P | US | (random() & (RW | A | D)));
+    case 5: return machine(&l1[random() % POOL]) | (random() & 3);
+    case 6: return machine(&pool[random() % POOL][random() % 8]);
+    case 7: return random() % 64;
     default: return values[random() % (sizeof values / sizeof *values)];
     }
 }
 
+/* A page of the pool that can be written, made so if need be. */
+static volatile u64 *writable_page(void)
+{
+    for (int tries = 0; tries < 4 * POOL; tries++) {
+        volatile u64 *page = pool[random() % POOL];
+        if ((*pte_of(page) & (P | RW)) == (P | RW) && ENTRY_FRAME(*pte_of(page)) == mfn_of(page)) return page;
+        if (remap(page, KERNEL_RW) == 0) return page;
+        mmuext(MMUEXT_UNPIN_TABLE, mfn_of(page), 0);
+        if (tries == POOL) {
+            HC2(set_gdt, 0, 0);
+            mmuext(MMUEXT_SET_LDT, 0, 0);
+            for (int i = 0; i < 512; i++) mmu_update_one(machine(&l1[i]), 0);
+        }
+    }
+    report("no page left", 1);
+    finish();
+}
+
 static int nonsense(void)
 {
+    static const u8 numbers[] = { 1, 1, 1, 2, 3, 5, 8, 9, 10, 12, 12, 13, 14, 14, 15, 17, 20, 20, 21, 22, 24, 25, 26, 26, 26, 28, 30, 32, 33, 35, 40 };
     if (!test_is("nonsense")) return 0;
     seed = option("seed", 1) * 0x9e3779b97f4a7c15 + 1;
     catch_traps();
     set_callback(CALLBACKTYPE_event, 0, event_entry);
     HC3(vcpu_op, VCPUOP_stop_periodic_timer, 0, 0);
+    remap(l1, KERNEL_RO);
+    mmu_update_one(machine(table_entry((void *)WINDOW, 2)), ENTRY(l1, P | RW | US));
     for (long n = option("calls", 2000); n > 0; n--) {
-        static const u8 numbers[] = { 0, 1, 2, 3, 5, 8, 9, 10, 12, 13, 14, 15, 17, 20, 21, 22, 24, 25, 26, 28, 29, 30, 32, 33 };
         u64 number = numbers[random() % sizeof numbers];
         u64 arguments[5];
-        for (int i = 0; i < 512; i++) {
-            if (i % 37 == 0) page[i] = any_value();
-            if (i % 41 == 0) more[i] = any_value();
-        }
+        in = writable_page(), out = writable_page();
+        for (int i = 0; i < 64; i++) in[random() % 512] = any_value();
         for (int i = 0; i < 5; i++) arguments[i] = random() & 1 ? any_pointer() : any_value();
-        if (number == 12 || number == 20 || number == 24 || number == 26 || number == 32 || number == 33 || number == 17) {
-            arguments[0] = random() % 28;
-            arguments[number == 24 ? 2 : 1] = random() & 3 ? (u64)page + (random() & 0x1f8) : any_pointer();
-        }
-        /* What would only end the fun: shutdown, blocking, vcpu down, a trap table or stack of nonsense kept. */
-        if (number == 29) arguments[0] = 99;
-        if (number == 24 && (arguments[0] == VCPUOP_down || arguments[0] == VCPUOP_send_nmi)) continue;
-        if (number == 0 && !arguments[0]) continue;
-        if (number == 13) {
+        switch (number) {
+        case 1: case 26:
+            /* Lists, mostly short and mostly of our own. */
+            if (random() & 7) arguments[0] = (u64)in + (random() & 0xff8), arguments[1] = random() & 3 ? 1 : random() % 20, arguments[3] = DOMID_SELF;
+            if (number == 26) for (int i = 0; i < 512; i += 3) in[i] = random() % 22;
+            break;
+        case 13:
             for (int i = 0; i < 4; i++) {
                 calls[i].op = numbers[random() % sizeof numbers];
-                if (calls[i].op == 29 || calls[i].op == 24) calls[i].op = 17;
+                if (calls[i].op == 24 || calls[i].op == 32) calls[i].op = 17;
                 for (int a = 0; a < 6; a++) calls[i].args[a] = random() & 1 ? any_pointer() : any_value();
             }
-            arguments[0] = (u64)calls, arguments[1] = 4;
+            if (random() & 3) arguments[0] = (u64)calls, arguments[1] = random() % 5;
+            break;
+        case 14:
+            if (random() & 3) arguments[0] = random() & 1 ? (u64)pool[random() % POOL] : WINDOW + (random() % POOL) * PAGE;
+            break;
+        case 12: case 20: case 24: case 32: case 33: case 17:
+            arguments[0] = random() % 28;
+            if (number == 24) arguments[1] = random() % 3;
+            if (number == 20) arguments[2] = random() & 3 ? 1 : any_value();
+            arguments[number == 24 ? 2 : 1] = random() & 3 ? (u64)in + (random() & 0x1f8) : any_pointer();
         }
-        /* The console's port and page tables of our own stay. */
-        if (number == 32 && arguments[0] == EVTCHNOP_reset) continue;
+        /* What would only end it: the vcpu goes down, the console's port is closed. */
+        if (number == 24 && (arguments[0] == VCPUOP_down || arguments[0] == VCPUOP_up || arguments[0] == VCPUOP_send_nmi)) continue;
+        if (number == 32 && (arguments[0] == EVTCHNOP_reset || arguments[0] == EVTCHNOP_close)) continue;
         hypercall(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4]);
         HC2(set_debugreg, 7, 0);
         HC1(fpu_taskswitch, 0);
-        if (n % 64 == 0) catch_traps();
         mask_upcalls();
     }
     report("survived", 1);

@@ -14,12 +14,12 @@ static volatile u64 data[512] aligned_page, read_only[512] aligned_page, kernel_
 static u8 entry_stack[8192] __attribute__((aligned(16)));
 #define ENTRY_STACK ((u64)entry_stack + sizeof entry_stack)
 
-/* The user's program: position-independent, in a page of its own. */
+/* The user's program: position-independent, copied to a page of its own. */
 extern const char user_text[], user_syscall[], user_loop[], user_touch[], user_jump[], user_sysenter[], user_ud2[];
 extern const char user_int3[], user_int80[], user_int20[], user_cli[], user_rdmsr[], user_in[], user_gs[], user_gs_kernel[];
 extern const char user32_int80[], user32_syscall[], user32_sysenter[], user32_ud2[], user_write[], user_iretq[], user_rep[];
-extern const char user_hlt[], user_int20_end[];
-asm(".pushsection .text\n.balign 4096\n"
+extern const char user_hlt[], user_int20_end[], user_end[];
+asm(".pushsection .text\n"
     "user_text:\n"
     "user_syscall: syscall; ud2\n"
     "user_loop: jmp user_loop\n"
@@ -46,14 +46,16 @@ asm(".pushsection .text\n.balign 4096\n"
     "user32_sysenter: sysenter\n"
     "user32_ud2: ud2\n"
     ".code64\n"
-    ".balign 4096\n.popsection\n");
+    "user_end:\n.popsection\n");
+static u8 user_code[4096] aligned_page;
 #define AT(label) (USER_CODE + ((u64)(label) - (u64)user_text))
 #define LOW_AT(label) (LOW + ((u64)(label) - (u64)user_text))
 
 static void make_user_root(void)
 {
     u64 root = (u64)table_entry(0, 4);
-    l1[0] = ENTRY(user_text, P | US);
+    memcpy(user_code, user_text, user_end - user_text);
+    l1[0] = ENTRY(user_code, P | US);
     l1[1] = ENTRY(data, P | RW | US | NX);
     l1[2] = ENTRY(read_only, P | US | NX);
     l2[0] = ENTRY(l1, P | RW | US);
