@@ -1,4 +1,4 @@
-import { adjustDescriptor } from "./descriptors.ts";
+import { adjustDescriptor, type DescriptorWords } from "./descriptors.ts";
 import { EINVAL, ENOENT, ERESTART } from "./errno.ts";
 import type { FrameTable } from "./frames.ts";
 import type { MachineMemory } from "./memory.ts";
@@ -41,6 +41,7 @@ export class PageTypes {
   readonly references: TypeReferences;
   private readonly u32: Uint32Array;
   private readonly limit: number;
+  private readonly descriptor: DescriptorWords = { lo: 0, hi: 0 };
   private readonly releases = new Map<number, { phase: number; next: number }>();
 
   constructor(
@@ -288,7 +289,9 @@ export class PageTypes {
     const f = this.frames;
     if (!f.exists(mfn) || f.owner[mfn] !== domid || f.refCount[mfn] === 0) return -EINVAL;
     if (!(offset >= 0 && offset < 4096 && offset % 8 === 0)) return -EINVAL;
-    const words = { lo: lo >>> 0, hi: hi >>> 0 };
+    const words = this.descriptor;
+    words.lo = lo >>> 0;
+    words.hi = hi >>> 0;
     if (!adjustDescriptor(words)) return -EINVAL;
     const type = f.type[mfn];
     if (type !== PageType.segDesc && type !== PageType.writable && type !== PageType.none) return -EINVAL;

@@ -29,10 +29,8 @@ export const HEADER_JUMP_CACHE_MODE = 8;
 export const HEADER_JUMP_CACHE_DIRTY = 12;
 /** Entries in the fill log, or FILL_LOG_OVERFLOW. */
 export const HEADER_FILL_COUNT = 16;
-/** 512 bits: which L1 indices (low nine bits of a page number) were filled since the last flush. */
-export const HEADER_FILLED_INDICES = 32;
 /** u16 each: entry number, plus FILL_LOG_WRITE for the write array. */
-export const HEADER_FILL_LOG = 96;
+export const HEADER_FILL_LOG = 32;
 export const FILL_LOG_CAPACITY = (BANK_BYTES - TLB_HEADER - HEADER_FILL_LOG) / 2;
 export const FILL_LOG_WRITE = 0x1000;
 export const FILL_LOG_OVERFLOW = 0xffff;

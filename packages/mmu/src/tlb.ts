@@ -9,7 +9,6 @@ import {
   HEADER_DOMID,
   HEADER_FILL_COUNT,
   HEADER_FILL_LOG,
-  HEADER_FILLED_INDICES,
   HEADER_JUMP_CACHE_DIRTY,
   HEADER_L4_MFN,
   TLB_ENTRIES,
@@ -26,6 +25,9 @@ export interface TlbBanksOptions {
 }
 
 const NO_BANK = -1;
+const L1_INDICES = 512;
+/** Where the write array's bits begin in `filled`. */
+const FILLED_WRITE = 8;
 
 /**
  * The soft TLB: a bank of translations for each of the address spaces used last. Only `fill` adds entries, and only what
@@ -43,6 +45,12 @@ export class TlbBanks {
   private readonly l4Of: Int32Array;
   private readonly domidOf: Int32Array;
   private readonly lastUse: Float64Array;
+  /**
+   * Per bank and L1 index (the low nine bits of a page number): which of the eight entries with that index were filled
+   * since the last flush; bits 0-7 in the read array, 8-15 in the write array. So that a page-table update looks at the
+   * one entry that matters, and not at sixteen which all fall into one set of the host's cache.
+   */
+  private readonly filled: Uint16Array;
   private readonly unused: number[] = [];
   /** Banks below this were used at least once; the others' arrays are not even initialized. */
   private touched = 0;
@@ -64,6 +72,7 @@ export class TlbBanks {
     this.l4Of = new Int32Array(this.count).fill(-1);
     this.domidOf = new Int32Array(this.count).fill(-1);
     this.lastUse = new Float64Array(this.count);
+    this.filled = new Uint16Array(this.count * L1_INDICES);
   }
 
   /** Host bytes that `count` banks need; reserve them with an alignment of 4096. */
@@ -125,14 +134,16 @@ export class TlbBanks {
     const u32 = this.u32;
     const header = (base + TLB_HEADER) >>> 2;
     const count = u32[header + (HEADER_FILL_COUNT >>> 2)];
-    if (count !== 0) u32.fill(0, header + (HEADER_FILLED_INDICES >>> 2), header + (HEADER_FILL_LOG >>> 2));
+    const filled = this.indicesOf(base);
     if (count === FILL_LOG_OVERFLOW) {
+      this.filled.fill(0, filled, filled + L1_INDICES);
       this.clearArrays(base);
     } else if (count !== 0) {
       const log = (base + TLB_HEADER + HEADER_FILL_LOG) >>> 1;
       for (let i = 0; i < count; i++) {
         const logged = this.u16[log + i];
         const slot = logged & 0xfff;
+        this.filled[filled + (slot & (L1_INDICES - 1))] = 0;
         const p = (base + ((logged & FILL_LOG_WRITE) << 4) + (slot << 4)) >>> 2;
         u32[p] = (slot ^ 1) << 12;
         u32[p + 1] = 0;
@@ -173,27 +184,36 @@ export class TlbBanks {
 
   /**
    * Drops what an L1 entry of the domain that mapped `mfn` may have left behind. An L1 entry's index is the low nine
-   * bits of the page number of any address that it maps, so eight entries of each array come into question; those of
-   * the write array only if the entry was dirty.
+   * bits of the page number of any address that it maps, so eight entries of each array come into question, of which
+   * those are looked at that were filled; those of the write array only if the entry was dirty.
    */
   dropL1(domid: number, index: number, mfn: number, dirty: boolean): void {
-    const u32 = this.u32;
     const hostPage = (this.frames.place[mfn] << 12) >>> 0;
     const code = (this.frames.flags[mfn] & FrameFlags.hasCode) !== 0;
-    for (let bank = 0; bank < this.touched; bank++) {
-      if (this.domidOf[bank] !== domid) continue;
+    const { domidOf, filled, touched } = this;
+    for (let bank = 0; bank < touched; bank++) {
+      if (domidOf[bank] !== domid) continue;
       const base = this.start + bank * BANK_BYTES;
       if (code) this.clearJumpCache(base);
-      const filled = u32[((base + TLB_HEADER + HEADER_FILLED_INDICES) >>> 2) + (index >>> 5)];
-      if ((filled & (1 << (index & 31))) === 0) continue;
-      for (let slot = index; slot < TLB_ENTRIES; slot += 512) {
-        const p = (base + (slot << 4)) >>> 2;
-        if ((u32[p] + u32[p + 2]) >>> 0 === hostPage && ((u32[p] >>> 12) & 0xfff) === slot) this.drop(p, slot);
-        if (!dirty) continue;
-        const q = p + (TLB_WRITE >>> 2);
-        if ((u32[q] + u32[q + 2]) >>> 0 === hostPage && ((u32[q] >>> 12) & 0xfff) === slot) this.drop(q, slot);
-      }
+      const slots = filled[bank * L1_INDICES + index];
+      if (slots !== 0) this.dropFilled(base, index, dirty ? slots : slots & ((1 << FILLED_WRITE) - 1), hostPage);
     }
+  }
+
+  /** Drops those of an L1 index's entries, named by bits as in `filled`, that lead to a frame. */
+  private dropFilled(base: number, index: number, slots: number, hostPage: number): void {
+    const u32 = this.u32;
+    for (let left = slots; left !== 0; left &= left - 1) {
+      const bit = 31 - Math.clz32(left & -left);
+      const slot = index + (bit & (FILLED_WRITE - 1)) * L1_INDICES;
+      const p = (base + (bit < FILLED_WRITE ? TLB_READ : TLB_WRITE) + (slot << 4)) >>> 2;
+      if ((u32[p] + u32[p + 2]) >>> 0 === hostPage && ((u32[p] >>> 12) & 0xfff) === slot) this.drop(p, slot);
+    }
+  }
+
+  /** Where a bank's part of `filled` begins. */
+  private indicesOf(base: number): number {
+    return ((base - this.start) / BANK_BYTES) * L1_INDICES;
   }
 
   /** Drops the write entries of all banks that lead to this frame, or all of them: the frame has code from now on. */
@@ -264,7 +284,8 @@ export class TlbBanks {
     const slot = (vaLo >>> 12) & 0xfff;
     const p = (base + array + (slot << 4)) >>> 2;
     if (u32[p] === (slot ^ 1) << 12 && u32[p + 1] === 0) {
-      u32[((base + TLB_HEADER + HEADER_FILLED_INDICES) >>> 2) + ((slot & 511) >>> 5)] |= 1 << (slot & 31);
+      const filled = this.indicesOf(base) + (slot & (L1_INDICES - 1));
+      this.filled[filled] |= 1 << ((slot >>> 9) + (logBit === 0 ? 0 : FILLED_WRITE));
       const countWord = (base + TLB_HEADER + HEADER_FILL_COUNT) >>> 2;
       const count = u32[countWord];
       if (count < FILL_LOG_CAPACITY) {

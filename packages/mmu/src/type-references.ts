@@ -125,11 +125,12 @@ export class TypeReferences {
   }
 
   hasWork(domid: number): boolean {
-    return this.queues.has(domid);
+    return this.queues.size !== 0 && this.queues.has(domid);
   }
 
   /** Works the domain's list off as far as the budget goes. 0 or -ERESTART. */
   drain(domid: number): number {
+    if (this.queues.size === 0) return 0;
     const queue = this.queues.get(domid);
     if (!queue) return 0;
     const flags = this.frames.flags;

@@ -150,26 +150,26 @@ export class Walker {
   locate(l4Mfn: number, vaLo: number, vaHi: number): number {
     const sign = vaHi >> 15;
     if (sign !== 0 && sign !== -1) return -1;
-    const u32 = this.u32;
-    let mfn = l4Mfn;
-    for (let level = 4; level > 1; level--) {
-      if (!this.frames.exists(mfn)) return -1;
-      const index =
-        level === 4 ? (vaHi >>> 7) & 0x1ff : level === 3 ? ((vaHi & 0x7f) << 2) | (vaLo >>> 30) : (vaLo >>> 21) & 0x1ff;
-      const p = (this.place[mfn] << 10) + (index << 1);
-      const lo = u32[p];
-      if ((lo & 0x81) !== 1) return -1;
-      // A guest must not get hold of a table by an address that it cannot reach itself.
-      if ((lo & PRESENT_USER) !== PRESENT_USER) return -1;
-      mfn = (lo >>> 12) + (u32[p + 1] & 0xfffff) * 0x100000;
-    }
+    const l3 = this.descend(l4Mfn, (vaHi >>> 7) & 0x1ff);
+    const l2 = this.descend(l3, ((vaHi & 0x7f) << 2) | (vaLo >>> 30));
+    const mfn = this.descend(l2, (vaLo >>> 21) & 0x1ff);
     if (!this.frames.exists(mfn)) return -1;
     this.l1Mfn = mfn;
     this.l1Index = (vaLo >>> 12) & 0x1ff;
     const p = (this.place[mfn] << 10) + (this.l1Index << 1);
-    this.pteLo = u32[p];
-    this.pteHi = u32[p + 1];
+    this.pteLo = this.u32[p];
+    this.pteHi = this.u32[p + 1];
     return mfn;
+  }
+
+  /** The table that an entry leads to; -1 if it leads to none, or `table` is none itself. */
+  private descend(table: number, index: number): number {
+    if (!this.frames.exists(table)) return -1;
+    const p = (this.place[table] << 10) + (index << 1);
+    const lo = this.u32[p];
+    // A guest must not get hold of a table by an address that it cannot reach itself, so USER counts.
+    if ((lo & (PRESENT_USER | Pte.pageSize)) !== PRESENT_USER) return -1;
+    return (lo >>> 12) + (this.u32[p + 1] & 0xfffff) * 0x100000;
   }
 
   private fault(errorCode: number): number {
