@@ -42,8 +42,6 @@ export class PrivilegedInstruction {
 }
 
 const MAX_LENGTH = 15;
-/** Operand and address size, segments. */
-const STRING_PREFIXES = new Set([0x66, 0x67, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65]);
 const bytes = new Uint8Array(MAX_LENGTH);
 
 /** Decodes the instruction at CS:RIP. Kind "other" if it is not one that is emulated. */
@@ -177,21 +175,6 @@ export function forcedCpuidLength(hv: Hypervisor): number {
   if (hv.guest.readBytes(rip, bytes, FORCED_CPUID.length) !== FORCED_CPUID.length) return 0;
   for (let i = 0; i < FORCED_CPUID.length; i++) if (bytes[i] !== FORCED_CPUID[i]) return 0;
   return FORCED_CPUID.length;
-}
-
-/** Is the instruction at RIP a REP MOVS or REP STOS? Asked only where a store has just faulted, so its bytes are there. */
-export function isRepeatedStore(hv: Hypervisor): boolean {
-  const { regs } = hv;
-  const rip = regs.is64Bit ? regs.rip : ((regs.ripLo >>> 0) + (regs.baseLo(1) >>> 0)) % 0x100000000;
-  const available = Number.isNaN(rip) ? 0 : hv.guest.readBytes(rip, bytes, MAX_LENGTH);
-  let repeated = false;
-  for (let i = 0; i < available; i++) {
-    const b = bytes[i];
-    if (b === 0xf2 || b === 0xf3) repeated = true;
-    else if (b === 0xa4 || b === 0xa5 || b === 0xaa || b === 0xab) return repeated;
-    else if (!STRING_PREFIXES.has(b) && !(regs.is64Bit && (b & 0xf0) === 0x40)) return false;
-  }
-  return false;
 }
 
 /** A little-endian store of 1, 2 or 4 bytes through the guest's own permission; false if it would fault. */

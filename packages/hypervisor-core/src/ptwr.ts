@@ -2,12 +2,14 @@ import { PageType, pteMfn, TLB_WRITE } from "@xen-node/mmu";
 import { CONTEXT_BYTES, ExitReason } from "@xen-node/x86-cpu";
 import { injectPageFault } from "./bounce.ts";
 import type { Hypervisor } from "./hypervisor.ts";
-import { isRepeatedStore } from "./instruction.ts";
 import { Gpr } from "./registers.ts";
+import { StoreKind, storeKind } from "./store-instruction.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 const PAGE_BYTES = 4096;
 const PAGE_WORDS = 1024;
+/** Words of the two entries that a store of eight bytes can reach. */
+const TWO_ENTRIES = 4;
 const PTE_PRESENT = 1;
 const PTE_RW = 2;
 /** #PF error code bits: present, write. */
@@ -19,7 +21,7 @@ const PF_RESERVED_OR_FETCH = 0x18;
  * of the table (one instruction, through a write-TLB entry that leads to the copy), and the one entry that changed is
  * then validated and stored like a hypercall's. Any store instruction works, locked ones and one-byte ones included,
  * repeated ones an iteration at a time; one that changes more than one entry is refused, as is an entry that breaks the rules: then the guest gets its #PF,
- * with all registers as before.
+ * with all registers as before. Of the copy only that part is filled which the instruction can reach.
  */
 export class WritablePageTables {
   private readonly copy: number;
@@ -52,8 +54,11 @@ export class WritablePageTables {
     if (table === 0) return -1;
     const { hv } = this;
     const { memory, frames } = hv.mmu;
+    const kind = storeKind(hv);
+    const first = kind === StoreKind.single ? (lo & 0xff8) >>> 2 : 0;
+    const count = kind === StoreKind.single ? Math.min(TWO_ENTRIES, PAGE_WORDS - first) : PAGE_WORDS;
     const source = frames.hostAddress(table);
-    memory.u8.copyWithin(this.copy, source, source + PAGE_BYTES);
+    this.fill(source, first, count);
     hv.processor.saveContext(this.saved);
 
     const entry = (hv.guest.bank + TLB_WRITE + ((lo >>> 8) & 0xfff0)) >>> 2;
@@ -70,7 +75,7 @@ export class WritablePageTables {
     const { ripLo, ripHi } = regs;
     const countLo = regs.lo(Gpr.rcx);
     const countHi = regs.hi(Gpr.rcx);
-    const repeated = isRepeatedStore(hv);
+    const repeated = kind === StoreKind.repeated;
     if (repeated) regs.set(Gpr.rcx, 1, 0);
     const reason = hv.processor.run(1);
     u32[entry] = oldTagLo;
@@ -87,7 +92,7 @@ export class WritablePageTables {
       }
       return reason;
     }
-    if (!this.commit(vcpu, table, source >>> 2)) {
+    if (!this.commit(vcpu, table, source >>> 2, first, count)) {
       hv.processor.loadContext(this.saved);
       return -1;
     }
@@ -99,13 +104,23 @@ export class WritablePageTables {
     return reason;
   }
 
-  /** Finds what changed in the copy and stores it under the rules. */
-  private commit(vcpu: Vcpu, table: number, source: number): boolean {
+  /** Brings words of the copy up to date. */
+  private fill(source: number, first: number, count: number): void {
+    const { u8, u32 } = this.hv.mmu.memory;
+    if (count === PAGE_WORDS) {
+      u8.copyWithin(this.copy, source, source + PAGE_BYTES);
+      return;
+    }
+    for (let i = first; i < first + count; i++) u32[(this.copy >>> 2) + i] = u32[(source >>> 2) + i];
+  }
+
+  /** Finds what changed in those words of the copy and stores it under the rules. */
+  private commit(vcpu: Vcpu, table: number, source: number, first: number, count: number): boolean {
     const { mmu } = this.hv;
     const u32 = mmu.memory.u32;
     const copy = this.copy >>> 2;
     let changed = -1;
-    for (let i = 0; i < PAGE_WORDS; i++) {
+    for (let i = first; i < first + count; i++) {
       if (u32[source + i] === u32[copy + i]) continue;
       if (changed >= 0 && changed !== i >>> 1) return false;
       changed = i >>> 1;
