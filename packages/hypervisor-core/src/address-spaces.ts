@@ -1,5 +1,5 @@
 import { PageType } from "@xen-node/mmu";
-import { GS } from "@xen-node/x86-cpu";
+import { GS, SEG_BASE } from "@xen-node/x86-cpu";
 import { EINVAL, ERESTART, VMASST_TYPE_m2p_strict } from "@xen-node/xen-abi";
 import type { Hypervisor } from "./hypervisor.ts";
 import { releaseLdt } from "./segments.ts";
@@ -7,6 +7,8 @@ import type { Vcpu } from "./vcpu.ts";
 
 /** Page-table entries to check or let go in one step of work that can be continued: about a millisecond. */
 export const TABLE_WORK = 65536;
+
+const GS_BASE_WORD = SEG_BASE(GS) >>> 2;
 
 /**
  * Guest kernels see the machine-to-physical table, their programs do not. By default the roots that were ever a kernel's
@@ -82,10 +84,11 @@ export class AddressSpaces {
 
   /** Guest kernel <-> guest user: the other root, the other GS base. */
   toggle(vcpu: Vcpu): void {
-    const { regs } = this.hv;
-    const lo = regs.baseLo(GS);
-    const hi = regs.baseHi(GS);
-    regs.setBase(GS, vcpu.gsBaseShadowLo, vcpu.gsBaseShadowHi);
+    const { u32 } = this.hv.regs;
+    const lo = u32[GS_BASE_WORD] | 0;
+    const hi = u32[GS_BASE_WORD + 1] | 0;
+    u32[GS_BASE_WORD] = vcpu.gsBaseShadowLo;
+    u32[GS_BASE_WORD + 1] = vcpu.gsBaseShadowHi;
     vcpu.gsBaseShadowLo = lo;
     vcpu.gsBaseShadowHi = hi;
     vcpu.kernelMode = !vcpu.kernelMode;

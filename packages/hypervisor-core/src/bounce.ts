@@ -8,6 +8,7 @@ import { TraceKind } from "./trace.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 const IF = 0x200;
+const DF = 0x400;
 const IOPL = 0x3000;
 /** Cleared on entry to a guest handler: TF, NT, RF, VM, AC. */
 const CLEARED_ON_ENTRY = 0x100 | 0x4000 | 0x10000 | 0x20000 | 0x40000;
@@ -28,19 +29,47 @@ export const BounceFlag = {
  * False: the domain was crashed (no handler, bad stack).
  */
 export function bounce(hv: Hypervisor, vcpu: Vcpu, handler: number, flags: number, errorCode: number): boolean {
-  const { regs, guest } = hv;
+  return bounceWithFlags(hv, vcpu, handler, flags, errorCode, hv.regs.rflags, CLEARED_ON_ENTRY);
+}
+
+/** The frame of a system call: its handler finds DF clear, too. `rflags`: what the program had. */
+export function bounceSystemCall(
+  hv: Hypervisor,
+  vcpu: Vcpu,
+  handler: number,
+  masksEvents: boolean,
+  rflags: number,
+): boolean {
+  const flags = masksEvents ? BounceFlag.maskEvents : BounceFlag.none;
+  return bounceWithFlags(hv, vcpu, handler, flags, 0, rflags, CLEARED_ON_ENTRY | DF);
+}
+
+/** RFLAGS are evaluated once for the whole way: that is a good part of what a bounce costs. */
+function bounceWithFlags(
+  hv: Hypervisor,
+  vcpu: Vcpu,
+  handler: number,
+  flags: number,
+  errorCode: number,
+  rflags: number,
+  cleared: number,
+): boolean {
+  const { regs } = hv;
   if (handler === 0 || Number.isNaN(handler)) {
     hv.crashDomain(vcpu, "exception or event with no handler registered");
     return false;
   }
   let cs = regs.selector(CS);
-  const fromKernel = vcpu.kernelMode;
   const oldRspLo = regs.lo(Gpr.rsp);
   const oldRspHi = regs.hi(Gpr.rsp);
-  const top = fromKernel ? regs.va(Gpr.rsp) : vcpu.kernelSp;
-  if (fromKernel) cs &= ~3;
-  else hv.addressSpaces.toggle(vcpu);
-
+  let top: number;
+  if (vcpu.kernelMode) {
+    cs &= ~3;
+    top = regs.va(Gpr.rsp);
+  } else {
+    top = vcpu.kernelSp;
+    hv.addressSpaces.toggle(vcpu);
+  }
   const words = 7 + (flags & BounceFlag.errorCode) + ((flags & BounceFlag.failsafe) !== 0 ? 4 : 0);
   const sp = top - (((vaLow(top) & 15) + 16) & 15) - words * 8;
   if (!isGuestRange(sp, words * 8)) {
@@ -48,15 +77,20 @@ export function bounce(hv: Hypervisor, vcpu: Vcpu, handler: number, flags: numbe
     return false;
   }
   const info = vcpu.infoHost;
-  const u8 = hv.mmu.memory.u8;
+  const { u8, u32 } = hv.mmu.memory;
   const masked = info !== 0 ? u8[info + UPCALL_MASK] : 1;
-  const rflags = regs.rflags;
   let shown = rflags & ~(IF | IOPL);
   if (masked === 0) shown |= IF;
   if (vcpu.domain.vmAssists.has(VMASST_TYPE_architectural_iopl)) shown |= vcpu.iopl;
 
-  const frame = guest.u32;
-  let n = 0;
+  const { guest } = hv;
+  const spLo = vaLow(sp);
+  const spHi = vaHigh(sp);
+  const host = guest.hostForWrite(spLo, spHi, words * 8);
+  // Nearly every frame lies within a page and is written where it belongs.
+  const inPlace = host !== 0 && (spLo & 0xfff) + words * 8 <= 4096;
+  const frame = inPlace ? u32 : guest.u32;
+  let n = inPlace ? host >>> 2 : 0;
   frame[n++] = regs.lo(Gpr.rcx);
   frame[n++] = regs.hi(Gpr.rcx);
   frame[n++] = regs.lo(Gpr.r11);
@@ -80,32 +114,22 @@ export function bounce(hv: Hypervisor, vcpu: Vcpu, handler: number, flags: numbe
   frame[n++] = oldRspLo;
   frame[n++] = oldRspHi;
   frame[n++] = regs.selector(SS);
-  frame[n++] = 0;
-  if (!writeFrame(hv, sp, n)) {
+  frame[n] = 0;
+  if (!inPlace && (host === 0 || !guest.store(sp, words * 8))) {
     hv.crashDomain(vcpu, "exception frame could not be written to the guest's stack");
     return false;
   }
 
   if ((flags & BounceFlag.maskEvents) !== 0 && info !== 0) u8[info + UPCALL_MASK] = 1;
-  const entered = (rflags & ~CLEARED_ON_ENTRY) | IF;
+  const entered = (rflags & ~cleared) | IF;
+  const handlerLo = vaLow(handler);
+  const handlerHi = vaHigh(handler);
   regs.rflags = entered;
-  regs.setNumber(Gpr.rsp, sp);
-  regs.rip = handler;
-  regs.setNumber(Gpr.rcx, handler);
+  regs.set(Gpr.rsp, spLo, spHi);
+  regs.setRip(handlerLo, handlerHi);
+  regs.set(Gpr.rcx, handlerLo, handlerHi);
   regs.set(Gpr.r11, entered, 0);
   loadKernelSegments(hv);
-  return true;
-}
-
-/** Stores the first `words` 32-bit words of the scratch area at `sp`, through write permission. */
-function writeFrame(hv: Hypervisor, sp: number, words: number): boolean {
-  const { guest } = hv;
-  const host = guest.hostForWrite(vaLow(sp), vaHigh(sp), words * 4);
-  if (host === 0) return false;
-  if ((host & 0xfff) + words * 4 > 4096) return guest.store(sp, words * 4);
-  const u32 = hv.mmu.memory.u32;
-  const at = host >>> 2;
-  for (let i = 0; i < words; i++) u32[at + i] = guest.u32[i];
   return true;
 }
 

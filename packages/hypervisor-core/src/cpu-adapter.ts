@@ -1,4 +1,4 @@
-import { Cpu, type CpuidModel, type CpuidResult, X8664V2Cpuid } from "@xen-node/x86-cpu";
+import { CONTEXT_END, CONTEXT_START, Cpu, type CpuidModel, type CpuidResult, X8664V2Cpuid } from "@xen-node/x86-cpu";
 import { isXenLeaf, xenLeaf } from "./cpuid.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import type { Processor } from "./processor.ts";
@@ -29,11 +29,14 @@ class HypervisorCpuid implements CpuidModel {
 /** The interpreter of @xen-node/x86-cpu as the hypervisor's processor. */
 class CpuProcessor implements Processor {
   readonly cpu: Cpu;
+  /** The loaded context, in place. */
+  private readonly context: Uint8Array;
   private readonly model: CpuidModel;
 
   constructor(hv: Hypervisor) {
     // CR4.OSXSAVE is always on in the processor, whatever a guest sees of CR4.
     this.model = new HypervisorCpuid(hv.cpuidModel ?? new X8664V2Cpuid(() => true, TSC_KHZ));
+    this.context = hv.mmu.memory.u8.subarray(CONTEXT_START, CONTEXT_END);
     this.cpu = new Cpu(hv.mmu, {
       cpuid: this.model,
       hooks: {
@@ -67,7 +70,7 @@ class CpuProcessor implements Processor {
   }
 
   saveContext(dst: Uint8Array): void {
-    this.cpu.saveContext(dst);
+    dst.set(this.context);
   }
 
   loadContext(src: Uint8Array): void {

@@ -21,7 +21,8 @@ const Stage = { stop: 0, memory: 1, rest: 2, wait: 3 } as const;
 export class DomainLifecycle {
   private nextDomid = 1;
   private readonly dying: Domain[] = [];
-  private readonly typescript: Domain[] = [];
+  /** The TypeScript domains, which have events handed over by the run loop. */
+  readonly typescript: Domain[] = [];
 
   constructor(
     private readonly hv: Hypervisor,
@@ -117,11 +118,7 @@ export class DomainLifecycle {
     this.typescript.push(domain);
   }
 
-  /** TypeScript domains with ports to hand over. */
-  *withEvents(): Generator<Domain> {
-    for (const domain of this.typescript) if (domain.eventQueue.length > 0) yield domain;
-  }
-
+  /** Some of them have ports to be handed over. */
   get hasEvents(): boolean {
     return this.typescript.some((domain) => domain.eventQueue.length > 0);
   }

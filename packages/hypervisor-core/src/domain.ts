@@ -3,6 +3,7 @@ import type { DomainDebugger } from "./debugger.ts";
 import type { Hypercalls } from "./hypercalls/interface.ts";
 import { SpeakerTimer } from "./io-ports.ts";
 import type { Vcpu } from "./vcpu.ts";
+import { VmAssists } from "./vm-assists.ts";
 
 /** "running" includes paused; "shutdown" keeps its memory until destroyed; "dying" is being taken apart. */
 export type DomainState = "running" | "shutdown" | "dying" | "destroyed";
@@ -59,7 +60,7 @@ export class Domain {
   /** XENMEM_memory_map; one RAM range up to maxPages unless set. */
   memoryMap: MemoryMapEntry[];
   /** VMASST_TYPE_* that are on. */
-  readonly vmAssists = new Set<number>();
+  readonly vmAssists = new VmAssists();
   /** PCI configuration address register (port 0xCF8). */
   pciConfigAddress = 0;
   readonly speakerTimer = new SpeakerTimer();

@@ -43,9 +43,21 @@ export class GuestMemory {
     return (lo + words[entry + 2]) >>> 0;
   }
 
-  /** Reads `length` bytes at a guest pointer into `dst`. False: -EFAULT. */
-  copyIn(va: number, dst: Uint8Array, length: number): boolean {
-    return isGuestRange(va, length) && this.readBytes(va, dst, length) === length;
+  /**
+   * Word index in machine memory of a structure that the guest may read: most are aligned and within a page, and need
+   * not be copied. 0: this one must be fetched, or cannot be.
+   */
+  wordsForRead(va: number, length: number): number {
+    const lo = vaLow(va);
+    if (!isAlignedInPage(lo, length) || !isGuestRange(va, length)) return 0;
+    return this.hostForRead(lo, vaHigh(va)) >>> 2;
+  }
+
+  /** The same for a structure that is written, all of it. */
+  wordsForWrite(va: number, length: number): number {
+    const lo = vaLow(va);
+    if (!isAlignedInPage(lo, length) || !isGuestRange(va, length)) return 0;
+    return this.hostForWrite(lo, vaHigh(va), length) >>> 2;
   }
 
   /** Reads bytes wherever the guest could, stopping at the first page it could not; how many were read. */
@@ -75,14 +87,24 @@ export class GuestMemory {
     return true;
   }
 
-  /** Reads a structure into the scratch area. */
+  /** Reads a structure into the scratch area. False: -EFAULT. */
   fetch(va: number, length: number): boolean {
-    return this.copyIn(va, this.scratch, length);
+    const at = this.wordsForRead(va, length);
+    if (at === 0) return isGuestRange(va, length) && this.readBytes(va, this.scratch, length) === length;
+    const { u32, words } = this;
+    const count = length >>> 2;
+    for (let i = 0; i < count; i++) u32[i] = words[at + i];
+    return true;
   }
 
   /** Writes the scratch area's first bytes to the guest. */
   store(va: number, length: number): boolean {
-    return this.copyOut(va, this.scratch, length);
+    const at = this.wordsForWrite(va, length);
+    if (at === 0) return this.copyOut(va, this.scratch, length);
+    const { u32, words } = this;
+    const count = length >>> 2;
+    for (let i = 0; i < count; i++) words[at + i] = u32[i];
+    return true;
   }
 
   /** A 32-bit word of the scratch area as signed number. */
@@ -95,4 +117,9 @@ export class GuestMemory {
     this.u32[0] = value;
     return this.store(va, 4);
   }
+}
+
+/** A structure of whole words, aligned like them, that crosses no page border. */
+function isAlignedInPage(lo: number, length: number): boolean {
+  return length > 0 && ((lo | length) & 3) === 0 && (lo & 0xfff) + length <= 4096;
 }

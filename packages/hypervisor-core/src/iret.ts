@@ -22,25 +22,26 @@ const RFLAGS_DEFINED = 0x3fffff;
 export function hypercallIret(hv: Hypervisor, vcpu: Vcpu): void {
   const { regs, guest } = hv;
   const sp = regs.va(Gpr.rsp);
-  if (!guest.fetch(sp, FRAME_BYTES)) {
+  const at = guest.wordsForRead(sp, FRAME_BYTES);
+  if (at === 0 && !guest.fetch(sp, FRAME_BYTES)) {
     hv.crashDomain(vcpu, "iret frame could not be read");
     return;
   }
-  const f = guest.u32;
-  const raxLo = f[0];
-  const raxHi = f[1];
-  const r11Lo = f[2];
-  const r11Hi = f[3];
-  const rcxLo = f[4];
-  const rcxHi = f[5];
-  const flags = f[6];
-  const ripLo = f[8];
-  const ripHi = f[9];
-  const cs = f[10] & 0xffff;
-  const rflags = f[12];
-  const rspLo = f[14];
-  const rspHi = f[15];
-  const ss = f[16] & 0xffff;
+  const f = at !== 0 ? hv.mmu.memory.u32 : guest.u32;
+  const raxLo = f[at];
+  const raxHi = f[at + 1];
+  const r11Lo = f[at + 2];
+  const r11Hi = f[at + 3];
+  const rcxLo = f[at + 4];
+  const rcxHi = f[at + 5];
+  const flags = f[at + 6];
+  const ripLo = f[at + 8];
+  const ripHi = f[at + 9];
+  const cs = f[at + 10] & 0xffff;
+  const rflags = f[at + 12];
+  const rspLo = f[at + 14];
+  const rspHi = f[at + 15];
+  const ss = f[at + 16] & 0xffff;
 
   if ((cs & 3) === 3) {
     if (vcpu.guestTableUser === 0) {

@@ -60,6 +60,12 @@ export class Registers {
 
   /** Stores a safe integer, sign-extended to 64 bits. */
   setNumber(gpr: number, value: number): void {
+    const low = value | 0;
+    if (low === value) {
+      this.u32[GPR0 + 2 * gpr] = low;
+      this.u32[GPR0 + 2 * gpr + 1] = low >> 31;
+      return;
+    }
     this.u32[GPR0 + 2 * gpr] = value | 0;
     this.u32[GPR0 + 2 * gpr + 1] = Math.floor(value / 0x100000000) | 0;
   }
@@ -126,6 +132,11 @@ export class Registers {
   setBase(segment: number, lo: number, hi: number): void {
     this.u32[BASE0 + 2 * segment] = lo;
     this.u32[BASE0 + 2 * segment + 1] = hi;
+  }
+
+  /** What a frame will show of a segment register whose hidden part is about to be replaced. */
+  setSelector(segment: number, selector: number): void {
+    this.u32[SELECTOR0 + segment] = selector;
   }
 
   /** Loads a segment register with its hidden part; `attributes` as in descriptor bytes 5 and 6. The base is 32 bits. */

@@ -6,7 +6,7 @@ import type { DomainLifecycle } from "./domain-lifecycle.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import { updateTime } from "./pvclock.ts";
 import { TraceKind } from "./trace.ts";
-import { deliverPending, handleExit } from "./traps.ts";
+import { deliverPending, handleExit, hasPending } from "./traps.ts";
 import type { Vcpu } from "./vcpu.ts";
 import type { VcpuWakeups } from "./vcpu-wakeups.ts";
 
@@ -78,7 +78,11 @@ export class RunLoop {
 
   /** Calls `onEvent` of TypeScript domains for the ports that became pending. */
   private deliverToTypescript(): void {
-    for (const domain of this.lifecycle.withEvents()) {
+    const { typescript } = this.lifecycle;
+    // By index: a handler may end a domain, and no iterator is made for every turn of the loop.
+    for (let i = 0; i < typescript.length; i++) {
+      const domain = typescript[i];
+      if (domain.eventQueue.length === 0) continue;
       const ports = domain.eventQueue.splice(0);
       for (const port of ports) {
         if (domain.state !== "running") break;
@@ -126,19 +130,28 @@ export class RunLoop {
     const { hv } = this;
     const { types } = hv.mmu;
     const { domid } = vcpu.domain;
-    let left = hv.clock.instructionsIn(sliceEnd - hv.now());
+    const { clock, dispatcher, processor, timers } = hv;
+    let left = clock.instructionsIn(sliceEnd - hv.now());
     let sinceClock = 0;
+    let untilTimer = this.untilTimer();
+    let timerChanges = timers.changes;
     while (vcpu.runnable && !this.yielded) {
       if (types.hasWork(domid) && types.continueWork(domid, TABLE_WORK) !== 0) return;
-      deliverPending(hv, vcpu);
-      if (!vcpu.runnable) return;
-      const before = hv.processor.retired;
-      const reason = hv.processor.run(Math.max(MIN_BUDGET, Math.min(left, CHUNK, this.untilTimer())));
-      left -= hv.processor.retired - before;
+      if (hasPending(hv, vcpu)) {
+        deliverPending(hv, vcpu);
+        if (!vcpu.runnable) return;
+      }
+      if (timers.changes !== timerChanges) {
+        untilTimer = this.untilTimer();
+        timerChanges = timers.changes;
+      }
+      const before = processor.retired;
+      const reason = processor.run(Math.max(MIN_BUDGET, Math.min(left, CHUNK, untilTimer)));
+      left -= processor.retired - before;
       if (reason !== ExitReason.BUDGET) {
         handleExit(hv, vcpu, reason);
-        const cost = EXIT_COST + WORK_COST * hv.dispatcher.takeWork();
-        hv.clock.retire(cost);
+        const cost = EXIT_COST + WORK_COST * dispatcher.takeWork();
+        clock.retire(cost);
         this.charged += cost;
         sinceClock += cost;
         left -= cost;
@@ -147,8 +160,10 @@ export class RunLoop {
         sinceClock = 0;
         const now = hv.now();
         this.lastNow = now;
-        hv.timers.expire(now);
+        timers.expire(now);
         if (now >= sliceEnd || left <= 0) return;
+        untilTimer = this.untilTimer();
+        timerChanges = timers.changes;
       }
     }
   }

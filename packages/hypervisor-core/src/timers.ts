@@ -15,6 +15,8 @@ export class Timer {
 /** A binary min-heap of timers by deadline. Equal deadlines fire in no particular, but always the same, order. */
 export class Timers {
   private readonly heap: Timer[] = [];
+  /** Counts arming and stopping: as long as it stands still, `next` does. */
+  changes = 0;
 
   /** Deadline of the earliest timer in ns, Infinity if none is armed. */
   get next(): number {
@@ -27,6 +29,7 @@ export class Timers {
 
   /** Arms or re-arms. */
   set(timer: Timer, deadline: number): void {
+    this.changes++;
     timer.deadline = deadline;
     if (timer.slot < 0) {
       timer.slot = this.heap.length;
@@ -38,6 +41,7 @@ export class Timers {
   stop(timer: Timer): void {
     const slot = timer.slot;
     if (slot < 0) return;
+    this.changes++;
     timer.slot = -1;
     const last = this.heap.pop()!;
     if (last === timer) return;

@@ -1,6 +1,6 @@
 import { CS, ExitReason, SS } from "@xen-node/x86-cpu";
 import { FLAT_KERNEL_SS, FLAT_RING3_CS32, FLAT_RING3_CS64, FLAT_USER_SS } from "@xen-node/xen-abi";
-import { BounceFlag, bounce, injectException } from "./bounce.ts";
+import { BounceFlag, bounce, bounceSystemCall, injectException } from "./bounce.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import { forcedCpuidLength } from "./instruction.ts";
 import { emulateCpuid, emulatePrivileged } from "./privileged.ts";
@@ -19,7 +19,6 @@ const NM = 7;
 const GP = 13;
 const PF = 14;
 const INT80 = 0x80;
-const DF_FLAG = 0x400;
 const SYSCALL_LENGTH = 2;
 
 /** Turns one exit of the processor into what Xen does about it. BUDGET and STOPPED need nothing. */
@@ -135,14 +134,14 @@ function handleSyscall(hv: Hypervisor, vcpu: Vcpu): void {
     injectException(hv, vcpu, UD, false, 0);
     return;
   }
+  const rflags = regs.rflags;
   regs.advance(SYSCALL_LENGTH);
   regs.set(Gpr.rcx, regs.ripLo, regs.ripHi);
-  regs.set(Gpr.r11, regs.rflags, 0);
+  regs.set(Gpr.r11, rflags, 0);
   // SYSCALL loses the selectors: the frame shows the flat ones.
-  regs.setSegment(CS, is64 ? FLAT_RING3_CS64 : FLAT_RING3_CS32, 0, 0xffffffff, regs.attributes(CS));
-  regs.setSegment(SS, FLAT_USER_SS, 0, 0xffffffff, regs.attributes(SS));
-  const masks = is64 ? callbacks.syscallMasksEvents : callbacks.syscall32MasksEvents;
-  enterSystemCall(hv, vcpu, handler, masks);
+  regs.setSelector(CS, is64 ? FLAT_RING3_CS64 : FLAT_RING3_CS32);
+  regs.setSelector(SS, FLAT_USER_SS);
+  bounceSystemCall(hv, vcpu, handler, is64 ? callbacks.syscallMasksEvents : callbacks.syscall32MasksEvents, rflags);
 }
 
 /** SYSENTER keeps neither RIP nor RSP: the frame shows zeroes. */
@@ -155,16 +154,18 @@ function handleSysenter(hv: Hypervisor, vcpu: Vcpu): void {
   }
   regs.setRip(0, 0);
   regs.set(Gpr.rsp, 0, 0);
-  regs.setSegment(CS, 3, 0, 0xffffffff, regs.attributes(CS));
-  regs.setSegment(SS, FLAT_KERNEL_SS, 0, 0xffffffff, regs.attributes(SS));
-  enterSystemCall(hv, vcpu, handler, vcpu.callbacks.sysenterMasksEvents);
+  regs.setSelector(CS, 3);
+  regs.setSelector(SS, FLAT_KERNEL_SS);
+  bounceSystemCall(hv, vcpu, handler, vcpu.callbacks.sysenterMasksEvents, regs.rflags);
 }
 
-function enterSystemCall(hv: Hypervisor, vcpu: Vcpu, handler: number, masks: boolean): void {
-  if (!bounce(hv, vcpu, handler, masks ? BounceFlag.maskEvents : BounceFlag.none, 0)) return;
-  const rflags = hv.regs.rflags & ~DF_FLAG;
-  hv.regs.rflags = rflags;
-  hv.regs.set(Gpr.r11, rflags, 0);
+/** Whether `deliverPending` has anything to do. */
+export function hasPending(hv: Hypervisor, vcpu: Vcpu): boolean {
+  const info = vcpu.infoHost;
+  const { u8 } = hv.mmu.memory;
+  return (
+    (info !== 0 && u8[info] !== 0 && u8[info + 1] === 0) || vcpu.nmiPending || vcpu.failsafeSelectors !== undefined
+  );
 }
 
 /** What is due before a vcpu goes back to the guest: the failsafe callback, an NMI, then an event upcall. */

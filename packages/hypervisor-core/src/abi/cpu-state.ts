@@ -81,10 +81,10 @@ export const vmAssist: HypercallHandler = (_hv, vcpu, args) => {
   if (type > VMASST_TYPE_runstate_update_flag && type !== VMASST_TYPE_m2p_strict) return -EINVAL;
   switch (args.u32(0)) {
     case VMASST_CMD_enable:
-      vcpu.domain.vmAssists.add(type);
+      vcpu.domain.vmAssists.set(type, true);
       return 0;
     case VMASST_CMD_disable:
-      vcpu.domain.vmAssists.delete(type);
+      vcpu.domain.vmAssists.set(type, false);
       return 0;
     default:
       return -ENOSYS;

@@ -6,12 +6,11 @@ import { TraceKind } from "../trace.ts";
 import { flattenSegments } from "../traps.ts";
 import type { Vcpu } from "../vcpu.ts";
 import { handlers } from "./handlers.ts";
-import { HypercallArgs } from "./hypercall-args.ts";
+import { HypercallArgs, type HypercallHandler } from "./hypercall-args.ts";
 import { NO_RESULT, RESTART } from "./results.ts";
 
 const SYSCALL_LENGTH = 2;
 const NO_SUCH_HYPERCALL = 0xffffffff;
-const ARGUMENT_REGISTERS = [Gpr.rdi, Gpr.rsi, Gpr.rdx, Gpr.r10, Gpr.r8, Gpr.r9];
 
 /** Units of work (page-table entries, frames, ...) that one entry into a hypercall may do. */
 const WORK_PER_ENTRY = 1024;
@@ -39,8 +38,9 @@ export class HypercallDispatcher {
   }
 
   private takeTableWork(): number {
-    const { totalWork } = this.hv.mmu.types;
-    const units = Math.floor((totalWork - this.tableWork) / TABLE_ENTRIES_PER_UNIT);
+    const done = this.hv.mmu.types.totalWork - this.tableWork;
+    if (done < TABLE_ENTRIES_PER_UNIT) return 0;
+    const units = Math.floor(done / TABLE_ENTRIES_PER_UNIT);
     this.tableWork += units * TABLE_ENTRIES_PER_UNIT;
     return units;
   }
@@ -62,16 +62,12 @@ export class HypercallDispatcher {
       hypercallIret(hv, vcpu);
       return;
     }
-    for (let i = 0; i < 6; i++) {
-      const gpr = ARGUMENT_REGISTERS[i];
-      args.lo[i] = regs.lo(gpr);
-      args.hi[i] = regs.hi(gpr);
-    }
+    args.load(regs.u32);
     this.work = WORK_PER_ENTRY;
     const result = this.call(vcpu, number, args);
     if (result === NO_RESULT) return;
     if (result === RESTART) {
-      for (let i = 0; i < 6; i++) regs.set(ARGUMENT_REGISTERS[i], args.lo[i], args.hi[i]);
+      args.store(regs.u32);
       return;
     }
     regs.advance(SYSCALL_LENGTH);
@@ -85,8 +81,16 @@ export class HypercallDispatcher {
   call(vcpu: Vcpu, number: number, args: HypercallArgs): number {
     const { hv } = this;
     hv.hypercallCount++;
-    if (hv.trace.enabled) hv.traceEvent(TraceKind.hypercall, vcpu, number, args.lo[0], hv.regs.rip);
     const handler = number < handlers.length ? handlers[number] : undefined;
+    if (handler === undefined || hv.trace.enabled || hv.logsRefusals)
+      return this.callWatched(vcpu, number, args, handler);
+    return handler(hv, vcpu, args);
+  }
+
+  /** The same for a hypercall of which somebody wants to be told. */
+  private callWatched(vcpu: Vcpu, number: number, args: HypercallArgs, handler: HypercallHandler | undefined): number {
+    const { hv } = this;
+    if (hv.trace.enabled) hv.traceEvent(TraceKind.hypercall, vcpu, number, args.lo[0], hv.regs.rip);
     let result: number;
     if (handler === undefined) {
       hv.logOnce(vcpu.domain, "hypercall", `hypercall ${number} is not there: -ENOSYS`);

@@ -1,12 +1,42 @@
+import { GPR } from "@xen-node/x86-cpu";
 import { vaOf } from "../address.ts";
 import type { Hypervisor } from "../hypervisor.ts";
 import type { Vcpu } from "../vcpu.ts";
+
+/** Words of RDI, RSI, RDX, R10, R8, R9 in the processor's state. */
+const ARGUMENT_WORDS = [7, 6, 2, 10, 8, 9].map((register) => GPR(register) >>> 2);
+const [WORD0, WORD1, WORD2, WORD3, WORD4, WORD5] = ARGUMENT_WORDS;
 
 /** The six arguments of a hypercall as 32-bit halves; a handler that is to be continued updates them. */
 export class HypercallArgs {
   readonly lo = new Int32Array(6);
   readonly hi = new Int32Array(6);
   inMulticall = false;
+
+  /** From the registers of the loaded context. Written out: it is part of every hypercall. */
+  load(state: Uint32Array): void {
+    const { lo, hi } = this;
+    lo[0] = state[WORD0];
+    hi[0] = state[WORD0 + 1];
+    lo[1] = state[WORD1];
+    hi[1] = state[WORD1 + 1];
+    lo[2] = state[WORD2];
+    hi[2] = state[WORD2 + 1];
+    lo[3] = state[WORD3];
+    hi[3] = state[WORD3 + 1];
+    lo[4] = state[WORD4];
+    hi[4] = state[WORD4 + 1];
+    lo[5] = state[WORD5];
+    hi[5] = state[WORD5 + 1];
+  }
+
+  /** Back to the registers, for a hypercall that will be continued. */
+  store(state: Uint32Array): void {
+    for (let i = 0; i < 6; i++) {
+      state[ARGUMENT_WORDS[i]] = this.lo[i];
+      state[ARGUMENT_WORDS[i] + 1] = this.hi[i];
+    }
+  }
 
   /** Argument as unsigned 32-bit number. */
   u32(i: number): number {

@@ -49,15 +49,9 @@ export const mmuextOp: HypercallHandler = (hv, vcpu, args) => {
   if (owner < 0) return owner;
   let va = args.va(0);
   if (!isGuestRange(va, left * OP_BYTES)) return -EFAULT;
-  const { guest } = hv;
   let rc = 0;
   while (left > 0) {
-    if (hv.dispatcher.spend()) rc = RESTART;
-    else if (!guest.fetch(va, OP_BYTES)) rc = -EFAULT;
-    else {
-      const w = guest.u32;
-      rc = operation(hv, vcpu, owner, w[0], w[2], w[3], w[4], w[5]);
-    }
+    rc = hv.dispatcher.spend() ? RESTART : operationAt(hv, vcpu, owner, va);
     if (rc === -ERESTART) rc = RESTART;
     if (rc !== 0) break;
     done++;
@@ -71,6 +65,14 @@ export const mmuextOp: HypercallHandler = (hv, vcpu, args) => {
   return storeDone(hv, args, 2, done, rc);
 };
 
+function operationAt(hv: Hypervisor, vcpu: Vcpu, owner: number, va: number): number {
+  const { guest } = hv;
+  const at = guest.wordsForRead(va, OP_BYTES);
+  if (at === 0 && !guest.fetch(va, OP_BYTES)) return -EFAULT;
+  const w = at !== 0 ? hv.mmu.memory.u32 : guest.u32;
+  return operation(hv, vcpu, owner, w[at], w[at + 2], w[at + 3], w[at + 4], w[at + 5]);
+}
+
 function operation(
   hv: Hypervisor,
   vcpu: Vcpu,
@@ -81,7 +83,7 @@ function operation(
   arg2Lo: number,
   arg2Hi: number,
 ): number {
-  const { types, tlb } = hv.mmu;
+  const { types } = hv.mmu;
   const foreign = owner !== vcpu.domain.domid;
   const mfn = u64Number(arg1Lo, arg1Hi);
   if (cmd >= MMUEXT_PIN_L1_TABLE && cmd <= MMUEXT_PIN_L4_TABLE) {
@@ -99,15 +101,10 @@ function operation(
       return foreign ? -EPERM : hv.addressSpaces.setUserRoot(vcpu, mfn);
     case MMUEXT_TLB_FLUSH_LOCAL:
     case MMUEXT_TLB_FLUSH_ALL:
+    case MMUEXT_INVLPG_LOCAL:
+    case MMUEXT_INVLPG_ALL:
       // The soft TLB follows the tables by itself; there is nothing left to flush.
       return foreign ? -EPERM : 0;
-    case MMUEXT_INVLPG_LOCAL:
-    case MMUEXT_INVLPG_ALL: {
-      if (foreign) return -EPERM;
-      const va = vaOf(arg1Lo, arg1Hi);
-      if (!Number.isNaN(va)) tlb.flushPage(owner, va);
-      return 0;
-    }
     case MMUEXT_TLB_FLUSH_MULTI:
     case MMUEXT_INVLPG_MULTI:
       if (foreign) return -EPERM;

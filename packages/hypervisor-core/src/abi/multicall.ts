@@ -22,11 +22,13 @@ export const multicall: HypercallHandler = (hv, vcpu, args) => {
   if (left >= MOST_ENTRIES || !isGuestRange(va, left * ENTRY_BYTES)) return -EFAULT;
   while (left > 0) {
     if (hv.dispatcher.spend()) return RESTART;
-    if (!guest.fetch(va, ENTRY_BYTES)) return -EFAULT;
-    const number = guest.u32[1] === 0 ? guest.u32[0] : 0xffffffff;
+    const at = guest.wordsForRead(va, ENTRY_BYTES);
+    if (at === 0 && !guest.fetch(va, ENTRY_BYTES)) return -EFAULT;
+    const entry = at !== 0 ? hv.mmu.memory.u32 : guest.u32;
+    const number = entry[at + 1] === 0 ? entry[at] : 0xffffffff;
     for (let i = 0; i < 6; i++) {
-      inner.lo[i] = guest.u32[4 + 2 * i];
-      inner.hi[i] = guest.u32[5 + 2 * i];
+      inner.lo[i] = entry[at + 4 + 2 * i];
+      inner.hi[i] = entry[at + 5 + 2 * i];
     }
     if (number === __HYPERVISOR_iret) {
       hypercallIret(hv, vcpu);

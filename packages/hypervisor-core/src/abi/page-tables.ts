@@ -11,7 +11,7 @@ import {
   UVMF_ALL,
   UVMF_FLUSHTYPE_MASK,
 } from "@xen-node/xen-abi";
-import { isGuestAddress, isGuestRange, vaHigh, vaLow, vaOf } from "../address.ts";
+import { isGuestAddress, isGuestRange, vaOf } from "../address.ts";
 import { TABLE_WORK } from "../address-spaces.ts";
 import { pageOwner } from "../foreign-domain.ts";
 import type { Hypervisor } from "../hypervisor.ts";
@@ -62,14 +62,10 @@ export const mmuUpdate: HypercallHandler = (hv, vcpu, args) => {
       rc = RESTART;
       break;
     }
-    const host = (va & 0xfff) <= 4080 ? guest.hostForRead(vaLow(va), vaHigh(va)) : 0;
-    const words = hv.mmu.memory.u32;
-    if (host !== 0 && (host & 3) === 0) {
-      const at = host >>> 2;
-      rc = updateOne(hv, tables, owner, words[at], words[at + 1], words[at + 2], words[at + 3]);
-    } else if (guest.fetch(va, UPDATE_BYTES)) {
-      const w = guest.u32;
-      rc = updateOne(hv, tables, owner, w[0], w[1], w[2], w[3]);
+    const at = guest.wordsForRead(va, UPDATE_BYTES);
+    if (at !== 0 || guest.fetch(va, UPDATE_BYTES)) {
+      const w = at !== 0 ? hv.mmu.memory.u32 : guest.u32;
+      rc = updateOne(hv, tables, owner, w[at], w[at + 1], w[at + 2], w[at + 3]);
     } else {
       rc = -EFAULT;
     }
