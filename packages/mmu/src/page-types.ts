@@ -453,7 +453,7 @@ export class PageTypes {
       if (wasPresent && sameFrame && ((oldLo ^ lo) & Pte.rw) === 0) {
         references.store(table, word, newLo, hi);
         const lost = (oldLo & ~newLo & Pte.accessed) | (hi & ~oldHi & Pte.hiNoExecute);
-        if (lost !== 0 && wasUsed) this.tlb.flushDomain(domid);
+        if (lost !== 0 && wasUsed) references.dropTranslations(domid, level, index);
         return 0;
       }
       const rc = references.takeChild(table, level, lo, hi, domid);
@@ -462,7 +462,7 @@ export class PageTypes {
     } else {
       references.store(table, word, lo, hi);
     }
-    if (wasUsed) this.tlb.flushDomain(domid);
+    if (wasUsed) references.dropTranslations(domid, level, index);
     references.dropTableEntry(table, level, oldLo, oldHi);
     return 0;
   }

@@ -25,7 +25,10 @@ export const HEADER_L4_MFN = 0;
 export const HEADER_DOMID = 4;
 /** x86-cpu's: processor mode that the jump cache was filled in. */
 export const HEADER_JUMP_CACHE_MODE = 8;
-/** x86-cpu stores 1 when it adds a jump-cache entry; a flush that finds it set zeroes the cache and this word. */
+/**
+ * x86-cpu stores 1 when it adds a jump-cache entry. Whoever drops entries here sets it back to 0 and knows from then on
+ * what is in the cache (see jump-caches.ts); so 0 does not mean that it is empty.
+ */
 export const HEADER_JUMP_CACHE_DIRTY = 12;
 /** Entries in the fill log, or FILL_LOG_OVERFLOW. */
 export const HEADER_FILL_COUNT = 16;

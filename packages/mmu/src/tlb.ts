@@ -1,4 +1,5 @@
 import type { FrameTable } from "./frames.ts";
+import { indexInTable, JumpCaches } from "./jump-caches.ts";
 import type { MachineMemory } from "./memory.ts";
 import { FrameFlags, PageType } from "./page-type.ts";
 import {
@@ -9,11 +10,9 @@ import {
   HEADER_DOMID,
   HEADER_FILL_COUNT,
   HEADER_FILL_LOG,
-  HEADER_JUMP_CACHE_DIRTY,
   HEADER_L4_MFN,
   TLB_ENTRIES,
   TLB_HEADER,
-  TLB_JUMP_CACHE,
   TLB_READ,
   TLB_WRITE,
 } from "./tlb-layout.ts";
@@ -51,6 +50,7 @@ export class TlbBanks {
    * one entry that matters, and not at sixteen which all fall into one set of the host's cache.
    */
   private readonly filled: Uint16Array;
+  private readonly jumps: JumpCaches;
   private readonly unused: number[] = [];
   /** Banks below this were used at least once; the others' arrays are not even initialized. */
   private touched = 0;
@@ -58,7 +58,7 @@ export class TlbBanks {
   private active = NO_BANK;
 
   constructor(
-    private readonly memory: MachineMemory,
+    memory: MachineMemory,
     private readonly frames: FrameTable,
     private readonly walker: Walker,
     start: number,
@@ -73,6 +73,7 @@ export class TlbBanks {
     this.domidOf = new Int32Array(this.count).fill(-1);
     this.lastUse = new Float64Array(this.count);
     this.filled = new Uint16Array(this.count * L1_INDICES);
+    this.jumps = new JumpCaches(memory, start, this.count);
   }
 
   /** Host bytes that `count` banks need; reserve them with an alignment of 4096. */
@@ -150,7 +151,7 @@ export class TlbBanks {
       }
     }
     u32[header + (HEADER_FILL_COUNT >>> 2)] = 0;
-    this.clearJumpCache(base);
+    this.jumps.clear(this.bankAt(base));
   }
 
   /** Empties all banks of a domain. */
@@ -178,7 +179,7 @@ export class TlbBanks {
       if (u32[p] === lo && u32[p + 1] === hi) this.drop(p, slot);
       const q = p + (TLB_WRITE >>> 2);
       if (u32[q] === lo && u32[q + 1] === hi) this.drop(q, slot);
-      this.clearJumpCache(base);
+      this.jumps.clear(bank);
     }
   }
 
@@ -193,10 +194,15 @@ export class TlbBanks {
     const { domidOf, filled, touched } = this;
     for (let bank = 0; bank < touched; bank++) {
       if (domidOf[bank] !== domid) continue;
-      const base = this.start + bank * BANK_BYTES;
-      if (code) this.clearJumpCache(base);
+      if (code) this.jumps.forgetPage(bank, index);
       const slots = filled[bank * L1_INDICES + index];
-      if (slots !== 0) this.dropFilled(base, index, dirty ? slots : slots & ((1 << FILLED_WRITE) - 1), hostPage);
+      if (slots !== 0)
+        this.dropFilled(
+          this.start + bank * BANK_BYTES,
+          index,
+          dirty ? slots : slots & ((1 << FILLED_WRITE) - 1),
+          hostPage,
+        );
     }
   }
 
@@ -211,9 +217,43 @@ export class TlbBanks {
     }
   }
 
+  /** Drops what an entry in a table of level 2 to 4 of the domain may have left behind, wherever the table is used. */
+  dropTable(domid: number, level: number, index: number): void {
+    for (let bank = 0; bank < this.touched; bank++) {
+      if (this.domidOf[bank] !== domid) continue;
+      this.jumps.forgetTable(bank, level, index);
+      const base = this.start + bank * BANK_BYTES;
+      const count = this.u32[(base + TLB_HEADER + HEADER_FILL_COUNT) >>> 2];
+      if (count === FILL_LOG_OVERFLOW) {
+        for (let slot = 0; slot < TLB_ENTRIES; slot++) {
+          this.dropBehind(base + TLB_READ, slot, level, index);
+          this.dropBehind(base + TLB_WRITE, slot, level, index);
+        }
+        continue;
+      }
+      const log = (base + TLB_HEADER + HEADER_FILL_LOG) >>> 1;
+      for (let i = 0; i < count; i++) {
+        const logged = this.u16[log + i];
+        this.dropBehind(base + ((logged & FILL_LOG_WRITE) << 4), logged & 0xfff, level, index);
+      }
+    }
+  }
+
+  /** Drops one entry if its address lies behind that entry of a table. */
+  private dropBehind(array: number, slot: number, level: number, index: number): void {
+    const u32 = this.u32;
+    const p = (array + (slot << 4)) >>> 2;
+    const lo = u32[p];
+    if (((lo >>> 12) & 0xfff) === slot && indexInTable(lo, u32[p + 1], level) === index) this.drop(p, slot);
+  }
+
+  private bankAt(base: number): number {
+    return (base - this.start) / BANK_BYTES;
+  }
+
   /** Where a bank's part of `filled` begins. */
   private indicesOf(base: number): number {
-    return ((base - this.start) / BANK_BYTES) * L1_INDICES;
+    return this.bankAt(base) * L1_INDICES;
   }
 
   /** Drops the write entries of all banks that lead to this frame, or all of them: the frame has code from now on. */
@@ -322,12 +362,5 @@ export class TlbBanks {
       u32[read + slot * 4] = u32[write + slot * 4] = (slot ^ 1) << 12;
       u32[read + slot * 4 + 1] = u32[write + slot * 4 + 1] = 0;
     }
-  }
-
-  private clearJumpCache(base: number): void {
-    const word = (base + TLB_HEADER + HEADER_JUMP_CACHE_DIRTY) >>> 2;
-    if (this.u32[word] === 0) return;
-    this.u32[word] = 0;
-    this.memory.u8.fill(0, base + TLB_JUMP_CACHE, base + TLB_HEADER);
   }
 }

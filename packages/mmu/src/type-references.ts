@@ -38,6 +38,8 @@ export class TypeReferences {
   /** The Xen slots 256-271 of every L4 table, (lo, hi) each. */
   readonly xenSlots = new Uint32Array(2 * (END_XEN_SLOT - FIRST_XEN_SLOT));
   readonly u32: Uint32Array;
+  /** Domains that ever had a linear entry: their tables serve at lower levels, too. */
+  private readonly linearDomains = new Set<number>();
   private readonly queues = new Map<number, number[]>();
   private readonly words: DescriptorWords = { lo: 0, hi: 0 };
 
@@ -126,6 +128,13 @@ export class TypeReferences {
 
   hasWork(domid: number): boolean {
     return this.queues.size !== 0 && this.queues.has(domid);
+  }
+
+  /** The soft TLB forgets what came through an entry of a table of level 2 to 4. */
+  dropTranslations(domid: number, level: number, index: number): void {
+    // Through linear entries a table's own entries are leaves, or lead to tables, of any lower level.
+    if (this.linearDomains.size !== 0 && this.linearDomains.has(domid)) this.tlb.flushDomain(domid);
+    else this.tlb.dropTable(domid, level, index);
   }
 
   /** Works the domain's list off as far as the budget goes. 0 or -ERESTART. */
@@ -301,6 +310,7 @@ export class TypeReferences {
     if (!this.linearAllowed) return false;
     if (child === table) {
       f.putRef(child);
+      this.linearDomains.add(f.owner[table]);
       return true;
     }
     if (f.type[child] !== level || (f.flags[child] & validated) === 0) return false;
@@ -308,6 +318,7 @@ export class TypeReferences {
     f.linear[table]--;
     f.linear[child]++;
     f.typeCount[child]++;
+    this.linearDomains.add(f.owner[table]);
     return true;
   }
 

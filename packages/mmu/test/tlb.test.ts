@@ -264,14 +264,45 @@ describe("TlbBanks", () => {
       [t.data[1], 0xffe, 2],
       [t.data[1], 0xffe, 2],
     ]);
-    // Unmapping a frame with code empties the jump cache.
+  });
+
+  it("takes from jump caches what the changed entry can be behind", () => {
+    const m = new Machine();
+    const t = validated(m);
+    const { tlb, types } = m.mmu;
+    const { u32 } = m.mmu.memory;
+    const base = tlb.activate(1, t.l4);
+    for (const va of [0, 0x1000, 0x2000]) tlb.fill(base, va, 0, Access.read);
     const dirty = (base + TLB_HEADER + HEADER_JUMP_CACHE_DIRTY) / 4;
-    m.mmu.memory.u32[dirty] = 1;
-    m.mmu.memory.u32[(base + TLB_JUMP_CACHE) / 4] = 0x1000;
-    expect(m.mod(t.l1, 2, t.data[2], P | US, 1)).toBe(0);
-    expect(m.mmu.memory.u32[dirty]).toBe(1);
-    expect(m.mmu.types.modL1(t.l1, 1, 0, 0, 1)).toBe(0);
-    expect([m.mmu.memory.u32[dirty], m.mmu.memory.u32[(base + TLB_JUMP_CACHE) / 4]]).toEqual([0, 0]);
+    /** As x86-cpu does, at slots of our choice. */
+    const jump = (slot: number, va: number) => {
+      const p = (base + TLB_JUMP_CACHE) / 4 + 4 * slot;
+      u32.set([va, hiOf(va), 0x5000 + slot], p);
+      u32[dirty] = 1;
+    };
+    const left = (...slots: number[]) => slots.map((slot) => u32[(base + TLB_JUMP_CACHE) / 4 + 4 * slot + 2] !== 0);
+    jump(1, 0x0ffe);
+    jump(2, 0x1010);
+    jump(3, 0x2fff);
+    jump(4, 0x3123);
+    jump(5, 0x201010);
+    jump(6, -0x1000);
+    m.mmu.markCode(t.data[2]);
+    // A frame without code: nothing can come of it.
+    expect(m.mod(t.l1, 0, t.data[0], P | US, 1)).toBe(0);
+    expect(left(1, 2, 3, 4, 5, 6)).toEqual([true, true, true, true, true, true]);
+    // Page 2 is no more; an instruction of page 1 may have reached into it, at any address with those low bits.
+    expect(types.modL1(t.l1, 2, 0, 0, 1)).toBe(0);
+    expect(left(1, 2, 3, 4, 5, 6)).toEqual([true, false, false, true, false, true]);
+    expect(u32[dirty]).toBe(0);
+    // Entries that come later are seen as well.
+    jump(5, 0x201010);
+    expect(types.modEntry(t.l2, 0, 0, 0, 1)).toBe(0);
+    expect(left(1, 4, 5, 6)).toEqual([false, false, true, false]);
+    jump(6, -0x1000);
+    tlb.flushDomain(1);
+    expect(left(1, 2, 3, 4, 5, 6)).toEqual([false, false, false, false, false, false]);
+    expect(m.mmu.audit()).toEqual([]);
   });
 });
 
