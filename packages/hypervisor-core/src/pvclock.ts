@@ -27,12 +27,11 @@ function encode(view: DataView, at: number, version: number, now: number): void 
 }
 
 /** Brings a vcpu's time structures up to date (xen/include/public/xen.h, vcpu_time_info). */
-export function updateTime(hv: Hypervisor, vcpu: Vcpu): void {
+export function updateTime(hv: Hypervisor, vcpu: Vcpu, now: number = hv.now()): void {
   const info = vcpu.infoHost;
   if (info === 0) return;
   const view = hv.mmu.memory.view;
   const at = info + TIME_IN_VCPU_INFO;
-  const now = hv.now();
   encode(view, at, view.getUint32(at, true), now);
 }
 

@@ -69,8 +69,10 @@ export class RunLoop {
         const wait = next - hv.now();
         if (wait > 0 && !hv.clock.skipTo(next)) return wait;
       } else if (vcpu.runnable) {
-        this.runVcpu(vcpu, Math.min(end, now + hv.scheduler.sliceNs(vcpu)));
+        const left = this.runVcpu(vcpu, Math.min(end, now + hv.scheduler.sliceNs(vcpu)));
         if (vcpu.runnable) hv.scheduler.add(vcpu);
+        if (left >= end) return 0;
+        continue;
       }
       if (hv.now() >= end) return 0;
     }
@@ -95,7 +97,12 @@ export class RunLoop {
     }
   }
 
-  private runVcpu(vcpu: Vcpu, sliceEnd: number): void {
+  /**
+   * One turn of a vcpu. The clock is read when it begins and when it ends, no more: that is dear, and nothing in between
+   * takes long.
+   * @returns the time when it left the processor
+   */
+  private runVcpu(vcpu: Vcpu, sliceEnd: number): number {
     const { hv } = this;
     const { clock } = hv;
     hv.load(vcpu);
@@ -109,10 +116,10 @@ export class RunLoop {
     if (hv.trace.enabled) hv.traceEvent(TraceKind.scheduleIn, vcpu, 0, 0, 0);
     try {
       this.wakeups.catchUpPeriodic(vcpu);
-      updateTime(hv, vcpu);
-      this.wakeups.writeRunstate(vcpu);
+      updateTime(hv, vcpu, start);
+      this.wakeups.writeRunstate(vcpu, start);
       hv.addressSpaces.enter(vcpu);
-      this.serve(vcpu, sliceEnd);
+      this.serve(vcpu, start, sliceEnd);
     } catch (error) {
       hv.log.log("error", "domain", `d${vcpu.domain.domid}: serving it failed: ${describe(error)}`);
       hv.crashDomain(vcpu, "the hypervisor failed while serving it");
@@ -124,14 +131,15 @@ export class RunLoop {
     if (clock instanceof WallClock) clock.observe(retired + this.charged, now - start);
     this.wakeups.settle(vcpu, now);
     if (hv.trace.enabled) hv.traceEvent(TraceKind.scheduleOut, vcpu, vcpu.runstate.state, 0, 0);
+    return now;
   }
 
-  private serve(vcpu: Vcpu, sliceEnd: number): void {
+  private serve(vcpu: Vcpu, start: number, sliceEnd: number): void {
     const { hv } = this;
     const { types } = hv.mmu;
     const { domid } = vcpu.domain;
     const { clock, dispatcher, processor, timers } = hv;
-    let left = clock.instructionsIn(sliceEnd - hv.now());
+    let left = clock.instructionsIn(sliceEnd - start);
     let sinceClock = 0;
     let untilTimer = this.untilTimer();
     let timerChanges = timers.changes;

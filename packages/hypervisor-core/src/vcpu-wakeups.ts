@@ -121,11 +121,10 @@ export class VcpuWakeups {
   }
 
   /** Stores the run state where the guest registered an area; an area that is not mapped is left alone. */
-  writeRunstate(vcpu: Vcpu): void {
+  writeRunstate(vcpu: Vcpu, now: number = this.hv.now()): void {
     const va = vcpu.runstate.areaVa;
     if (Number.isNaN(va) || vcpu.guestTable === 0) return;
     const { guest } = this.hv.mmu;
-    const now = this.hv.now();
     if (vcpu.domain.vmAssists.has(VMASST_TYPE_runstate_update_flag)) {
       vcpu.runstate.encode(this.runstateView, now, true);
       guest.copyOut(vcpu.guestTable, va, this.runstateBytes, RUNSTATE_BYTES);
