@@ -156,6 +156,7 @@ export class TlbBanks {
 
   /** Empties all banks of a domain. */
   flushDomain(domid: number): void {
+    this.walker.forgetFetches();
     for (let bank = 0; bank < this.touched; bank++) {
       if (this.domidOf[bank] === domid) this.flushBank(this.start + bank * BANK_BYTES);
     }
@@ -163,11 +164,13 @@ export class TlbBanks {
 
   /** Empties every bank. */
   flushAll(): void {
+    this.walker.forgetFetches();
     for (let bank = 0; bank < this.touched; bank++) this.flushBank(this.start + bank * BANK_BYTES);
   }
 
   /** Drops one page from all banks of a domain, and their jump caches. */
   flushPage(domid: number, va: number): void {
+    this.walker.forgetFetches();
     const u32 = this.u32;
     const lo = (va & 0xfffff000) >>> 0;
     const hi = Math.floor(va / 2 ** 32) >>> 0;
@@ -189,6 +192,7 @@ export class TlbBanks {
    * those are looked at that were filled; those of the write array only if the entry was dirty.
    */
   dropL1(domid: number, index: number, mfn: number, dirty: boolean): void {
+    this.walker.forgetFetches();
     const hostPage = (this.frames.place[mfn] << 12) >>> 0;
     const code = (this.frames.flags[mfn] & FrameFlags.hasCode) !== 0;
     const { domidOf, filled, touched } = this;
@@ -219,6 +223,7 @@ export class TlbBanks {
 
   /** Drops what an entry in a table of level 2 to 4 of the domain may have left behind, wherever the table is used. */
   dropTable(domid: number, level: number, index: number): void {
+    this.walker.forgetFetches();
     for (let bank = 0; bank < this.touched; bank++) {
       if (this.domidOf[bank] !== domid) continue;
       this.jumps.forgetTable(bank, level, index);
@@ -276,6 +281,7 @@ export class TlbBanks {
 
   /** Gives up the bank of an L4 table that stops being one. */
   forget(l4Mfn: number): void {
+    this.walker.forgetFetches();
     const bank = this.bankOfFrame[l4Mfn] - 1;
     if (bank < 0) return;
     const base = this.start + bank * BANK_BYTES;

@@ -13,10 +13,15 @@ export const PageFault = { present: 1, write: 2, user: 4, reserved: 8, fetch: 0x
 export const WalkFault = { page: 0x100, nonCanonical: 0x200 } as const;
 
 const PRESENT_USER = Pte.present | Pte.user;
+/** Fetches that are remembered, and the words that each takes: generation, L4 table, low and high half, frame. */
+const FETCHES = 256;
+const FETCH_WORDS = 8;
 
 /**
  * Walks 4-level page tables as the processor does with CR0.WP = 1 and EFER.NXE = 1 (Intel SDM vol. 3, 4.5): 4 KiB and
- * 2 MiB pages, sets accessed and dirty bits in the tables. Results are fields, valid until the next walk.
+ * 2 MiB pages, sets accessed and dirty bits in the tables. Results are fields, valid until the next walk; of the ones
+ * here a fetch at CPL 3 sets `mfn` and no other: the processor fetches after each of its exits, so those translations
+ * are remembered, as long as the soft TLB's owner has not said that some may be gone (`forgetFetches`).
  */
 export class Walker {
   /** Frame that the address lies in. */
@@ -37,6 +42,9 @@ export class Walker {
   private readonly u32: Uint32Array;
   private readonly place: Uint32Array;
   private readonly endMfn: number;
+  private readonly fetches = new Int32Array(FETCHES * FETCH_WORDS);
+  /** Of remembered fetches that are good. */
+  private generation = 1;
 
   constructor(
     memory: MachineMemory,
@@ -54,6 +62,40 @@ export class Walker {
    * @returns 0; or WalkFault.page | error code; or WalkFault.nonCanonical
    */
   walk(l4Mfn: number, vaLo: number, vaHi: number, access: number, user: boolean): number {
+    if (access !== 2 || !user) return this.walkTables(l4Mfn, vaLo, vaHi, access, user);
+    const { fetches } = this;
+    const slot = (((vaLo >>> 12) ^ l4Mfn) & (FETCHES - 1)) * FETCH_WORDS;
+    const page = vaLo & ~0xfff;
+    if (
+      fetches[slot] === this.generation &&
+      fetches[slot + 1] === l4Mfn &&
+      fetches[slot + 2] === page &&
+      fetches[slot + 3] === (vaHi | 0)
+    ) {
+      this.mfn = fetches[slot + 4];
+      return 0;
+    }
+    const fault = this.walkTables(l4Mfn, vaLo, vaHi, access, user);
+    if (fault !== 0) return fault;
+    fetches[slot] = this.generation;
+    fetches[slot + 1] = l4Mfn;
+    fetches[slot + 2] = page;
+    fetches[slot + 3] = vaHi;
+    fetches[slot + 4] = this.mfn;
+    return 0;
+  }
+
+  /** Some translation is no more, or its entry is no longer marked accessed. */
+  forgetFetches(): void {
+    this.generation = (this.generation + 1) | 0;
+    // After four billion of them an old one would look good again.
+    if (this.generation === 0) {
+      this.fetches.fill(0);
+      this.generation = 1;
+    }
+  }
+
+  private walkTables(l4Mfn: number, vaLo: number, vaHi: number, access: number, user: boolean): number {
     const sign = vaHi >> 15;
     const mode = (access === 1 ? PageFault.write : access === 2 ? PageFault.fetch : 0) | (user ? PageFault.user : 0);
     if (sign !== 0 && sign !== -1) {

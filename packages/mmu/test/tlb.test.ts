@@ -107,6 +107,39 @@ describe("Walker", () => {
   });
 });
 
+describe("remembered fetches", () => {
+  it("follow the tables", () => {
+    const m = new Machine();
+    const t = validated(m);
+    const { walker, types, tlb } = m.mmu;
+    const fetch = (va: number) => (walker.walk(t.l4, va, 0, Access.exec, true) === 0 ? walker.mfn : -walker.errorCode);
+    tlb.activate(1, t.l4);
+    expect([fetch(0x1000), fetch(0x1fff), fetch(0x1000)]).toEqual([t.data[1], t.data[1], t.data[1]]);
+    // Another frame, no execution, no page.
+    expect(m.mod(t.l1, 1, t.data[3], P | US, 1)).toBe(0);
+    expect(fetch(0x1000)).toBe(t.data[3]);
+    expect(m.mod(t.l1, 1, t.data[3], P | US, 1, Pte.hiNoExecute)).toBe(0);
+    expect(fetch(0x1000)).toBe(-0x15);
+    expect(types.modL1(t.l1, 1, 0, 0, 1)).toBe(0);
+    expect(fetch(0x1000)).toBe(-0x14);
+    // The accessed bit is set again after the guest has cleared it.
+    expect(fetch(0x2000)).toBe(t.data[2]);
+    expect(m.mod(t.l1, 2, t.data[2], P | RW | US, 1)).toBe(0);
+    expect(m.lo(t.l1, 2) & A).toBe(0);
+    expect(fetch(0x2000)).toBe(t.data[2]);
+    expect(m.lo(t.l1, 2) & A).toBe(A);
+    // Upper levels, and a root that is none any more.
+    expect(types.modEntry(t.l2, 0, 0, 0, 1)).toBe(0);
+    expect(fetch(0x2000)).toBe(-0x14);
+    expect(m.mod(t.l2, 0, t.l1, P | RW | US, 1)).toBe(0);
+    expect(fetch(0x2000)).toBe(t.data[2]);
+    const other = validated(m);
+    expect(walker.walk(other.l4, 0x2000, 0, Access.exec, true)).toBe(0);
+    expect(walker.mfn).toBe(other.data[2]);
+    expect(fetch(0x2000)).toBe(t.data[2]);
+  });
+});
+
 describe("TlbBanks", () => {
   it("lays banks out as the generated code reads them", () => {
     const m = new Machine();
