@@ -427,7 +427,7 @@ export class PageTypes {
   /** The soft TLB forgets a present L1 entry. It holds no translation of one that was never accessed. */
   private dropTranslations(domid: number, index: number, oldLo: number, oldHi: number): void {
     if ((oldLo & Pte.accessed) === 0) return;
-    this.tlb.dropL1(domid, index, pteMfn(oldLo, oldHi), (oldLo & Pte.dirty) !== 0);
+    this.tlb.dropL1(domid, index, pteMfn(oldLo, oldHi), (oldLo & Pte.dirty) !== 0, (oldHi & Pte.hiNoExecute) === 0);
   }
 
   private updateTable(

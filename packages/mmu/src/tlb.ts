@@ -189,12 +189,13 @@ export class TlbBanks {
   /**
    * Drops what an L1 entry of the domain that mapped `mfn` may have left behind. An L1 entry's index is the low nine
    * bits of the page number of any address that it maps, so eight entries of each array come into question, of which
-   * those are looked at that were filled; those of the write array only if the entry was dirty.
+   * those are looked at that were filled; those of the write array only if the entry was dirty. Only
+   * an executable entry can be behind remembered fetches and jumps.
    */
-  dropL1(domid: number, index: number, mfn: number, dirty: boolean): void {
-    this.walker.forgetFetches();
+  dropL1(domid: number, index: number, mfn: number, dirty: boolean, executable: boolean): void {
+    if (executable) this.walker.forgetFetches();
     const hostPage = (this.frames.place[mfn] << 12) >>> 0;
-    const code = (this.frames.flags[mfn] & FrameFlags.hasCode) !== 0;
+    const code = executable && (this.frames.flags[mfn] & FrameFlags.hasCode) !== 0;
     const { domidOf, filled, touched } = this;
     for (let bank = 0; bank < touched; bank++) {
       if (domidOf[bank] !== domid) continue;
