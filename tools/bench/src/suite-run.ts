@@ -1,0 +1,132 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import type { Command } from "./emulators.ts";
+import { explainMissing } from "./missing-peer.ts";
+import { processorMs } from "./processor-time.ts";
+import { SuiteMarks, type SuiteRound } from "./suite-marks.ts";
+import type { SuitePeer } from "./suite-peer.ts";
+import type { SuiteProgram } from "./suite-programs.ts";
+
+/** What became of a program on a peer. */
+export interface Outcome {
+  /** Without those that warm up. */
+  readonly rounds: SuiteRound[];
+  /** Why there are not as many rounds as there should be. */
+  failure?: string;
+}
+
+export interface SuiteRunOptions {
+  /** Timed rounds of each program. */
+  readonly rounds: number;
+  /** Rounds before those. */
+  readonly warmUp: number;
+  /** How long a peer may print no mark. */
+  readonly limitMs: number;
+  /** A program has come to its end, in one way or the other. */
+  onOutcome(program: SuiteProgram, outcome: Outcome): void;
+  /** The peer ended before its programs did: how, and what it printed last. */
+  onBreakdown(end: string): void;
+}
+
+const CONSOLE_TAIL = 2000;
+
+/** Ended with the benchmark, whatever ends that. */
+const running = new Set<ChildProcess>();
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
+/**
+ * Runs programs on a peer that starts once for all of them. Where a program hangs or takes the peer down with it, that is
+ * its outcome, and the peer starts again for those that are left.
+ */
+export async function runSuite(
+  peer: SuitePeer,
+  programs: readonly SuiteProgram[],
+  options: SuiteRunOptions,
+): Promise<Map<string, Outcome>> {
+  const outcomes = new Map<string, Outcome>();
+  let left = programs;
+  while (left.length > 0) {
+    const { reached, end } = await runOnce(peer.suite(left, options.warmUp + options.rounds), left, outcomes, options);
+    const open = left.findIndex(({ name }) => !isOver(outcomes.get(name), options.rounds));
+    if (open < 0) break;
+    options.onBreakdown(end);
+    // A peer that does not come to its first program does not come to the others.
+    const failed = reached ? [left[open]] : left;
+    for (const program of failed) {
+      const outcome = { rounds: outcomes.get(program.name)?.rounds ?? [], failure: end.split(":\n")[0] };
+      outcomes.set(program.name, outcome);
+      options.onOutcome(program, outcome);
+    }
+    left = reached ? left.slice(open + 1) : [];
+  }
+  return outcomes;
+}
+
+const isOver = (outcome: Outcome | undefined, rounds: number): boolean =>
+  outcome !== undefined && (outcome.failure !== undefined || outcome.rounds.length >= rounds);
+
+/** One start of the peer. Answers whether any program began, and how it ended. */
+function runOnce(
+  { program, parameters }: Command,
+  programs: readonly SuiteProgram[],
+  outcomes: Map<string, Outcome>,
+  options: SuiteRunOptions,
+): Promise<{ reached: boolean; end: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, parameters, { stdio: ["ignore", "pipe", "pipe"] });
+    running.add(child);
+    let tail = "";
+    let reached = false;
+    let end: string | undefined;
+    const stop = (how: string): void => {
+      end ??= how;
+      child.kill("SIGKILL");
+    };
+    const stalled = (): void => stop(`printed no mark for ${options.limitMs / 1000} s:\n${tail}`);
+    const timer = setTimeout(stalled, options.limitMs);
+    const outcomeOf = (name: string): Outcome => {
+      reached = true;
+      timer.refresh();
+      const outcome = outcomes.get(name) ?? { rounds: [] };
+      outcomes.set(name, outcome);
+      return outcome;
+    };
+    const settle = (name: string): void => {
+      const known = programs.find((candidate) => candidate.name === name);
+      if (known) options.onOutcome(known, outcomeOf(name));
+    };
+    const marks = new SuiteMarks(
+      { wall: () => performance.now(), processor: () => processorMs(child.pid!) },
+      {
+        onRound: (name, round, result) => {
+          const { rounds } = outcomeOf(name);
+          if (round >= options.warmUp) rounds.push(result);
+          if (rounds.length === options.rounds) settle(name);
+        },
+        onFailure: (name, status) => {
+          outcomeOf(name).failure = `ended with status ${status}`;
+          settle(name);
+        },
+        onDone: () => stop("is done"),
+        onOther: (line) => {
+          tail = `${tail}${line}\n`.slice(-CONSOLE_TAIL);
+        },
+      },
+    );
+    child.on("error", (error) => {
+      clearTimeout(timer);
+      running.delete(child);
+      reject(explainMissing(program, error));
+    });
+    child.on("close", (status) => {
+      clearTimeout(timer);
+      running.delete(child);
+      resolve({ reached, end: end ?? `ended with ${status} before its programs did:\n${tail}` });
+    });
+    child.stderr.on("data", (chunk: Buffer) => {
+      tail = `${tail}${chunk}`.slice(-CONSOLE_TAIL);
+    });
+    child.stdout.on("data", (chunk: Buffer) => marks.push(chunk));
+  });
+}
