@@ -62,6 +62,9 @@ async function main(): Promise<void> {
   }
 }
 
+// Ended by a signal, the process runs its exit handlers too: nothing that it started goes on.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(1));
+
 main().catch((error: unknown) => {
   console.error(error instanceof MissingPeer ? error.message : error);
   process.exitCode = 1;

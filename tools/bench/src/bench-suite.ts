@@ -1,7 +1,6 @@
 // `npm run bench`: our programs and busybox's in Linux on xen-node, on QEMU's TCG and on v86, and on this machine, in one run.
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
-import { parseArgs } from "node:util";
 import { cachedDebian, defaultCacheFolder, fetchDebian, UserError } from "xen-node";
 import { timeToUserspace } from "./boot-time.ts";
 import { QEMU } from "./contenders.ts";
@@ -10,8 +9,9 @@ import { MissingPeer, requirePrograms } from "./missing-peer.ts";
 import { median } from "./statistics.ts";
 import { SuiteFolder } from "./suite-folder.ts";
 import { suiteJson } from "./suite-json.ts";
+import { suiteOptions } from "./suite-options.ts";
 import { nativePeer, qemuPeer, type SuitePeer, v86Peer, xenNodePeer } from "./suite-peer.ts";
-import { BOOT, programsNamed, SUITE_PROGRAMS } from "./suite-programs.ts";
+import { BOOT } from "./suite-programs.ts";
 import { suiteReport } from "./suite-report.ts";
 import { SuiteResults } from "./suite-results.ts";
 import { type Outcome, runSuite } from "./suite-run.ts";
@@ -19,33 +19,16 @@ import { type Outcome, runSuite } from "./suite-run.ts";
 const WARM_UP_ROUNDS = 1;
 const MEMORY_MIB = 256;
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: "string", default: "5" },
-    passes: { type: "string", default: "1" },
-    only: { type: "string" },
-    limit: { type: "string", default: "300" },
-    "skip-v86": { type: "boolean", default: false },
-    json: { type: "string" },
-  },
-});
-
 const progress = (message: string): void => console.error(message);
 
-function wholeNumber(option: "rounds" | "passes" | "limit"): number {
-  const value = Number(values[option]);
-  if (!(Number.isInteger(value) && value >= 1)) throw new MissingPeer(`--${option} takes a whole number from 1 on.`);
-  return value;
-}
-
 /** Fetches the guests that are not there and builds what runs in them. */
-async function preparePeers(folder: SuiteFolder): Promise<{ peers: SuitePeer[]; guests: string[] }> {
+async function preparePeers(folder: SuiteFolder, skipV86: boolean): Promise<{ peers: SuitePeer[]; guests: string[] }> {
   const cache = defaultCacheFolder();
   const debian = (await cachedDebian(cache)) ?? (await fetchDebian({ cache, progress }));
   folder.add(64, debian.busybox);
   const peers = [xenNodePeer(folder, debian.kernel, MEMORY_MIB), qemuPeer(folder, debian.kernel, MEMORY_MIB)];
   const guests = [debian.description];
-  if (!values["skip-v86"]) {
+  if (!skipV86) {
     const i386 = await debianI386(cache, progress);
     folder.add(32, i386.busybox);
     peers.push(v86Peer(folder, i386.kernel, MEMORY_MIB));
@@ -73,25 +56,23 @@ async function measureBoots(peer: SuitePeer, rounds: number): Promise<Outcome> {
 }
 
 async function main(): Promise<void> {
-  const rounds = wholeNumber("rounds");
-  const passes = wholeNumber("passes");
-  const limitMs = wholeNumber("limit") * 1000;
-  const chosen = values.only === undefined ? SUITE_PROGRAMS : programsNamed(values.only);
+  const options = suiteOptions(process.argv.slice(2));
+  const { rounds, passes, limitMs, programs, json } = options;
   requirePrograms("gcc", QEMU);
   const folder = new SuiteFolder();
   // However the process ends.
   process.on("exit", () => folder.remove());
-  const { peers, guests } = await preparePeers(folder);
+  const { peers, guests } = await preparePeers(folder, options.skipV86);
   const results = new SuiteResults(
-    chosen,
+    programs,
     peers.map(({ name }) => name),
   );
-  const programs = chosen.filter((program) => program !== BOOT);
+  const started = programs.filter((program) => program !== BOOT);
   // Turn by turn, so that whatever else the machine does falls on all.
   for (let pass = 1; pass <= passes; pass++) {
     if (passes > 1) progress(`Pass ${pass} of ${passes}`);
     for (const peer of peers) {
-      const outcomes = await runSuite(peer, programs, {
+      const outcomes = await runSuite(peer, started, {
         rounds,
         warmUp: WARM_UP_ROUNDS,
         limitMs,
@@ -102,7 +83,7 @@ async function main(): Promise<void> {
         onBreakdown: (end) => progress(`${peer.name} ${end}`),
       });
       for (const [name, outcome] of outcomes) results.add(peer.name, name, outcome);
-      if (chosen.includes(BOOT) && peer.boot) results.add(peer.name, BOOT.name, await measureBoots(peer, rounds));
+      if (programs.includes(BOOT) && peer.boot) results.add(peer.name, BOOT.name, await measureBoots(peer, rounds));
     }
   }
   results.compareResults();
@@ -112,7 +93,7 @@ async function main(): Promise<void> {
     `${MEMORY_MIB} MiB a guest; medians of ${rounds * passes} rounds by the host's clock on the wall; ratios are our time to theirs\n`,
   );
   console.log(suiteReport(results));
-  if (values.json !== undefined) writeFileSync(values.json, suiteJson(results, { machine, guests, rounds, passes }));
+  if (json !== undefined) writeFileSync(json, suiteJson(results, { machine, guests, rounds, passes }));
   if (results.failures.length > 0) process.exitCode = 1;
 }
 

@@ -13,7 +13,7 @@ export interface DebianI386 {
   readonly description: string;
 }
 
-/** The kernel without PAE: v86 has no page tables of three levels that it is sure of, and need is none. */
+/** The kernel without PAE, which so little memory does not need. */
 const META_PACKAGE = "linux-image-686";
 const BUSYBOX_PACKAGE = "busybox-static";
 const FILES = { kernel: "vmlinuz", busybox: "busybox", description: "description" };

@@ -1,6 +1,6 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import type { Command } from "./emulators.ts";
 import { explainMissing } from "./missing-peer.ts";
+import { endPeer, startPeer } from "./peer-process.ts";
 import { processorMs } from "./processor-time.ts";
 import { SuiteMarks, type SuiteRound } from "./suite-marks.ts";
 import type { SuitePeer } from "./suite-peer.ts";
@@ -27,13 +27,8 @@ export interface SuiteRunOptions {
   onBreakdown(end: string): void;
 }
 
+/** Characters of a peer's last lines that are kept. */
 const CONSOLE_TAIL = 2000;
-
-/** Ended with the benchmark, whatever ends that. */
-const running = new Set<ChildProcess>();
-process.on("exit", () => {
-  for (const child of running) child.kill("SIGKILL");
-});
 
 /**
  * Runs programs on a peer that starts once for all of them. Where a program hangs or takes the peer down with it, that is
@@ -68,20 +63,19 @@ const isOver = (outcome: Outcome | undefined, rounds: number): boolean =>
 
 /** One start of the peer. Answers whether any program began, and how it ended. */
 function runOnce(
-  { program, parameters }: Command,
+  command: Command,
   programs: readonly SuiteProgram[],
   outcomes: Map<string, Outcome>,
   options: SuiteRunOptions,
 ): Promise<{ reached: boolean; end: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, parameters, { stdio: ["ignore", "pipe", "pipe"] });
-    running.add(child);
+    const child = startPeer(command);
     let tail = "";
     let reached = false;
     let end: string | undefined;
     const stop = (how: string): void => {
       end ??= how;
-      child.kill("SIGKILL");
+      endPeer(child);
     };
     const stalled = (): void => stop(`printed no mark for ${options.limitMs / 1000} s:\n${tail}`);
     const timer = setTimeout(stalled, options.limitMs);
@@ -116,12 +110,10 @@ function runOnce(
     );
     child.on("error", (error) => {
       clearTimeout(timer);
-      running.delete(child);
-      reject(explainMissing(program, error));
+      reject(explainMissing(command.program, error));
     });
     child.on("close", (status) => {
       clearTimeout(timer);
-      running.delete(child);
       resolve({ reached, end: end ?? `ended with ${status} before its programs did:\n${tail}` });
     });
     child.stderr.on("data", (chunk: Buffer) => {
