@@ -9,6 +9,8 @@ export interface SuitePeer {
   readonly name: PeerName;
   /** Starts programs one after another, so many rounds each. */
   suite(programs: readonly SuiteProgram[], rounds: number): Command;
+  /** The programs run in the process that `suite` starts, so that its processor time is theirs. */
+  readonly isOneProcess: boolean;
   /** Starts a guest that comes to userspace and does nothing there; undefined where there is no guest. */
   readonly boot?: Command;
 }
@@ -27,6 +29,7 @@ function guestPeer(
   const width = name === "v86" ? 32 : 64;
   return {
     name,
+    isOneProcess: true,
     suite: (programs, rounds) =>
       command({ kernel, memoryMiB, parameters: QUIET, initrd: folder.ramDisk(width, programs, rounds) }),
     boot: command({ kernel, memoryMiB, initrd: folder.idleRamDisk(width) }),
@@ -48,5 +51,6 @@ export const v86Peer = (folder: SuiteFolder, kernel: string, memoryMiB: number):
 /** This machine itself, with the programs of the 64-bit guests. */
 export const nativePeer = (folder: SuiteFolder): SuitePeer => ({
   name: "native",
+  isOneProcess: false,
   suite: (programs, rounds) => ({ program: "/bin/sh", parameters: [folder.nativeScript(programs, rounds)] }),
 });

@@ -1,4 +1,3 @@
-import type { Command } from "./emulators.ts";
 import { explainMissing } from "./missing-peer.ts";
 import { endPeer, startPeer } from "./peer-process.ts";
 import { processorMs } from "./processor-time.ts";
@@ -42,7 +41,7 @@ export async function runSuite(
   const outcomes = new Map<string, Outcome>();
   let left = programs;
   while (left.length > 0) {
-    const { reached, end } = await runOnce(peer.suite(left, options.warmUp + options.rounds), left, outcomes, options);
+    const { reached, end } = await runOnce(peer, left, outcomes, options);
     const open = left.findIndex(({ name }) => !isOver(outcomes.get(name), options.rounds));
     if (open < 0) break;
     options.onBreakdown(end);
@@ -63,12 +62,13 @@ const isOver = (outcome: Outcome | undefined, rounds: number): boolean =>
 
 /** One start of the peer. Answers whether any program began, and how it ended. */
 function runOnce(
-  command: Command,
+  peer: SuitePeer,
   programs: readonly SuiteProgram[],
   outcomes: Map<string, Outcome>,
   options: SuiteRunOptions,
 ): Promise<{ reached: boolean; end: string }> {
   return new Promise((resolve, reject) => {
+    const command = peer.suite(programs, options.warmUp + options.rounds);
     const child = startPeer(command);
     let tail = "";
     let reached = false;
@@ -91,7 +91,7 @@ function runOnce(
       if (known) options.onOutcome(known, outcomeOf(name));
     };
     const marks = new SuiteMarks(
-      { wall: () => performance.now(), processor: () => processorMs(child.pid!) },
+      { wall: () => performance.now(), processor: () => (peer.isOneProcess ? processorMs(child.pid!) : Number.NaN) },
       {
         onRound: (name, round, result) => {
           const { rounds } = outcomeOf(name);

@@ -13,6 +13,7 @@ function shellPeer(commands: Record<string, string>): { peer: SuitePeer; starts:
   const starts: string[][] = [];
   const peer: SuitePeer = {
     name: "native",
+    isOneProcess: false,
     suite: (programs) => {
       starts.push(programs.map(({ name }) => name));
       const script = programs.map(({ name }) => commands[name] ?? good(name)).join("\n");
@@ -77,7 +78,11 @@ describe("a run of the suite on a peer", () => {
   });
 
   it("says when the peer is not there", async () => {
-    const peer: SuitePeer = { name: "QEMU", suite: () => ({ program: "qemu-system-x86_64", parameters: [] }) };
+    const peer: SuitePeer = {
+      name: "QEMU",
+      isOneProcess: true,
+      suite: () => ({ program: "qemu-system-x86_64", parameters: [] }),
+    };
     const path = process.env.PATH;
     process.env.PATH = "/nonexistent";
     try {
