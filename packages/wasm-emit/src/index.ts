@@ -12,7 +12,7 @@ export {
   type ValueType,
   VOID,
 } from "./function.ts";
-export { ModuleBuilder } from "./module.ts";
+export { type FunctionType, ModuleBuilder } from "./module.ts";
 export {
   laneOpcodes,
   memoryOpcodes,
@@ -21,3 +21,4 @@ export {
   vectorMemoryOpcodes,
   vectorOpcodes,
 } from "./opcodes.ts";
+export { bodyText, type TextLine } from "./text.ts";

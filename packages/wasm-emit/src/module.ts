@@ -1,7 +1,7 @@
 import { ByteWriter } from "./bytes.ts";
 import { FUNCREF, FunctionBuilder, type ValueType } from "./function.ts";
 
-interface FunctionType {
+export interface FunctionType {
   parameters: readonly ValueType[];
   results: readonly ValueType[];
 }
@@ -11,6 +11,8 @@ export class ModuleBuilder {
   private readonly types: FunctionType[] = [];
   private readonly imports: ByteWriter[] = [];
   private importedFunctions = 0;
+  private readonly importedTypes: number[] = [];
+  private importedTables = 0;
   private readonly functions: { type: number; body: FunctionBuilder }[] = [];
   private readonly exports: { name: string; kind: number; index: number }[] = [];
   private readonly tables: number[] = [];
@@ -32,12 +34,31 @@ export class ModuleBuilder {
   importFunction(module: string, name: string, type: number): number {
     if (this.functions.length > 0) throw new RangeError(`import ${name} must come before the module's own functions`);
     this.imports.push(new ByteWriter().name(module).name(name).byte(0).u32(type));
+    this.importedTypes.push(type);
     return this.importedFunctions++;
+  }
+
+  /** Imports a table of at least `minimum` function references; before the first table of the module's own. */
+  importTable(module: string, name: string, minimum: number): number {
+    if (this.tables.length > 0) throw new RangeError(`import ${name} must come before the module's own tables`);
+    this.imports.push(new ByteWriter().name(module).name(name).byte(1).byte(FUNCREF).byte(0).u32(minimum));
+    return this.importedTables++;
   }
 
   /** Declares a table of function references and returns its index. */
   table(size: number): number {
-    return this.tables.push(size) - 1;
+    return this.importedTables + this.tables.push(size) - 1;
+  }
+
+  /** How many functions there are so far, imported ones included. */
+  get functionCount(): number {
+    return this.importedFunctions + this.functions.length;
+  }
+
+  /** Parameters and results of a function. */
+  signature(index: number): FunctionType {
+    const own = index - this.importedFunctions;
+    return this.types[own < 0 ? this.importedTypes[index] : this.functions[own].type];
   }
 
   /** Adds a function whose body may be assembled later, through the returned builder. */
@@ -45,6 +66,12 @@ export class ModuleBuilder {
     const body = new FunctionBuilder(this.types[type].parameters.length);
     this.functions.push({ type, body });
     return { index: this.importedFunctions + this.functions.length - 1, body };
+  }
+
+  /** Adds a function whose body is assembled already, with the type's number of parameters. */
+  functionFrom(type: number, body: FunctionBuilder): { index: number } {
+    this.functions.push({ type, body });
+    return { index: this.importedFunctions + this.functions.length - 1 };
   }
 
   exportFunction(name: string, index: number): void {
