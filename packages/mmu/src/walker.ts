@@ -179,6 +179,34 @@ export class Walker {
   }
 
   /**
+   * The frame that instructions at an address come from, if CPL 3 has fetched from there before: nothing is marked, so
+   * nobody can see that it was asked.
+   * @returns -1 if the page cannot be executed, was not accessed yet, or is a large one
+   */
+  executedFrame(l4Mfn: number, vaLo: number, vaHi: number): number {
+    const sign = vaHi >> 15;
+    if (sign !== 0 && sign !== -1) return -1;
+    const { u32, place, endMfn } = this;
+    const wanted = PRESENT_USER | Pte.accessed;
+    let mfn = l4Mfn;
+    for (let level = 4; level >= 1; level--) {
+      if (mfn >= endMfn || place[mfn] === 0) return -1;
+      const index =
+        level === 4
+          ? (vaHi >>> 7) & 0x1ff
+          : level === 3
+            ? ((vaHi & 0x7f) << 2) | (vaLo >>> 30)
+            : (vaLo >>> (level === 2 ? 21 : 12)) & 0x1ff;
+      const p = (place[mfn] << 10) + (index << 1);
+      const lo = u32[p];
+      const hi = u32[p + 1];
+      if ((lo & wanted) !== wanted || (hi & 0x80000000) !== 0 || (level > 1 && (lo & 0x80) !== 0)) return -1;
+      mfn = (lo >>> 12) + (hi & 0xfffff) * 0x100000;
+    }
+    return mfn < endMfn && place[mfn] !== 0 ? mfn : -1;
+  }
+
+  /**
    * Finds the L1 table that maps an address, whatever its entry says; nothing is marked accessed.
    * Sets l1Mfn, l1Index, pteLo, pteHi.
    * @param va signed canonical address
