@@ -1,13 +1,20 @@
 import { FrameFlags, type Mmu } from "@xen-node/mmu";
 import { createInstruction, Decoder, DecodeStatus, Flow } from "./decode/index.ts";
-import { STALE_HANDLER } from "./interpreter/module.ts";
+import { withoutFusion } from "./interpreter/handlers.ts";
 import { BlockWriter, NoHandlerError } from "./lower/block-writer.ts";
-import { lowerControl } from "./lower/control.ts";
-import { isFloatingPoint } from "./lower/floating-point.ts";
-import { integerRules } from "./lower/integer.ts";
-import { lowerVector } from "./lower/vector.ts";
-import { lowerX87 } from "./lower/x87.ts";
-import { BREAKPOINT, MAX_BLOCK_INSTRUCTIONS, R_HANDLER, RECORD_BYTES } from "./records.ts";
+import { lowerInstruction } from "./lower/instruction.ts";
+import {
+  BREAKPOINT,
+  MAX_BLOCK_INSTRUCTIONS,
+  R_HANDLER,
+  R_INDEX,
+  R_NEXT,
+  R_PLAIN,
+  R_THRESHOLD,
+  RECORD_BYTES,
+  REGION_HANDLER,
+  STALE_HANDLER,
+} from "./records.ts";
 
 /** Processor modes that code is decoded for. */
 export const CodeMode = {
@@ -23,18 +30,36 @@ export const CodeMode = {
 const After = { SAME_BLOCK: 0, NEXT_BLOCK: 1, ELSEWHERE: 2 } as const;
 type After = (typeof After)[keyof typeof After];
 
-interface Block {
+export interface Block {
   readonly key: number;
   readonly record: number;
   readonly records: number;
+  readonly instructions: number;
   /** Bytes [start, end) of the page that it was decoded from. */
   readonly start: number;
   readonly end: number;
   /** Frame of the second page of an instruction that crosses into it, or −1. */
   readonly secondMfn: number;
+  /** The records as they were before a region took the block over, or 0. */
+  plain: number;
+  /** Jump-cache word of the region that is entered here, or 0. */
+  regionWord: number;
+}
+
+/** Somebody who wants to know when bytes of a frame change that code was made from. */
+export interface CodeUse {
+  readonly mfn: number;
+  /** Bytes [start, end) of the frame. */
+  readonly start: number;
+  readonly end: number;
+  /** They changed, or are forgotten. */
+  onChange(): void;
 }
 
 interface CodePage {
+  readonly uses: Set<CodeUse>;
+  /** Samples of the interpreter that met this page. */
+  heat: number;
   /** Record of the block that starts at `offset | mode << 12`. */
   readonly starts: Map<number, Block>;
   readonly blocks: Set<Block>;
@@ -66,6 +91,12 @@ export class CodeCache {
   private readonly decoder = new Decoder();
   private readonly insn = createInstruction();
   private readonly crossing = new Uint8Array(32);
+  /** Where `beginningOf` puts records, and what is there. */
+  private readonly beginning: number;
+  private begun: Block | undefined;
+  private begunRecords = 0;
+  /** Handlers that do the next instruction too → the ones that do not. */
+  private readonly unfused = new Map<number, number>();
   /** Domain of each breakpoint, by machine address. */
   private readonly breakpoints = new Map<number, number>();
   /** How often the arena was full and everything was dropped. */
@@ -84,27 +115,125 @@ export class CodeCache {
     if (!(arenaBytes >= MIN_ARENA_BYTES)) throw new RangeError(`a code cache of ${arenaBytes} bytes is too small`);
     this.arena = mmu.memory.reserve(arenaBytes, 64, "predecoded blocks");
     this.cursor = this.arena;
-    this.writer = new BlockWriter(mmu.memory.view, handlers);
+    this.beginning = mmu.memory.reserve(BLOCK_BYTES, 64, "beginning of a block");
+    this.writer = new BlockWriter(mmu.memory.view, mmu.memory.i32, handlers);
+    for (const [name, number] of handlers) {
+      const alone = handlers.get(withoutFusion(name));
+      if (alone !== undefined && alone !== number) this.unfused.set(number, alone);
+    }
   }
 
   /** The record of the block at an offset of a frame, if it is there. `secondMfn`: frame of the page that follows. */
-  find(mfn: number, offset: number, mode: number, secondMfn: () => number): number {
+  find(mfn: number, offset: number, mode: number, secondMfn: () => number): Block | undefined {
     const block = this.pages.get(mfn)?.starts.get(offset | (mode << 12));
-    if (block === undefined) return 0;
+    if (block === undefined) return undefined;
     if (block.secondMfn >= 0 && block.secondMfn !== secondMfn()) {
       this.drop(mfn, block);
-      return 0;
+      return undefined;
     }
-    return block.record;
+    return block;
+  }
+
+  /** The block that starts at an offset of a frame, if there is one. */
+  blockAt(mfn: number, offset: number, mode: number): Block | undefined {
+    return this.pages.get(mfn)?.starts.get(offset | (mode << 12));
+  }
+
+  /** Offsets of a frame at which blocks of the mode start. */
+  *startsIn(mfn: number, mode: number): Generator<number> {
+    for (const key of this.pages.get(mfn)?.starts.keys() ?? []) if (key >> 12 === mode) yield key & 4095;
+  }
+
+  /** Counts a sample of a page that has blocks; answers how many there are, `reset` afterwards. */
+  heatOf(mfn: number): number {
+    const page = this.pages.get(mfn);
+    return page === undefined ? 0 : ++page.heat;
+  }
+
+  coolDown(mfn: number, heat: number): void {
+    const page = this.pages.get(mfn);
+    if (page) page.heat = heat;
+  }
+
+  watch(use: CodeUse): void {
+    const page = this.pageOf(use.mfn);
+    page.uses.add(use);
+    markLines(page, use.start, use.end);
+  }
+
+  unwatch(use: CodeUse): void {
+    const page = this.pages.get(use.mfn);
+    if (page === undefined) return;
+    page.uses.delete(use);
+    this.forgetIfUnused(use.mfn, page);
+  }
+
+  /**
+   * Makes the interpreter leave at a block's start for the region there, when the budget is above a threshold.
+   * @returns false if the arena has no room for the copy of the records that is needed
+   */
+  enterRegionAt(block: Block, word: number, threshold: number): boolean {
+    const { memory } = this.mmu;
+    const bytes = block.records * RECORD_BYTES;
+    if (block.plain === 0) {
+      if (this.cursor + bytes > this.arena + this.arenaBytes) return false;
+      block.plain = this.cursor;
+      this.cursor += bytes;
+      memory.u8.copyWithin(block.plain, block.record, block.record + bytes);
+    }
+    memory.view.setUint16(block.record + R_HANDLER, REGION_HANDLER, true);
+    memory.view.setUint32(block.record + R_PLAIN, block.plain, true);
+    memory.view.setInt32(block.record + R_THRESHOLD, threshold, true);
+    block.regionWord = word;
+    return true;
+  }
+
+  /** Gives a block back to the interpreter. */
+  leaveRegionAt(block: Block): void {
+    if (block.regionWord === 0) return;
+    block.regionWord = 0;
+    const { memory } = this.mmu;
+    if (memory.view.getUint16(block.record + R_HANDLER, true) !== REGION_HANDLER) return;
+    memory.u8.copyWithin(block.record, block.plain, block.plain + RECORD_BYTES);
+  }
+
+  /** The block's records that the interpreter can execute, whatever region there is. */
+  recordOf(block: Block): number {
+    return block.regionWord !== 0 ? block.plain : block.record;
+  }
+
+  /**
+   * The first instructions of a block as a block of their own, good until the next call.
+   * @param count less than the block has
+   */
+  beginningOf(block: Block, count: number): number {
+    const { view, u8 } = this.mmu.memory;
+    const { writer } = this;
+    const source = this.recordOf(block);
+    let bytes = 0;
+    while (view.getUint8(source + bytes + R_INDEX) < count) bytes += RECORD_BYTES;
+    u8.copyWithin(this.beginning, source, source + bytes);
+    const last = this.beginning + bytes - RECORD_BYTES;
+    const handler = view.getUint16(last + R_HANDLER, true);
+    view.setUint16(last + R_HANDLER, this.unfused.get(handler) ?? handler, true);
+    const next = view.getUint16(last + R_NEXT, true);
+    writer.startBlock(this.beginning + bytes);
+    const { position } = writer;
+    position.index = count;
+    position.start = position.next = next;
+    writer.handler("next").target(next);
+    this.begun = block;
+    this.begunRecords = bytes / RECORD_BYTES + 1;
+    return this.beginning;
   }
 
   /**
    * Decodes a block.
    * @param secondMfn frame of the page after this one, asked for when the first instruction reaches into it; −1 = the
    *   page cannot be executed, and its fault has been raised
-   * @returns the first record's host address, or 0 if secondMfn said −1
+   * @returns undefined if secondMfn said −1
    */
-  build(mfn: number, offset: number, mode: number, secondMfn: () => number): number {
+  build(mfn: number, offset: number, mode: number, secondMfn: () => number): Block | undefined {
     if (this.cursor + BLOCK_BYTES > this.arena + this.arenaBytes) this.flush();
     this.blocksBuilt++;
     const { writer, decoder, insn, mmu } = this;
@@ -127,7 +256,7 @@ export class CodeCache {
       if (status === DecodeStatus.NEED_MORE) {
         if (index > 0) break;
         second = secondMfn();
-        if (second < 0) return 0;
+        if (second < 0) return undefined;
         const inFirst = 4096 - at;
         this.crossing.set(bytes.subarray(page + at, page + 4096));
         const next = mmu.frames.hostAddress(second);
@@ -161,13 +290,16 @@ export class CodeCache {
       key: offset | (mode << 12),
       record: first,
       records: (position.record - first) / RECORD_BYTES,
+      instructions: index,
+      plain: 0,
+      regionWord: 0,
       start: offset,
       end: Math.min(at, 4096),
       secondMfn: second,
     };
     this.cursor = position.record;
     this.register(mfn, block);
-    return first;
+    return block;
   }
 
   /**
@@ -194,14 +326,8 @@ export class CodeCache {
     const { entry } = insn;
     const restart = writer.position.record;
     try {
-      if (entry.mnemonic.startsWith("ud")) writer.handler("fault.UD8.n");
-      else if ((mode & CodeMode.FPU_UNAVAILABLE) !== 0 && isFloatingPoint(insn)) writer.handler("fault.NM8.n");
-      else if (lowerControl(insn, writer)) return entry.flow === Flow.CONDITIONAL ? After.SAME_BLOCK : After.ELSEWHERE;
-      else {
-        const rule = integerRules.get(entry.family);
-        const isVector = entry.operands.some((operand) => operand.method >= 8 && operand.method <= 13);
-        if (rule !== undefined && !isVector) rule(insn, writer);
-        else if (!lowerVector(insn, writer) && !lowerX87(insn, writer)) throw new NoHandlerError(entry.mnemonic);
+      if (lowerInstruction(insn, writer, (mode & CodeMode.FPU_UNAVAILABLE) !== 0)) {
+        return entry.flow === Flow.CONDITIONAL ? After.SAME_BLOCK : After.ELSEWHERE;
       }
     } catch (error) {
       if (!(error instanceof NoHandlerError)) throw error;
@@ -229,7 +355,7 @@ export class CodeCache {
   private pageOf(mfn: number): CodePage {
     let page = this.pages.get(mfn);
     if (page === undefined) {
-      page = { starts: new Map(), blocks: new Set(), linesLow: 0, linesHigh: 0 };
+      page = { starts: new Map(), blocks: new Set(), uses: new Set(), heat: 0, linesLow: 0, linesHigh: 0 };
       this.pages.set(mfn, page);
       this.mmu.frames.flags[mfn] |= FrameFlags.hasCode;
       this.mmu.tlb.flushWritable(mfn);
@@ -241,9 +367,14 @@ export class CodeCache {
     const page = this.pages.get(mfn);
     page?.blocks.delete(block);
     if (page?.starts.get(block.key) === block) page.starts.delete(block.key);
+    this.makeStale(block.record, block.records);
+    if (block.plain !== 0) this.makeStale(block.plain, block.records);
+    if (this.begun === block) this.makeStale(this.beginning, this.begunRecords);
+  }
+
+  private makeStale(record: number, count: number): void {
     const { view } = this.mmu.memory;
-    for (let i = 0; i < block.records; i++)
-      view.setUint16(block.record + i * RECORD_BYTES + R_HANDLER, STALE_HANDLER, true);
+    for (let i = 0; i < count; i++) view.setUint16(record + i * RECORD_BYTES + R_HANDLER, STALE_HANDLER, true);
   }
 
   /** Bytes of a frame change: forgets the blocks that were decoded from them. */
@@ -254,6 +385,7 @@ export class CodeCache {
     for (const block of page.blocks) {
       if (block.start < offset + length && block.end > offset) this.drop(mfn, block);
     }
+    for (const use of [...page.uses]) if (use.start < offset + length && use.end > offset) use.onChange();
     // Instructions that begin in another page and end in this one.
     if (offset < 16) {
       for (const other of this.tails.get(mfn) ?? []) {
@@ -261,15 +393,34 @@ export class CodeCache {
       }
       this.tails.delete(mfn);
     }
-    if (page.blocks.size === 0 && !this.tails.has(mfn)) {
-      this.pages.delete(mfn);
-      this.mmu.frames.flags[mfn] &= ~FrameFlags.hasCode;
+    this.forgetIfUnused(mfn, page);
+  }
+
+  private forgetIfUnused(mfn: number, page: CodePage): void {
+    if (page.blocks.size > 0 || page.uses.size > 0 || this.tails.has(mfn) || this.pages.get(mfn) !== page) return;
+    this.pages.delete(mfn);
+    this.mmu.frames.flags[mfn] &= ~FrameFlags.hasCode;
+  }
+
+  /** Whether bytes of a frame belong to an instruction that was decoded. */
+  hasCodeIn(mfn: number, offset: number, length: number): boolean {
+    const page = this.pages.get(mfn);
+    return page !== undefined && touchesLines(page, offset, offset + length);
+  }
+
+  /** Whether a debugger has laid a breakpoint over the frame for its present owner. */
+  hasBreakpointIn(mfn: number): boolean {
+    for (const address of this.breakpoints.keys()) {
+      if (Math.floor(address / 4096) === mfn) return true;
     }
+    return false;
   }
 
   /** Drops everything. */
   flush(): void {
     this.flushes++;
+    this.begun = undefined;
+    for (const page of [...this.pages.values()]) for (const use of [...page.uses]) use.onChange();
     for (const mfn of this.pages.keys()) this.mmu.frames.flags[mfn] &= ~FrameFlags.hasCode;
     this.pages.clear();
     this.tails.clear();

@@ -1,6 +1,5 @@
 import {
   Access,
-  FrameFlags,
   HEADER_JUMP_CACHE_DIRTY,
   HEADER_JUMP_CACHE_MODE,
   type Mmu,
@@ -8,66 +7,63 @@ import {
   TLB_JUMP_CACHE,
   WalkFault,
 } from "@xen-node/mmu";
-import { CodeCache, CodeMode } from "./code-cache.ts";
+import { type Block, CodeCache, CodeMode } from "./code-cache.ts";
 import { CpuState } from "./cpu-state.ts";
 import { type CpuidModel, X8664V2Cpuid } from "./cpuid.ts";
+import { DataAccess } from "./data-access.ts";
 import { executionBreakpoints, hasBreakpoints } from "./debug-registers.ts";
 import { ExitReason } from "./exit.ts";
-import { compileInterpreter, MISS_HANDLER, type RunFunction } from "./interpreter/module.ts";
+import { Faults } from "./faults.ts";
+import { compileInterpreter, type InterpreterExports } from "./interpreter/module.ts";
 import {
   MAX_BLOCK_INSTRUCTIONS,
+  MISS_HANDLER,
   R_BASE,
   R_HANDLER,
   R_IMM,
   R_LENGTH,
   R_LINK,
   R_NEXT,
-  R_SCALE,
   R_SEGMENT,
 } from "./records.ts";
-import { SplitWrite } from "./split-write.ts";
 import {
-  CALL_EA,
   CONTEXT_BYTES,
   CONTEXT_END,
   CONTEXT_START,
   CR0,
-  CR2,
   CR4,
   CS,
+  DATA_RECORD,
   DR6,
   DR7,
-  EA,
-  EXIT_ERROR_CODE,
-  EXIT_HAS_ERROR_CODE,
   EXIT_REASON,
   EXIT_TARGET,
   EXIT_UNFINISHED,
-  EXIT_VECTOR,
   FCW,
   FTW,
   MISS_RECORD,
   MXCSR,
   PAGE_VA,
-  RBP,
+  REGION_STALE,
   RF,
   RIP,
   RSP,
+  SAMPLE_LEFT,
   SEG_ATTR,
-  SEG_BASE,
   SEG_LIMIT,
-  SPLIT_BYTES,
-  SPLIT_READ,
-  SPLIT_WRITE,
+  STACK_RECORD,
   SYSTEM_FLAGS,
   TF,
   TLB_BANK,
   VECTOR,
   XCR0,
+  ZERO,
 } from "./state.ts";
 import { SystemInstructions } from "./system/system.ts";
+import type { Recording } from "./translator/recording.ts";
+import { Regions, type TranslatorOptions } from "./translator/regions.ts";
 
-/** What a processor asks its surroundings. */
+/** What a processor asks its surroundings. A hook that changes where code is mapped must call `Cpu.requestStop`. */
 export interface CpuHooks {
   /** The time-stamp counter now, a non-negative integer below 2^53. */
   rdtsc(): number;
@@ -82,6 +78,8 @@ export interface CpuOptions {
   hooks?: Partial<CpuHooks>;
   /** Memory for predecoded code, at least 64 KiB; when it is full, all of it is forgotten. Default 32 MiB. */
   codeCacheBytes?: number;
+  /** How hot code is translated; false: all of it is interpreted. */
+  translator?: TranslatorOptions | false;
 }
 
 const PAGE = 4096;
@@ -110,7 +108,9 @@ export class Cpu {
   descriptorHi = 0;
   tscAux = 0;
 
-  private readonly runRecords: RunFunction;
+  readonly regions: Regions | undefined;
+  private readonly exports: InterpreterExports;
+  private readonly sampleInterval: number = MAX_BUDGET;
   private readonly system: SystemInstructions;
   private readonly u8: Uint8Array;
   private readonly i32: Int32Array;
@@ -120,11 +120,12 @@ export class Cpu {
   private l4Mfn = 0;
   private mode = 0;
   private budgetLeft = 0;
-  private splitRead = 0;
+  /** Instructions of the present run that are done. */
+  private doneNow = 0;
   private stopRequested = false;
-  private readonly split: SplitWrite;
+  private readonly faults: Faults;
+  private readonly data: DataAccess;
   private readonly secondMfn: () => number;
-  private readonly stringStores: ReadonlySet<number>;
 
   constructor(
     readonly mmu: Mmu,
@@ -136,7 +137,7 @@ export class Cpu {
     this.u16 = memory.u16;
     this.view = memory.view;
     this.state = new CpuState(memory.view, memory.i32);
-    this.split = new SplitWrite(mmu);
+    this.faults = new Faults(memory);
     this.cpuid = options.cpuid ?? new X8664V2Cpuid(() => (this.i32[CR4 >> 2] & (1 << 18)) !== 0);
     this.hooks = {
       rdtsc: () => this.retired,
@@ -152,24 +153,39 @@ export class Cpu {
       (name) => this.hooks.onMissingInstruction(name),
       options.codeCacheBytes,
     );
-    this.stringStores = new Set(
-      [...interpreter.handlers].filter(([name]) => STRING_STORE.test(name)).map(([, n]) => n),
-    );
+    const stringStores = [...interpreter.handlers].filter(([name]) => STRING_STORE.test(name));
+    this.data = new DataAccess(mmu, this.code, this.faults, new Set(stringStores.map(([, number]) => number)));
     this.system = new SystemInstructions(this);
     this.secondMfn = () => this.frameOfNextPage();
     const instance = new WebAssembly.Instance(interpreter.module, {
       cpu: {
         memory: memory.memory,
-        missRead: (size: number, record: number) => this.missRead(size, record),
-        missWrite: (size: number, record: number) => this.missWrite(size, record),
+        missRead: (size: number, record: number) => this.data.missRead(size, record),
+        missWrite: (size: number, record: number) => this.data.missWrite(size, record),
         misaligned: () => this.raise(VECTOR.GP, 0),
-        commitSplit: () => this.split.commit(),
+        commitSplit: () => this.data.split.commit(),
         system: (record: number) => this.system.execute(record),
         lookup: (jump: number) => this.lookup(jump),
+        missWriteRegion: (size: number, record: number) => this.data.missWriteRegion(size, record),
+        sample: () => this.sample(),
+        timeStamp: () => this.system.timeStamp(),
       },
     });
-    this.runRecords = instance.exports.run as RunFunction;
+    this.exports = instance.exports as InterpreterExports;
     this.view.setUint16(MISS_RECORD + R_HANDLER, MISS_HANDLER, true);
+    for (const [record, base] of [
+      [DATA_RECORD, ZERO],
+      [STACK_RECORD, RSP],
+    ]) {
+      this.view.setUint16(record + R_BASE, base, true);
+      this.view.setUint32(record + R_SEGMENT, ZERO, true);
+    }
+    const { translator } = options;
+    if (translator !== false) {
+      this.regions = new Regions(mmu, this.code, interpreter, this.exports, translator);
+      this.sampleInterval = translator?.interval ?? 4000;
+    }
+    this.i32[SAMPLE_LEFT >> 2] = this.sampleInterval;
     mmu.frames.onCodeWrite = (mfn, offset, length) => {
       if (length > 0) this.code.invalidate(mfn, offset, length);
     };
@@ -205,8 +221,8 @@ export class Cpu {
 
   /** Selects the address space: a bank from `mmu.tlb.activate` and its L4 table. */
   setAddressSpace(bank: number, l4Mfn: number): void {
-    this.bank = bank;
-    this.l4Mfn = l4Mfn;
+    this.bank = this.data.bank = bank;
+    this.l4Mfn = this.data.l4Mfn = l4Mfn;
     this.i32[TLB_BANK >> 2] = bank;
   }
 
@@ -225,54 +241,90 @@ export class Cpu {
    * @returns an ExitReason
    */
   run(budget: number): ExitReason {
-    const { i32 } = this;
     this.budgetLeft = budget;
+    this.doneNow = 0;
     this.stopRequested = false;
+    const reason = this.runBudget();
+    // Not before: what hooks see of it must not depend on how often generated code comes back here.
+    this.retired += this.doneNow;
+    return reason;
+  }
+
+  private runBudget(): ExitReason {
+    const { i32 } = this;
     while (this.budgetLeft > 0) {
       const trap = (i32[SYSTEM_FLAGS >> 2] & TF) !== 0;
       const breakpoints = hasBreakpoints(i32);
-      const step = trap || breakpoints || this.budgetLeft <= MAX_BLOCK_INSTRUCTIONS;
+      const step = trap || breakpoints;
       this.enterMode(step);
-      const met = breakpoints ? executionBreakpoints(i32) : 0;
-      if (met !== 0) {
-        this.raiseDebug(met);
-        return ExitReason.EXCEPTION;
-      }
-      const record = this.findBlock();
-      if (record === 0) return ExitReason.EXCEPTION;
-      // RF lasts for one instruction that completes.
-      const resume = breakpoints ? i32[SYSTEM_FLAGS >> 2] & RF : 0;
-      i32[SYSTEM_FLAGS >> 2] &= ~resume;
       i32[EXIT_UNFINISHED >> 2] = 0;
-      const before = step ? 1 : Math.min(this.budgetLeft, MAX_BUDGET);
-      const left = this.runRecords(record, before);
-      let done = before - left;
-      let reason = i32[EXIT_REASON >> 2] as ExitReason;
-      if (reason === ExitReason.REDISPATCH) {
-        i32[RIP >> 2] = i32[EXIT_TARGET >> 2];
-        i32[(RIP >> 2) + 1] = i32[(EXIT_TARGET >> 2) + 1];
-        done++;
-        reason = ExitReason.BUDGET;
-      }
-      this.retired += done;
-      this.budgetLeft -= done;
-      // A breakpoint is met once, however often its instruction repeats or faults.
-      if (breakpoints && i32[EXIT_UNFINISHED >> 2] !== 0) i32[SYSTEM_FLAGS >> 2] |= RF;
-      if (reason === ExitReason.EXCEPTION) i32[SYSTEM_FLAGS >> 2] |= resume;
-      if (reason !== ExitReason.BUDGET) return reason;
-      if (trap && done > 0) {
-        this.raiseDebug(SINGLE_STEP);
-        return ExitReason.EXCEPTION;
+      i32[REGION_STALE >> 2] = 0;
+      const recording = step ? undefined : this.regions?.recording;
+      if (!step && recording === undefined && this.budgetLeft > MAX_BLOCK_INSTRUCTIONS) {
+        this.wrapRip();
+        const before = Math.min(this.budgetLeft, MAX_BUDGET);
+        const reason = this.account(before - this.exports.run(before));
+        if (reason !== ExitReason.BUDGET) return reason;
+      } else {
+        const met = breakpoints ? executionBreakpoints(i32) : 0;
+        if (met !== 0) {
+          this.faults.raiseDebug(met);
+          return ExitReason.EXCEPTION;
+        }
+        const block = this.findBlock();
+        if (block === undefined) return ExitReason.EXCEPTION;
+        // RF lasts for one instruction that completes.
+        const resume = breakpoints ? i32[SYSTEM_FLAGS >> 2] & RF : 0;
+        i32[SYSTEM_FLAGS >> 2] &= ~resume;
+        // With so little left the interpreter comes back after one block; one that is too long is cut.
+        const before = step ? 1 : Math.min(this.budgetLeft, MAX_BLOCK_INSTRUCTIONS);
+        if (recording !== undefined) this.record(recording);
+        const record = block.instructions > before ? this.code.beginningOf(block, before) : this.code.recordOf(block);
+        const done = before - this.exports.interpret(record, before);
+        const reason = this.account(done);
+        // A breakpoint is met once, however often its instruction repeats or faults.
+        if (breakpoints && i32[EXIT_UNFINISHED >> 2] !== 0) i32[SYSTEM_FLAGS >> 2] |= RF;
+        if (reason === ExitReason.EXCEPTION) i32[SYSTEM_FLAGS >> 2] |= resume;
+        if (reason !== ExitReason.BUDGET) return reason;
+        if (trap && done > 0) {
+          this.faults.raiseDebug(SINGLE_STEP);
+          return ExitReason.EXCEPTION;
+        }
       }
       if (this.stopRequested) return ExitReason.STOPPED;
     }
     return ExitReason.BUDGET;
   }
 
+  private record(recording: Recording): void {
+    if (recording.l4Mfn === this.l4Mfn && recording.mode === this.mode) recording.enter(this.state.rip);
+    else recording.skip();
+    if (recording.isOver) this.regions!.finishRecording(recording);
+  }
+
+  /** Counts what a call of generated code has done; answers why it came back. */
+  private account(done: number): ExitReason {
+    const { i32 } = this;
+    let count = done;
+    let reason = i32[EXIT_REASON >> 2] as ExitReason;
+    if (reason === ExitReason.REDISPATCH) {
+      i32[RIP >> 2] = i32[EXIT_TARGET >> 2];
+      i32[(RIP >> 2) + 1] = i32[(EXIT_TARGET >> 2) + 1];
+      count++;
+      reason = ExitReason.BUDGET;
+    }
+    // The interpreter alone was asked to go on, and met a region that the budget is too small for.
+    if (reason === ExitReason.REGION) reason = ExitReason.BUDGET;
+    this.budgetLeft -= count;
+    this.doneNow += count;
+    return reason;
+  }
+
   private enterMode(step: boolean): void {
     const { i32 } = this;
     const long = (i32[SEG_ATTR(CS) >> 2] & LONG_ATTR) !== 0 ? CodeMode.LONG : 0;
     const fpu = (i32[CR0 >> 2] & CR0_EM_TS) !== 0 ? CodeMode.FPU_UNAVAILABLE : 0;
+    this.data.long = long !== 0;
     this.mode = long | fpu | (step ? CodeMode.STEP : 0);
     if (step) return;
     const header = (this.bank + TLB_HEADER) >>> 2;
@@ -283,8 +335,8 @@ export class Cpu {
     }
   }
 
-  /** The block at RIP; 0 after its fetch has faulted. */
-  private findBlock(): number {
+  /** The block at RIP; undefined after its fetch has faulted. */
+  private findBlock(): Block | undefined {
     const { i32, mmu } = this;
     this.wrapRip();
     const low = i32[RIP >> 2];
@@ -292,14 +344,15 @@ export class Cpu {
     const fault = mmu.walker.walk(this.l4Mfn, low, high, Access.exec, true);
     if (fault !== 0) {
       this.raiseFetchFault(fault, low, high);
-      return 0;
+      return undefined;
     }
     i32[PAGE_VA >> 2] = low & ~(PAGE - 1);
     i32[(PAGE_VA >> 2) + 1] = high;
     const { mfn } = mmu.walker;
     const offset = low & (PAGE - 1);
-    const found = this.code.find(mfn, offset, this.mode, this.secondMfn);
-    return found !== 0 ? found : this.code.build(mfn, offset, this.mode, this.secondMfn);
+    return (
+      this.code.find(mfn, offset, this.mode, this.secondMfn) ?? this.code.build(mfn, offset, this.mode, this.secondMfn)
+    );
   }
 
   /** In compatibility mode jumps wrap at 4 GiB. */
@@ -330,18 +383,34 @@ export class Cpu {
     const low = i32[RIP >> 2];
     const high = i32[(RIP >> 2) + 1];
     const { flushes } = this.code;
-    const record = this.findBlock();
-    if (record === 0) return 0;
+    const block = this.findBlock();
+    if (block === undefined) return 0;
+    const { regions } = this;
+    if (regions?.eager && block.regionWord === 0) regions.translate(this.state.rip, this.l4Mfn, this.mode);
+    const { record } = block;
     const slot = (low ^ ((low >>> 10) | (high << 22))) & 0xfff;
     const entry = (bank + TLB_JUMP_CACHE + slot * 16) >>> 2;
     i32[entry] = low;
     i32[entry + 1] = high;
     i32[entry + 2] = record;
+    i32[entry + 3] = regions?.wordFor(block, this.state.rip, this.l4Mfn, entry) ?? 0;
     i32[(bank + TLB_HEADER + HEADER_JUMP_CACHE_DIRTY) >>> 2] = 1;
     // After a flush the jump's record is no more.
     if (jump !== 0 && flushes === this.code.flushes && this.isLinkable(jump, record))
       i32[(jump + R_LINK) >>> 2] = record;
     return record;
+  }
+
+  /** From the hub: the interpreter has had its share of instructions, and RIP is at the next block. */
+  private sample(): number {
+    const { i32, regions } = this;
+    i32[SAMPLE_LEFT >> 2] = this.sampleInterval;
+    if (regions === undefined) return 0;
+    const mfn = this.mmu.walker.executedFrame(this.l4Mfn, i32[RIP >> 2], i32[(RIP >> 2) + 1]);
+    if (mfn < 0) return 0;
+    const block = this.code.blockAt(mfn, i32[RIP >> 2] & (PAGE - 1), this.mode);
+    if (block !== undefined) regions.sample(block, mfn, this.state.rip, this.l4Mfn, this.mode);
+    return regions.recording === undefined ? 0 : 1;
   }
 
   /**
@@ -359,110 +428,13 @@ export class Cpu {
     );
   }
 
-  /** High half of the address in CALL_EA; compatibility mode's linear addresses have 32 bits. */
-  private highOfAddress(): number {
-    return (this.mode & CodeMode.LONG) === 0 ? 0 : this.i32[(CALL_EA >> 2) + 1];
-  }
-
-  /** Whether an operand is canonical, or within the 4 GiB of compatibility mode's segments. */
-  private isReachable(low: number, high: number, size: number): boolean {
-    return (this.mode & CodeMode.LONG) === 0 ? (low >>> 0) + size <= 2 ** 32 : isCanonical(high);
-  }
-
-  private missRead(size: number, record: number): number {
-    const low = this.i32[CALL_EA >> 2];
-    const high = this.highOfAddress();
-    if (!this.isReachable(low, high, size)) return this.raiseNonCanonical(record);
-    const offset = low & (PAGE - 1);
-    if (offset + size <= PAGE) {
-      const host = this.mmu.tlb.fill(this.bank, low, high, Access.read);
-      return host !== 0 ? host : this.raisePageFault(this.mmu.walker.errorCode, low, high);
-    }
-    const buffer = SPLIT_READ + (this.splitRead ^= SPLIT_BYTES);
-    return this.gather(low, high, size, Access.read, buffer, record) ? buffer : 0;
-  }
-
-  /** Copies an operand that crosses a page border into a buffer, after both pages have been checked for the access. */
-  private gather(low: number, high: number, size: number, access: number, buffer: number, record: number): boolean {
-    const { split, mmu, u8 } = this;
-    const first = PAGE - (low & (PAGE - 1));
-    const va = high * 2 ** 32 + (low >>> 0) + first;
-    const nextLow = va | 0;
-    const nextHigh = Math.floor(va / 2 ** 32) | 0;
-    if (!isCanonical(nextHigh)) return this.raiseNonCanonical(record) !== 0;
-    if (mmu.walker.walk(this.l4Mfn, low, high, access, true) !== 0) {
-      this.raisePageFault(mmu.walker.errorCode, low, high);
-      return false;
-    }
-    const firstMfn = mmu.walker.mfn;
-    const host = mmu.frames.hostAddress(firstMfn) + (low & (PAGE - 1));
-    if (mmu.walker.walk(this.l4Mfn, nextLow, nextHigh, access, true) !== 0) {
-      this.raisePageFault(mmu.walker.errorCode, nextLow, nextHigh);
-      return false;
-    }
-    const secondHost = mmu.frames.hostAddress(mmu.walker.mfn);
-    u8.copyWithin(buffer, host, host + first);
-    u8.copyWithin(buffer + first, secondHost, secondHost + size - first);
-    if (access === Access.write) {
-      split.begin(host, firstMfn, first);
-      split.crossInto(secondHost, mmu.walker.mfn, size - first);
-    }
-    return true;
-  }
-
-  private missWrite(size: number, record: number): number {
-    const { mmu, split } = this;
-    const low = this.i32[CALL_EA >> 2];
-    const high = this.highOfAddress();
-    if (!this.isReachable(low, high, size)) return this.raiseNonCanonical(record);
-    const offset = low & (PAGE - 1);
-    if (offset + size > PAGE) return this.gather(low, high, size, Access.write, SPLIT_WRITE, record) ? SPLIT_WRITE : 0;
-    // Size 0: a frame with code is dealt with here, once the bytes are known.
-    const host = mmu.tlb.fill(this.bank, low, high, Access.write, 0);
-    if (host === 0) return this.raisePageFault(mmu.walker.errorCode, low, high);
-    const { mfn } = mmu.walker;
-    if ((mmu.frames.flags[mfn] & FrameFlags.hasCode) === 0) return host;
-    if (size > SPLIT_BYTES || this.stringStores.has(this.u16[(record + R_HANDLER) >>> 1])) {
-      // These may read what they have just stored, so they store in place; nothing of their own block is left to do.
-      this.code.invalidate(mfn, offset, size);
-      return host;
-    }
-    // The store goes to the buffer, so that blocks are invalidated after it: the instruction itself may be among them.
-    this.u8.copyWithin(SPLIT_WRITE, host, host + size);
-    split.begin(host, mfn, size);
-    return SPLIT_WRITE;
-  }
-
   /** Sets up an exception exit; answers 0, as generated code wants it. */
   raise(vector: number, errorCode?: number): 0 {
-    const { i32 } = this;
-    i32[EXIT_REASON >> 2] = ExitReason.EXCEPTION;
-    i32[EXIT_VECTOR >> 2] = vector;
-    i32[EXIT_HAS_ERROR_CODE >> 2] = errorCode === undefined ? 0 : 1;
-    i32[EXIT_ERROR_CODE >> 2] = errorCode ?? 0;
-    return 0;
-  }
-
-  /** #DB, with the reason's bits added to DR6. */
-  private raiseDebug(dr6: number): void {
-    this.raise(VECTOR.DB);
-    this.i32[DR6 >> 2] |= dr6;
+    return this.faults.raise(vector, errorCode);
   }
 
   raisePageFault(errorCode: number, low: number, high: number): 0 {
-    this.i32[CR2 >> 2] = low;
-    this.i32[(CR2 >> 2) + 1] = high;
-    return this.raise(VECTOR.PF, errorCode);
-  }
-
-  /** #SS(0) for addresses formed from rSP or rBP without a segment override, else #GP(0). */
-  private raiseNonCanonical(record: number): 0 {
-    const base = this.u16[(record + R_BASE) >> 1];
-    const segment = this.i32[(record + R_SEGMENT) >> 2];
-    // An address in EA carries whether it is the stack's in its scale, which nothing else uses there.
-    const stack = base === RSP || base === RBP || (base === EA && this.u8[record + R_SCALE] !== 0);
-    const override = segment === SEG_BASE(4) || segment === SEG_BASE(5);
-    return this.raise(stack && !override ? VECTOR.SS : VECTOR.GP, 0);
+    return this.faults.raisePageFault(errorCode, low, high);
   }
 
   /** Address of the instruction of a record, as a signed number. */
@@ -473,20 +445,16 @@ export class Cpu {
 
   /** Host address of `size` bytes at a linear address for TypeScript's use, or 0 after a fault has been raised. */
   translateForRead(low: number, high: number, size: number, record: number): number {
-    this.i32[CALL_EA >> 2] = low;
-    this.i32[(CALL_EA >> 2) + 1] = high;
-    return this.missRead(size, record);
+    return this.data.translateForRead(low, high, size, record);
   }
 
   /** The same for writing; `finishWrite` must follow. */
   translateForWrite(low: number, high: number, size: number, record: number): number {
-    this.i32[CALL_EA >> 2] = low;
-    this.i32[(CALL_EA >> 2) + 1] = high;
-    return this.missWrite(size, record);
+    return this.data.translateForWrite(low, high, size, record);
   }
 
   finishWrite(host: number): void {
-    if (host === SPLIT_WRITE) this.split.commit();
+    this.data.finishWrite(host);
   }
 
   /** Bytes of the instruction at the record, up to 15, into a buffer; they have been fetched before, so they are there. */
@@ -506,9 +474,4 @@ export class Cpu {
       this.u8.fill(0, base + TLB_JUMP_CACHE, base + TLB_HEADER);
     }
   }
-}
-
-function isCanonical(high: number): boolean {
-  const sign = high >> 15;
-  return sign === 0 || sign === -1;
 }

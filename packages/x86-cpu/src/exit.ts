@@ -16,5 +16,9 @@ export const ExitReason = {
   REDISPATCH: 7,
   /** A debugger asked `Cpu.requestStop` to stop the run. */
   STOPPED: 8,
+  /** Internal: the interpreter has come to where a region can be entered. */
+  REGION: 9,
+  /** Internal: a region has come to what only the interpreter does. */
+  INTERPRET: 10,
 } as const;
 export type ExitReason = (typeof ExitReason)[keyof typeof ExitReason];

@@ -24,7 +24,7 @@ export function readArithmeticFlags(view: DataView): number {
       overflow = ((aHi ^ rHi) & (bHi ^ rHi)) >>> 31;
       break;
     case FlagKind.ADD_CARRY:
-      carry = 1 - below(aLo, aHi, rLo, rHi);
+      carry = ((aHi & bHi) | ((aHi | bHi) & ~rHi)) >>> 31;
       overflow = ((aHi ^ rHi) & (bHi ^ rHi)) >>> 31;
       break;
     case FlagKind.SUB:
@@ -32,7 +32,7 @@ export function readArithmeticFlags(view: DataView): number {
       overflow = ((aHi ^ bHi) & (aHi ^ rHi)) >>> 31;
       break;
     case FlagKind.SUB_BORROW:
-      carry = 1 - below(bLo, bHi, aLo, aHi);
+      carry = ((~aHi & bHi) | ((~aHi | bHi) & rHi)) >>> 31;
       overflow = ((aHi ^ bHi) & (aHi ^ rHi)) >>> 31;
       break;
     case FlagKind.PRODUCT: {

@@ -15,3 +15,5 @@ export {
 export { ExitReason } from "./exit.ts";
 export { readArithmeticFlags, readRflags, writeRflags } from "./flags.ts";
 export * from "./state.ts";
+export { listRegion, type RegionSource } from "./translator/listing.ts";
+export type { TranslatorCounters, TranslatorOptions } from "./translator/regions.ts";

@@ -29,3 +29,13 @@ export const BREAKPOINT = 1;
 
 /** No block has more instructions, so a budget is overrun only by what the caller allows. */
 export const MAX_BLOCK_INSTRUCTIONS = 64;
+
+/** Of a block's first record where a region can be entered: the block's records as they were, and the least budget. */
+export const R_PLAIN = 16;
+export const R_THRESHOLD = 20;
+
+/** Number of the handler of the permanent record at address 0, and of records whose code was overwritten. */
+export const MISS_HANDLER = 0;
+export const STALE_HANDLER = 1;
+/** Number of the handler of a block's first record where a region can be entered. */
+export const REGION_HANDLER = 2;

@@ -7,6 +7,10 @@
 /** A permanent record that looks a block up: empty jump-cache entries point here. */
 export const MISS_RECORD = 0x0000;
 
+/** Permanent records that tell a memory fault of translated code apart: of the stack's addresses, of others. */
+export const DATA_RECORD = 0x0020;
+export const STACK_RECORD = 0x0040;
+
 export const CONTEXT_START = 0x0100;
 export const CONTEXT_END = 0x04c0;
 export const CONTEXT_BYTES = CONTEXT_END - CONTEXT_START;
@@ -106,11 +110,17 @@ export const EXIT_COUNT = 0x61c;
 export const EXIT_TARGET = 0x620;
 /** Set to 1 by a repeated string instruction that is not done yet. */
 export const EXIT_UNFINISHED = 0x628;
+/** Instructions that the interpreter is to do before it is sampled for what is hot. */
+export const SAMPLE_LEFT = 0x62c;
+/** Not 0: the region that is running was invalidated. */
+export const REGION_STALE = 0x630;
 
 /** Free for tables and spills of the floating-point routines. */
 export const FP_SCRATCH = 0x700;
 export const FP_SCRATCH_END = 0x900;
 export const STATE_END = 0x1000;
+/** How often the region of each slot was entered by the hub: u32 each. */
+export const REGION_ENTRIES = 0x2000;
 
 /** RFLAGS bits (Intel SDM vol. 1, 3.4.3). */
 export const CF = 1 << 0;

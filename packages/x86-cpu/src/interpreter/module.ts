@@ -8,22 +8,22 @@ import {
   R_LENGTH,
   R_LINK,
   R_NEXT,
+  R_PLAIN,
+  R_THRESHOLD,
   RECORD_BYTES,
 } from "../records.ts";
-import { arithmeticForms } from "../semantics/arithmetic.ts";
-import { bitForms } from "../semantics/bits.ts";
-import type { OperandSize } from "../semantics/context.ts";
-import { CONDITION_NAMES, type ControlContext } from "../semantics/context.ts";
-import { type ControlForm, controlForms, stackForms } from "../semantics/control.ts";
-import { type Form, handlerName, type OperandKinds } from "../semantics/registry.ts";
-import { shiftForms } from "../semantics/shifts.ts";
-import { stringForms } from "../semantics/strings.ts";
-import { vectorForms } from "../semantics/vector.ts";
+import { CONDITION_NAMES, type ControlContext, type OperandSize } from "../semantics/context.ts";
+import { type ControlForm, controlForms } from "../semantics/control.ts";
+import { type Frame, frameLocals } from "../semantics/emission-context.ts";
+import { handlerName, type OperandKinds } from "../semantics/registry.ts";
+import { type VectorForm, vectorForms } from "../semantics/vector.ts";
 import { x87Forms } from "../semantics/x87.ts";
 import { EXIT_REASON, EXIT_RECORD, MISS_RECORD, PAGE_VA, RIP, TLB_BANK } from "../state.ts";
-import { type Frame, frameLocals, InterpreterContext } from "./context.ts";
+import { InterpreterContext } from "./context.ts";
+import { controlName, formHandlers, forms } from "./handlers.ts";
+import { emitHub } from "./hub.ts";
+import { emitRegionHelpers, type HelperTable } from "./region-helpers.ts";
 import { declareImports, emitSharedFunctions, type ImportIndices, JUMP_CACHE } from "./shared-functions.ts";
-import { temporaryForms } from "./temporaries.ts";
 
 /** One handler to be: its name and how to emit its body in a frame. */
 interface Handler {
@@ -41,26 +41,22 @@ interface Loop {
   readonly target: number;
 }
 
-/** The main loop's `run` takes (record, budget) and returns the rest of the budget; EXIT_REASON says why it stopped. */
+/**
+ * Exports: `run(budget)` goes on at RIP on whatever tier there is code of, `interpret(record, budget)` in the interpreter
+ * alone; both return the rest of the budget, and EXIT_REASON says why they stopped.
+ */
 export interface InterpreterModule {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Handler numbers by name, as they stand in records. */
   readonly handlers: ReadonlyMap<string, number>;
+  /** Functions that translated code calls, as entries of the exported table `helpers`. */
+  readonly helpers: HelperTable;
+  readonly vectors: ReadonlyMap<string, VectorForm>;
 }
 
-export interface CompiledInterpreter {
+export interface CompiledInterpreter extends Omit<InterpreterModule, "bytes"> {
   readonly module: WebAssembly.Module;
-  readonly handlers: ReadonlyMap<string, number>;
 }
-
-const forms: readonly Form[] = [
-  ...arithmeticForms,
-  ...bitForms,
-  ...shiftForms,
-  ...stackForms,
-  ...stringForms,
-  ...temporaryForms,
-];
 
 class InterpreterControlContext extends InterpreterContext implements ControlContext {
   constructor(
@@ -95,22 +91,20 @@ class InterpreterControlContext extends InterpreterContext implements ControlCon
   }
 }
 
+const contextIn =
+  (frame: Frame) =>
+  (size: OperandSize, kinds: OperandKinds, readsOnly: boolean): InterpreterContext =>
+    new InterpreterContext(frame, size, kinds, readsOnly);
+
 function handlersOfForms(wanted: "hot" | "called"): Handler[] {
-  return forms.flatMap((form) =>
-    form.sizes.flatMap((size) =>
-      form.kinds
-        .filter((kinds) => form.hot(size, kinds) === (wanted === "hot"))
-        .map((kinds) => ({
-          name: handlerName(form.name, size, kinds),
-          emit: (frame: Frame) => form.emit(new InterpreterContext(frame, size, kinds, form.readsOnly)),
-        })),
-    ),
-  );
+  return formHandlers
+    .filter(({ hot }) => hot === (wanted === "hot"))
+    .map(({ name, emit }) => ({ name, emit: (frame: Frame) => emit(contextIn(frame)) }));
 }
 
 function handlerOfControl(form: ControlForm): Handler {
   return {
-    name: `${form.name}.${form.kind}`,
+    name: controlName(form),
     // A single register operand of a transfer is its source.
     emit: (frame, loop) => form.emit(new InterpreterControlContext(frame, 8, form.kind, loop!)),
   };
@@ -194,10 +188,6 @@ function emitFusedCondition(c: ControlContext, name: string, code: number): void
   if (code & 1) f.i32_eqz();
 }
 
-/** Number of the handler of the permanent record at address 0, and of records whose code was overwritten. */
-export const MISS_HANDLER = 0;
-export const STALE_HANDLER = 1;
-
 function specialHandlers(imports: ImportIndices, exitAtTarget: () => void): Handler[] {
   return [
     {
@@ -226,6 +216,17 @@ function specialHandlers(imports: ImportIndices, exitAtTarget: () => void): Hand
       },
     },
     {
+      // A region is entered here: by the hub, if the budget is enough for it.
+      name: "region",
+      emit(frame, loop) {
+        const { f } = frame;
+        f.get(loop!.count).get(frame.record).i32_load(R_THRESHOLD).i32_gt_s().if_(VOID, false);
+        f.i32_const(0).i32_const(ExitReason.REGION).i32_store(EXIT_REASON);
+        frame.leave();
+        f.end().get(frame.record).i32_load(R_PLAIN).set(frame.record).br(loop!.dispatch);
+      },
+    },
+    {
       // The end of a block that runs into the next one. Its index counts the whole block.
       name: "next",
       emit(frame, loop) {
@@ -249,26 +250,34 @@ export function buildInterpreter(memoryPages: number): InterpreterModule {
   const functions = emitSharedFunctions(module, imports);
   const handlerType = module.type([I32], [I32]);
 
-  const called = [...handlersOfForms("called"), ...vectorForms(module, functions), ...x87Forms(module, functions)].map(
-    (handler) => {
-      const { index, body } = module.function(handlerType);
-      const frame: Frame = {
-        f: body,
-        functions,
-        record: 0,
-        bank: -1,
-        ...frameLocals(body),
-        leave: () => body.i32_const(0).return_(),
-      };
-      handler.emit(frame);
-      body.get(0).i32_const(RECORD_BYTES).i32_add();
-      return { name: handler.name, index };
-    },
-  );
+  const vectors = vectorForms(module, functions);
+  const outside: Handler[] = [
+    ...handlersOfForms("called"),
+    ...vectors.map(({ name, emit }) => ({
+      name,
+      emit: (frame: Frame) => emit(new InterpreterContext(frame, 8, "rr")),
+    })),
+    ...x87Forms(module, functions),
+  ];
+  const helpers = emitRegionHelpers(module, imports, functions, handlerType);
+  const called = outside.map((handler) => {
+    const { index, body } = module.function(handlerType);
+    const frame: Frame = {
+      f: body,
+      functions,
+      record: 0,
+      bank: -1,
+      ...frameLocals(body),
+      leave: () => body.i32_const(0).return_(),
+    };
+    handler.emit(frame);
+    body.get(0).i32_const(RECORD_BYTES).i32_add();
+    return { name: handler.name, index };
+  });
   const system = { name: "system", index: imports.system };
 
-  const run = module.function(module.type([I32, I32], [I32]));
-  const f = run.body;
+  const interpret = module.function(module.type([I32, I32], [I32]));
+  const f = interpret.body;
   const count = 1;
   const bank = f.local(I32);
   const target = f.local(I64);
@@ -339,7 +348,7 @@ export function buildInterpreter(memoryPages: number): InterpreterModule {
   f.get(0).i64_load8_u(R_LENGTH).i64_sub().i64_store(RIP);
   f.end();
   f.get(count);
-  module.exportFunction("run", run.index);
+  module.exportFunction("interpret", interpret.index);
 
   const table = module.table(called.length + 1);
   const outOfLine = [...called, system];
@@ -348,10 +357,18 @@ export function buildInterpreter(memoryPages: number): InterpreterModule {
     0,
     outOfLine.map(({ index }) => index),
   );
+  helpers.emitCallHandler(hot.length);
+  emitHub(module, imports, interpret.index);
+  helpers.export(module);
   const names = [...hot, ...outOfLine].map(({ name }) => name);
   const handlers = new Map(names.map((name, number) => [name, number]));
   if (handlers.size !== names.length) throw new Error("two handlers have one name");
-  return { bytes: module.toUint8Array(), handlers };
+  return {
+    bytes: module.toUint8Array(),
+    handlers,
+    helpers: helpers.table,
+    vectors: new Map(vectors.map((form) => [form.name, form])),
+  };
 }
 
 const compiled = new Map<number, CompiledInterpreter>();
@@ -360,12 +377,17 @@ const compiled = new Map<number, CompiledInterpreter>();
 export function compileInterpreter(memoryPages: number): CompiledInterpreter {
   let found = compiled.get(memoryPages);
   if (found === undefined) {
-    const { bytes, handlers } = buildInterpreter(memoryPages);
-    found = { module: new WebAssembly.Module(bytes), handlers };
+    const { bytes, ...rest } = buildInterpreter(memoryPages);
+    found = { module: new WebAssembly.Module(bytes), ...rest };
     compiled.set(memoryPages, found);
   }
   return found;
 }
 
-/** The main loop's `run`, over the machine's memory: (record, budget) → the rest of the budget. */
-export type RunFunction = (record: number, budget: number) => number;
+/** What an instance exports, over the machine's memory. */
+export interface InterpreterExports extends WebAssembly.Exports {
+  run(budget: number): number;
+  interpret(record: number, budget: number): number;
+  helpers: WebAssembly.Table;
+  regions: WebAssembly.Table;
+}

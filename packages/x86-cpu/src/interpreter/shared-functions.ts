@@ -1,10 +1,10 @@
 import { type FunctionBuilder, I32, I64, type ModuleBuilder } from "@xen-node/wasm-emit";
 import { FlagKind, type SharedFunctions } from "../semantics/context.ts";
+import { WRITE_ARRAY } from "../semantics/emission-context.ts";
 import { emitMultiplyHigh } from "../semantics/multiply-high.ts";
 import { CALL_EA, FLAG_A, FLAG_B, FLAG_KIND, FLAG_R, SPLIT_WRITE, TLB_BANK } from "../state.ts";
 
-/** Byte offsets inside a soft-TLB bank (see @xen-node/mmu). */
-export const WRITE_ARRAY = 0x10000;
+/** Byte offset of the jump cache inside a soft-TLB bank (see @xen-node/mmu). */
 export const JUMP_CACHE = 0x20000;
 
 /** JavaScript functions that generated code calls. */
@@ -20,10 +20,23 @@ export interface Imports extends WebAssembly.ModuleImports {
   system(record: number): number;
   /** (jump record or 0) → the block at RIP, or 0 after a fault. */
   lookup(jump: number): number;
+  /** As missWrite, from translated code: 0 also where only the interpreter can do the store. */
+  missWriteRegion(size: number, record: number): number;
+  /** RIP is where the interpreter was met → 1 to leave the run with EXIT_REASON as it is. */
+  sample(): number;
+  timeStamp(): number;
 }
 
 export type ImportIndices = Record<
-  "missRead" | "missWrite" | "misaligned" | "commitSplit" | "system" | "lookup",
+  | "missRead"
+  | "missWrite"
+  | "misaligned"
+  | "commitSplit"
+  | "system"
+  | "lookup"
+  | "missWriteRegion"
+  | "sample"
+  | "timeStamp",
   number
 >;
 
@@ -37,6 +50,9 @@ export function declareImports(module: ModuleBuilder): ImportIndices {
     commitSplit: module.importFunction("cpu", "commitSplit", module.type([], [])),
     system: module.importFunction("cpu", "system", unary),
     lookup: module.importFunction("cpu", "lookup", unary),
+    missWriteRegion: module.importFunction("cpu", "missWriteRegion", pair),
+    sample: module.importFunction("cpu", "sample", module.type([], [I32])),
+    timeStamp: module.importFunction("cpu", "timeStamp", module.type([], [I32])),
   };
 }
 
@@ -62,8 +78,18 @@ function emitCarry(f: FunctionBuilder, productOverflow: number): void {
     field(f, FLAG_B).i32_wrap_i64().i32_const(1).i32_and(),
   );
   whenKind(f, kind, [FlagKind.ADD], () => field(field(f, FLAG_R), FLAG_A).i64_lt_u());
-  whenKind(f, kind, [FlagKind.ADD_CARRY], () => field(field(f, FLAG_R), FLAG_A).i64_le_u());
-  whenKind(f, kind, [FlagKind.SUB_BORROW], () => field(field(f, FLAG_A), FLAG_B).i64_le_u());
+  whenKind(f, kind, [FlagKind.ADD_CARRY], () => {
+    field(field(f, FLAG_A), FLAG_B).i64_and();
+    field(field(f, FLAG_A), FLAG_B).i64_or();
+    field(f, FLAG_R).i64_const(-1).i64_xor().i64_and().i64_or().i64_const(63).i64_shr_u().i32_wrap_i64();
+  });
+  whenKind(f, kind, [FlagKind.SUB_BORROW], () => {
+    field(f, FLAG_A).i64_const(-1).i64_xor();
+    field(f, FLAG_B).i64_and();
+    field(f, FLAG_A).i64_const(-1).i64_xor();
+    field(f, FLAG_B).i64_or();
+    field(f, FLAG_R).i64_and().i64_or().i64_const(63).i64_shr_u().i32_wrap_i64();
+  });
   field(f, FLAG_A).i32_wrap_i64().i32_const(1).i32_and();
 }
 
@@ -228,6 +254,7 @@ export function emitSharedFunctions(module: ModuleBuilder, imports: ImportIndice
     commit: add(module.type([I32], []), (f) =>
       f.get(0).i32_const(SPLIT_WRITE).i32_eq().if_().call(imports.commitSplit).end(),
     ),
+    timeStamp: add(flag, (f) => f.call(imports.timeStamp)),
     multiplyHighUnsigned: add(module.type([I64, I64], [I64]), (f) =>
       emitMultiplyHigh(f, 0, 1, f.local(I64), f.local(I64)),
     ),

@@ -5,11 +5,8 @@ import {
   R_DST,
   R_HANDLER,
   R_IMM,
-  R_INDEX,
   R_INDEX_REGISTER,
-  R_LENGTH,
   R_LINK,
-  R_NEXT,
   R_SCALE,
   R_SEGMENT,
   R_SRC,
@@ -45,9 +42,11 @@ export class BlockWriter {
   readonly position: Position = { record: 0, index: 0, start: 0, next: 0 };
   private current = 0;
   private lastName = "";
+  private readonly numbers = new Map<string, Map<string, { name: string; number: number }[]>>();
 
   constructor(
     private readonly view: DataView,
+    private readonly i32: Int32Array,
     private readonly handlers: ReadonlyMap<string, number>,
   ) {}
 
@@ -55,30 +54,51 @@ export class BlockWriter {
   handler(name: string): this {
     const number = this.handlers.get(name);
     if (number === undefined) throw new NoHandlerError(name);
+    return this.begin(name, number);
+  }
+
+  private begin(name: string, number: number): this {
     this.lastName = name;
-    const { view, position } = this;
+    const { position } = this;
     const at = position.record;
     this.current = at;
     position.record += RECORD_BYTES;
-    view.setUint16(at + R_HANDLER, number, true);
-    view.setUint8(at + R_INDEX, position.index);
-    view.setUint8(at + R_LENGTH, position.next - position.start);
-    view.setUint16(at + R_DST, ZERO, true);
-    view.setUint16(at + R_SRC, ZERO, true);
-    view.setUint16(at + R_BASE, ZERO, true);
-    view.setUint16(at + R_INDEX_REGISTER, ZERO, true);
-    view.setUint16(at + R_SCALE, 0, true);
-    view.setUint16(at + R_NEXT, position.next, true);
-    view.setUint32(at + R_IMM, 0, true);
-    view.setUint32(at + R_IMM + 4, 0, true);
-    view.setInt32(at + R_DISP, 0, true);
-    view.setUint32(at + R_SEGMENT, ZERO, true);
+    // Fields are set a word at a time: this is done for every record of every block.
+    const { i32 } = this;
+    const word = at >> 2;
+    i32[word] = number | (position.index << 16) | ((position.next - position.start) << 24);
+    i32[word + (R_DST >> 2)] = ZERO | (ZERO << 16);
+    i32[word + (R_BASE >> 2)] = ZERO | (ZERO << 16);
+    i32[word + (R_SCALE >> 2)] = position.next << 16;
+    i32[word + (R_IMM >> 2)] = 0;
+    i32[word + (R_IMM >> 2) + 1] = 0;
+    i32[word + (R_DISP >> 2)] = 0;
+    i32[word + (R_SEGMENT >> 2)] = ZERO;
     return this;
   }
 
   /** Starts a record of a form: `form("add", 8, "rm")`. */
   form(name: string, size: OperandSize, kinds: OperandKinds): this {
-    return this.handler(handlerName(name, size, kinds));
+    // Joining the parts of a name for each record would be most of the work.
+    let byKinds = this.numbers.get(name);
+    if (byKinds === undefined) {
+      byKinds = new Map();
+      this.numbers.set(name, byKinds);
+    }
+    let bySize = byKinds.get(kinds);
+    if (bySize === undefined) {
+      bySize = [];
+      byKinds.set(kinds, bySize);
+    }
+    let found = bySize[size];
+    if (found === undefined) {
+      const whole = handlerName(name, size, kinds);
+      const number = this.handlers.get(whole);
+      if (number === undefined) throw new NoHandlerError(whole);
+      found = { name: whole, number };
+      bySize[size] = found;
+    }
+    return this.begin(found.name, found.number);
   }
 
   /** Turns the record before into the variant that does the next one too, if there is one for it. */

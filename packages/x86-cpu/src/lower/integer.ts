@@ -394,8 +394,6 @@ const nops = [
 ];
 const systemMnemonics = [
   "cpuid",
-  "rdtsc",
-  "rdtscp",
   "xgetbv",
   "iret",
   "retf",
@@ -511,6 +509,8 @@ export const integerRules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ["xlat", xlat],
   ["clflush", clflush],
   ["syscall", plain("syscall")],
+  ["rdtsc", plain("rdtsc")],
+  ["rdtscp", plain("rdtscp")],
   ...nops.map((name): [string, Rule] => [name, nop]),
   ...systemMnemonics.map((name): [string, Rule] => [name, system]),
 ]);

@@ -1,6 +1,6 @@
 import { I64 } from "@xen-node/wasm-emit";
 import { AF, CF, RAX, RDX, VECTOR } from "../state.ts";
-import { type Context, FlagKind } from "./context.ts";
+import { type Context, FlagKind, type LowOperation } from "./context.ts";
 import { emitMultiplyHigh } from "./multiply-high.ts";
 import { ALL_SIZES, type Form, never, type OperandKinds, usual, WIDE_SIZES } from "./registry.ts";
 
@@ -20,13 +20,13 @@ export function zeroExtend({ f, size }: Context): void {
 
 /** Reads both operands into q[0] and q[1]. A destination in memory is opened for writing if it will be written. */
 function operands(c: Context): void {
-  c.read(0);
+  c.readLow(0);
   c.f.set(c.q[0]);
-  c.read(1);
+  c.readLow(1);
   c.f.set(c.q[1]);
 }
 
-function binary(name: string, kind: FlagKind, operation: (c: Context) => void, writes = true): Form {
+function binary(name: string, kind: FlagKind, operation: LowOperation, writes = true): Form {
   return {
     name,
     sizes: ALL_SIZES,
@@ -37,19 +37,18 @@ function binary(name: string, kind: FlagKind, operation: (c: Context) => void, w
       operands(c);
       const [a, b, r] = c.q;
       c.f.get(a).get(b);
-      operation(c);
-      signExtend(c);
+      c.low(operation);
       c.f.set(r);
       if (writes) {
         c.f.get(r);
         c.write(0);
       }
-      c.setFlags(kind, r, a, b);
+      c.setFlagsLow(kind, r, a, b);
     },
   };
 }
 
-function logic(name: string, operation: (c: Context) => void, writes = true): Form {
+function logic(name: string, operation: LowOperation, writes = true): Form {
   return {
     name,
     sizes: ALL_SIZES,
@@ -58,21 +57,21 @@ function logic(name: string, operation: (c: Context) => void, writes = true): Fo
     readsOnly: !writes,
     emit(c) {
       const [r] = c.q;
-      c.read(0);
-      c.read(1);
-      operation(c);
+      c.readLow(0);
+      c.readLow(1);
+      c.low(operation);
       c.f.set(r);
       if (writes) {
         c.f.get(r);
         c.write(0);
       }
-      c.setFlags(FlagKind.RESULT, r);
+      c.setFlagsLow(FlagKind.RESULT, r);
     },
   };
 }
 
-/** ADC and SBB: which flag kind holds depends on the carry that came in. */
-function withCarry(name: string, plain: FlagKind, carried: FlagKind, subtract: boolean): Form {
+/** ADC and SBB; their flag kinds hold whatever carry came in. */
+function withCarry(name: string, kind: FlagKind, subtract: boolean): Form {
   return {
     name,
     sizes: ALL_SIZES,
@@ -87,14 +86,9 @@ function withCarry(name: string, plain: FlagKind, carried: FlagKind, subtract: b
       f.set(carry).get(a).get(b);
       if (subtract) f.i64_sub().get(carry).i64_extend_i32_u().i64_sub();
       else f.i64_add().get(carry).i64_extend_i32_u().i64_add();
-      signExtend(c);
       f.tee(r);
       c.write(0);
-      f.get(carry).if_();
-      c.setFlags(carried, r, a, b);
-      f.else_();
-      c.setFlags(plain, r, a, b);
-      f.end();
+      c.setFlagsLow(kind, r, a, b);
     },
   };
 }
@@ -108,14 +102,14 @@ function step(name: string, kind: FlagKind, amount: number): Form {
     emit(c) {
       const { f } = c;
       const [a, carry, r] = c.q;
-      c.read(0);
+      c.readLow(0);
       f.set(a);
       c.carry();
-      f.i64_extend_i32_u().set(carry).get(a).i64_const(amount).i64_add();
-      signExtend(c);
+      f.i64_extend_i32_u().set(carry).get(a).i64_const(amount);
+      c.low("add");
       f.tee(r);
       c.write(0);
-      c.setFlags(kind, r, a, carry);
+      c.setFlagsLow(kind, r, a, carry);
     },
   };
 }
@@ -128,12 +122,12 @@ const neg: Form = {
   emit(c) {
     const { f } = c;
     const [a, b, r] = c.q;
-    c.read(0);
-    f.set(b).i64_const(0).tee(a).get(b).i64_sub();
-    signExtend(c);
+    c.readLow(0);
+    f.set(b).i64_const(0).tee(a).get(b);
+    c.low("sub");
     f.tee(r);
     c.write(0);
-    c.setFlags(FlagKind.SUB, r, a, b);
+    c.setFlagsLow(FlagKind.SUB, r, a, b);
   },
 };
 
@@ -143,8 +137,9 @@ const not: Form = {
   kinds: ["r"],
   hot: usual,
   emit(c) {
-    c.read(0);
-    c.f.i64_const(-1).i64_xor();
+    c.readLow(0);
+    c.f.i64_const(-1);
+    c.low("xor");
     c.write(0);
   },
 };
@@ -158,13 +153,11 @@ const xadd: Form = {
     const { f } = c;
     const [a, b, r] = c.q;
     operands(c);
-    f.get(a).get(b).i64_add();
-    signExtend(c);
-    f.set(r).get(a);
+    f.get(a).get(b).i64_add().set(r).get(a);
     c.write(1);
     f.get(r);
     c.write(0);
-    c.setFlags(FlagKind.ADD, r, a, b);
+    c.setFlagsLow(FlagKind.ADD, r, a, b);
   },
 };
 
@@ -217,14 +210,14 @@ function imul(name: string, immediate: boolean): Form {
       const { f } = c;
       const [a, b, r] = c.q;
       if (immediate) c.immediate();
-      else c.read(0);
+      else c.readLow(0);
       f.set(a);
-      c.read(1);
-      f.set(b).get(a).get(b).i64_mul();
-      signExtend(c);
+      c.readLow(1);
+      f.set(b).get(a).get(b);
+      c.low("mul");
       f.tee(r);
       c.write(0);
-      c.setFlags(FlagKind.PRODUCT, r, a, b);
+      c.setFlagsLow(FlagKind.PRODUCT, r, a, b);
     },
   };
 }
@@ -456,7 +449,8 @@ function decimalAdjust(name: string, subtract: boolean): Form {
       const { f } = c;
       const [al, result, amount] = c.q;
       const [flags, adjusted] = c.n;
-      f.call(c.functions.arithmeticFlags).tee(flags).i32_const(AF).i32_and();
+      c.arithmeticFlags();
+      f.tee(flags).i32_const(AF).i32_and();
       f.i32_const(0).i64_load8_u(0x100).tee(al).i64_const(15).i64_and().i64_const(9).i64_gt_u().i32_or().i32_const(0);
       f.i32_ne().tee(adjusted).if_(I64).i64_const(6).else_().i64_const(0).end().set(amount);
       f.get(adjusted).i32_const(4).i32_shl().set(adjusted);
@@ -477,22 +471,23 @@ function decimalAdjust(name: string, subtract: boolean): Form {
       const zero = c.q[3];
       f.i64_const(0).set(zero);
       c.setFlags(FlagKind.RESULT, result, undefined, zero);
-      f.call(c.functions.arithmeticFlags).get(adjusted).i32_or();
+      c.arithmeticFlags();
+      f.get(adjusted).i32_or();
       c.setExplicitFlags();
     },
   };
 }
 
 export const arithmeticForms: readonly Form[] = [
-  binary("add", FlagKind.ADD, ({ f }) => f.i64_add()),
-  binary("sub", FlagKind.SUB, ({ f }) => f.i64_sub()),
-  binary("cmp", FlagKind.SUB, ({ f }) => f.i64_sub(), false),
-  logic("and", ({ f }) => f.i64_and()),
-  logic("or", ({ f }) => f.i64_or()),
-  logic("xor", ({ f }) => f.i64_xor()),
-  logic("test", ({ f }) => f.i64_and(), false),
-  withCarry("adc", FlagKind.ADD, FlagKind.ADD_CARRY, false),
-  withCarry("sbb", FlagKind.SUB, FlagKind.SUB_BORROW, true),
+  binary("add", FlagKind.ADD, "add"),
+  binary("sub", FlagKind.SUB, "sub"),
+  binary("cmp", FlagKind.SUB, "sub", false),
+  logic("and", "and"),
+  logic("or", "or"),
+  logic("xor", "xor"),
+  logic("test", "and", false),
+  withCarry("adc", FlagKind.ADD_CARRY, false),
+  withCarry("sbb", FlagKind.SUB_BORROW, true),
   step("inc", FlagKind.INC, 1),
   step("dec", FlagKind.DEC, -1),
   neg,

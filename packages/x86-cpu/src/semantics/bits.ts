@@ -1,6 +1,5 @@
 import { type FunctionBuilder, I64 } from "@xen-node/wasm-emit";
 import { CF, PF, RAX, RBX, RCX, RDX, ZF } from "../state.ts";
-import { signExtend } from "./arithmetic.ts";
 import { CONDITION_NAMES, type Context, FlagKind } from "./context.ts";
 import { ALL_SIZES, type Form, never, usual, WIDE_SIZES } from "./registry.ts";
 
@@ -14,22 +13,19 @@ function bitTest(name: string, change?: (f: FunctionBuilder) => void): Form {
     emit(c) {
       const { f, bits } = c;
       const [value, mask, number] = c.q;
-      const [flags] = c.n;
-      c.read(1);
+      c.readLow(1);
       f.i64_const(bits - 1)
         .i64_and()
         .set(number);
       c.readUnsigned(0);
       f.set(value);
-      f.call(c.functions.arithmeticFlags).i32_const(~CF).i32_and().set(flags);
       if (change) {
         f.i64_const(1).get(number).i64_shl().set(mask).get(value).get(mask);
         change(f);
-        signExtend(c);
         c.write(0);
       }
-      f.get(value).get(number).i64_shr_u().i32_wrap_i64().i32_const(1).i32_and().get(flags).i32_or();
-      c.setExplicitFlags();
+      f.get(value).get(number).i64_shr_u().i32_wrap_i64().i32_const(1).i32_and();
+      c.changeCarry();
     },
   };
 }
@@ -256,7 +252,8 @@ const cmpxchgPair: Form = {
     }
     c.translateWrite(size * 2);
     f.set(host);
-    f.call(c.functions.arithmeticFlags).i32_const(~ZF).i32_and().set(flags);
+    c.arithmeticFlags();
+    f.i32_const(~ZF).i32_and().set(flags);
     const load = (offset: number) => {
       f.get(host);
       if (size === 4) f.i64_load32_u(offset);
@@ -286,7 +283,8 @@ const cmpxchgPair: Form = {
     store(size, RCX);
     f.get(flags).i32_const(ZF).i32_or().set(flags);
     f.else_().i32_const(0).get(low).i64_store(RAX).i32_const(0).get(high).i64_store(RDX).end();
-    f.get(host).call(c.functions.commit).get(flags);
+    c.commit(host);
+    f.get(flags);
     c.setExplicitFlags();
   },
 };
@@ -299,8 +297,11 @@ const lahf: Form = {
   sizes: [1],
   kinds: ["n"],
   hot: never,
-  emit({ f, functions }) {
-    f.i32_const(0).call(functions.arithmeticFlags).i32_const(0xff).i32_and().i32_const(2).i32_or();
+  emit(c) {
+    const { f } = c;
+    f.i32_const(0);
+    c.arithmeticFlags();
+    f.i32_const(0xff).i32_and().i32_const(2).i32_or();
     f.i32_store8(RAX + 1);
   },
 };
@@ -312,7 +313,8 @@ const sahf: Form = {
   hot: never,
   emit(c) {
     const { f } = c;
-    f.call(c.functions.arithmeticFlags).i32_const(~FLAGS_IN_AH).i32_and();
+    c.arithmeticFlags();
+    f.i32_const(~FLAGS_IN_AH).i32_and();
     f.i32_const(0)
       .i32_load8_u(RAX + 1)
       .i32_const(FLAGS_IN_AH)
@@ -329,7 +331,7 @@ function carryChange(name: string, change: (f: FunctionBuilder) => void): Form {
     kinds: ["n"],
     hot: never,
     emit(c) {
-      c.f.call(c.functions.arithmeticFlags);
+      c.arithmeticFlags();
       change(c.f);
       c.setExplicitFlags();
     },
@@ -387,7 +389,8 @@ function asciiAdjust(name: string, subtract: boolean): Form {
       const { f } = c;
       const [ax] = c.q;
       const [adjust] = c.n;
-      f.call(c.functions.arithmeticFlags).i32_const(0x10).i32_and();
+      c.arithmeticFlags();
+      f.i32_const(0x10).i32_and();
       f.i32_const(0).i64_load16_u(RAX).tee(ax).i64_const(15).i64_and().i64_const(9).i64_gt_u().i32_or();
       f.i32_const(0).i32_ne().tee(adjust).if_(I64).get(ax).i64_const(0x106);
       if (subtract) f.i64_sub();

@@ -16,9 +16,9 @@ export const FlagKind = {
   ADD: 2,
   /** R = A - B. */
   SUB: 3,
-  /** R = A + B + 1. */
+  /** R = A + B, or A + B + 1. */
   ADD_CARRY: 4,
-  /** R = A - B - 1. */
+  /** R = A - B, or A - B - 1. */
   SUB_BORROW: 5,
   /** R = A + 1, CF in B bit 0. */
   INC: 6,
@@ -28,6 +28,9 @@ export const FlagKind = {
   PRODUCT: 8,
 } as const;
 export type FlagKind = (typeof FlagKind)[keyof typeof FlagKind];
+
+/** What can be done with operands of which only the low bits are known, for a result of which they matter. */
+export type LowOperation = "add" | "sub" | "and" | "or" | "xor" | "mul";
 
 /** Condition codes in encoding order (Intel SDM vol. 1, appendix B). */
 export const CONDITION_NAMES = [
@@ -70,6 +73,8 @@ export interface SharedFunctions {
   translateWriteAligned: number;
   /** (host: i32) → (): after stores through `translateWrite`. */
   commit: number;
+  /** () → i32: reads the time-stamp counter into RAX and RDX, IA32_TSC_AUX into TMP0; 0 = left with an exit, 2 = the run is to stop. */
+  timeStamp: number;
   /** (a: i64, b: i64) → i64: high half of the unsigned product. */
   multiplyHighUnsigned: number;
 }
@@ -91,6 +96,10 @@ export interface Context {
   read(operand: 0 | 1): void;
   /** The same, zero-extended. */
   readUnsigned(operand: 0 | 1): void;
+  /** The same, with unspecified bits above the operand size: for what only looks at the low ones. */
+  readLow(operand: 0 | 1): void;
+  /** Pops two operands that came from `readLow`, pushes a result like them. */
+  low(operation: LowOperation): void;
   /** Pops an i64 into the operand; 32-bit registers are zero-extended to 64. */
   write(operand: 0 | 1): void;
   /** Pops an i64 into an operand that is not read before: a memory operand is translated here. */
@@ -123,18 +132,32 @@ export interface Context {
   exit(reason: ExitReason): void;
   /** Pushes the immediate as i64. */
   immediate(): void;
+  /** The immediate's low byte, where it is known while code is emitted. */
+  readonly immediateByte: number | undefined;
+  /** To follow code of which only one branch has set flags. */
+  mergeFlags(): void;
   /** Pushes the effective address as i64. */
   effectiveAddress(): void;
   /** Pushes the address of the next instruction as i64. */
   nextRip(): void;
   /** Records the flags; undefined operands are not looked at by the kind. Locals hold sign-extended values. */
   setFlags(kind: FlagKind, r: number, a?: number, b?: number): void;
+  /** The same, of operands that came from `readLow` and a result with any bits above the operand size. */
+  setFlagsLow(kind: FlagKind, r: number, a?: number, b?: number): void;
+  /** Pops CF (i32, 0 or 1); ZF stays and the other four are undefined (BT). */
+  changeCarry(): void;
+  /** Pushes the six arithmetic flags at their RFLAGS positions (i32). */
+  arithmeticFlags(): void;
   /** Pops the six flags (i32, RFLAGS positions) and makes them the explicit state. */
   setExplicitFlags(): void;
   /** Pushes a 64-bit register or state field by its state address. */
   loadState(address: number): void;
   /** Pops an i64 into a state field. */
   storeState(address: number): void;
+  /** A function has changed a 64-bit field of the state block. */
+  stateChanged(address: number): void;
+  /** Leaves after a shared function has raised a fault. */
+  leaveFault(): void;
   /** Leaves with an exception at this instruction; nothing after it is reached. */
   raise(vector: number, errorCode?: number): void;
 }
@@ -148,8 +171,6 @@ export interface StringContext extends Context {
   destinationBase(): void;
   /** Pushes what the shared functions take as `record`. */
   recordPointer(): void;
-  /** Leaves after a shared function has raised a fault. */
-  leaveFault(): void;
 }
 
 /** What control transfers need besides. They end a straight line of code. */

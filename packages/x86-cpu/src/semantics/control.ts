@@ -1,8 +1,12 @@
 import type { FunctionBuilder } from "@xen-node/wasm-emit";
+import { opcodeEntries } from "../decode/index.ts";
 import { ExitReason } from "../exit.ts";
-import { RCX, RSP, SYSTEM_FLAGS, TF, VECTOR } from "../state.ts";
+import { EXIT_LENGTH, EXIT_OPERATION, RAX, RCX, RDX, RSP, SYSTEM_FLAGS, TF, TMP0, VECTOR } from "../state.ts";
 import { CONDITION_NAMES, type Context, type ControlContext } from "./context.ts";
 import { always, type Form, never, type OperandKinds } from "./registry.ts";
+
+const RDTSCP_LENGTH = 3;
+const RDTSCP = opcodeEntries.findIndex(({ mnemonic }) => mnemonic === "rdtscp");
 
 /** A transfer of control; kinds as in forms, "n" for direct ones. */
 export interface ControlForm {
@@ -217,7 +221,8 @@ function popForm(width: 2 | 4 | 8): Form[] {
       hot: never,
       emit(c) {
         // VM and RF are not pushed.
-        c.f.call(c.functions.arithmeticFlags).i32_const(0).i32_load(SYSTEM_FLAGS).i32_const(~0x30000).i32_and();
+        c.arithmeticFlags();
+        c.f.i32_const(0).i32_load(SYSTEM_FLAGS).i32_const(~0x30000).i32_and();
         c.f.i32_or().i64_extend_i32_u();
         c.push(width);
       },
@@ -288,5 +293,32 @@ export const stackForms: readonly Form[] = [
     emit: (c) => c.raise(VECTOR.GP, 0),
   },
   { name: "syscall", sizes: [1], kinds: ["n"], hot: never, emit: (c) => c.exit(ExitReason.SYSCALL) },
+  ...["rdtsc", "rdtscp"].map((name) => ({
+    name,
+    sizes: [1] as const,
+    kinds: ["n"] as const,
+    hot: never,
+    emit(c: Context) {
+      const { f } = c;
+      const [answer] = c.n;
+      f.call(c.functions.timeStamp).tee(answer).i32_eqz().if_();
+      if (name === "rdtscp") {
+        f.i32_const(0).i32_const(RDTSCP_LENGTH).i32_store(EXIT_LENGTH).i32_const(0).i32_const(RDTSCP);
+        f.i32_store(EXIT_OPERATION);
+      }
+      c.leaveFault();
+      f.end();
+      c.stateChanged(RAX);
+      c.stateChanged(RDX);
+      if (name === "rdtscp") {
+        c.stateChanged(TMP0);
+        c.loadState(TMP0);
+        c.storeState(RCX);
+      }
+      f.get(answer).i32_const(2).i32_eq().if_();
+      c.redispatch();
+      f.end();
+    },
+  })),
   { name: "nop", sizes: [1], kinds: ["n"], hot: always, emit: () => {} },
 ];

@@ -18,6 +18,31 @@ function loadCount(c: Context, source: CountSource, count: number): void {
 }
 
 /**
+ * Emits `operation` for counts other than 0; a count of 0 changes nothing, not even the flags, but for the upper half of
+ * a 32-bit register.
+ */
+function unlessZero(c: Context, source: CountSource, count: number, operation: () => void): void {
+  const { f } = c;
+  const unchanged = (): void => {
+    if (c.size !== 4) return;
+    c.read(0);
+    c.write(0);
+  };
+  loadCount(c, source, count);
+  if (source === "ri" && c.immediateByte !== undefined) {
+    if ((c.immediateByte & (c.size === 8 ? 63 : 31)) === 0) unchanged();
+    else operation();
+    return;
+  }
+  f.get(count).i64_eqz().if_();
+  unchanged();
+  f.else_();
+  operation();
+  f.end();
+  c.mergeFlags();
+}
+
+/**
  * SHL, SHR, SAR. A count of 0 changes nothing, not even the flags. OF is defined for counts of 1 only; for others it is
  * computed by the same rule, as processors do.
  */
@@ -28,30 +53,32 @@ function shift(name: string, source: CountSource, operation: (c: Context, value:
     kinds: [source],
     hot: usual,
     emit(c) {
-      const { f } = c;
       const [value, count] = c.q;
-      loadCount(c, source, count);
-      f.get(count).i64_eqz().if_();
-      // A 32-bit register is zero-extended even by a count of 0.
-      if (c.size === 4) {
-        c.read(0);
-        c.write(0);
-      }
-      f.else_();
-      operation(c, value, count);
-      f.end();
+      unlessZero(c, source, count, () => operation(c, value, count));
     },
   };
 }
 
 /** r = result, and the flags with CF and OF as i32 0/1 locals. */
 function finish(c: Context, result: number, carry: number, overflow: number): void {
-  const { f } = c;
-  const packed = c.q[4];
-  f.get(carry).get(overflow).i32_const(1).i32_shl().i32_or().i64_extend_i32_u().set(packed);
-  f.get(result);
+  c.f.get(result);
   c.write(0);
+  setShiftFlags(c, result, carry, overflow);
+}
+
+function setShiftFlags(c: Context, result: number, carry: number, overflow: number): void {
+  const packed = c.q[4];
+  c.f.get(carry).get(overflow).i32_const(1).i32_shl().i32_or().i64_extend_i32_u().set(packed);
   c.setFlags(FlagKind.RESULT, result, undefined, packed);
+}
+
+/** Writes a result, and extends it for the flags' sake: who only wants the result does not wait for that. */
+function writeResult(c: Context, result: number): void {
+  c.f.get(result);
+  c.write(0);
+  c.f.get(result);
+  signExtend(c);
+  c.f.set(result);
 }
 
 function shl(c: Context, value: number, count: number): void {
@@ -64,10 +91,10 @@ function shl(c: Context, value: number, count: number): void {
   f.i64_const(bits).get(count).i64_sub().i64_const(0).i64_lt_s().if_(I64).i64_const(0).else_();
   f.get(value).i64_const(bits).get(count).i64_sub().i64_shr_u().end();
   f.i32_wrap_i64().i32_const(1).i32_and().set(carry);
-  f.get(value).get(count).i64_shl();
-  signExtend(c);
-  f.set(result).get(result).i64_const(63).i64_shr_u().i32_wrap_i64().get(carry).i32_xor().set(overflow);
-  finish(c, result, carry, overflow);
+  f.get(value).get(count).i64_shl().set(result);
+  writeResult(c, result);
+  f.get(result).i64_const(63).i64_shr_u().i32_wrap_i64().get(carry).i32_xor().set(overflow);
+  setShiftFlags(c, result, carry, overflow);
 }
 
 function shr(c: Context, value: number, count: number): void {
@@ -85,10 +112,9 @@ function shr(c: Context, value: number, count: number): void {
     .i64_eq()
     .i32_and()
     .set(overflow);
-  f.get(value).get(count).i64_shr_u();
-  signExtend(c);
-  f.set(result);
-  finish(c, result, carry, overflow);
+  f.get(value).get(count).i64_shr_u().set(result);
+  writeResult(c, result);
+  setShiftFlags(c, result, carry, overflow);
 }
 
 function sar(c: Context, value: number, count: number): void {
@@ -115,65 +141,60 @@ function rotate(name: string, source: CountSource, left: boolean, throughCarry: 
       const { f, bits, size } = c;
       const [value, count, result] = c.q;
       const [flags, carry] = c.n;
-      loadCount(c, source, count);
-      f.get(count).i64_eqz().if_();
-      if (size === 4) {
-        c.read(0);
-        c.write(0);
-      }
-      f.else_();
-      f.call(c.functions.arithmeticFlags).set(flags);
-      c.readUnsigned(0);
-      f.set(value);
-      if (throughCarry) rotateThroughCarry(c, left);
-      else if (size === 8) {
-        f.get(value).get(count);
-        if (left) f.i64_rotl();
-        else f.i64_rotr();
-        f.set(result);
-      } else {
-        f.get(count)
-          .i64_const(bits - 1)
-          .i64_and()
-          .set(count);
-        const [first, second] = left ? ["i64_shl", "i64_shr_u"] : ["i64_shr_u", "i64_shl"];
-        const apply = (operation: string) => (operation === "i64_shl" ? f.i64_shl() : f.i64_shr_u());
-        f.get(value).get(count);
-        apply(first);
-        f.get(value).i64_const(bits).get(count).i64_sub();
-        apply(second);
-        f.i64_or();
-        zeroExtend(c);
-        f.set(result);
-      }
-      if (!throughCarry) {
+      unlessZero(c, source, count, () => {
+        c.arithmeticFlags();
+        f.set(flags);
+        c.readUnsigned(0);
+        f.set(value);
+        if (throughCarry) rotateThroughCarry(c, left);
+        else if (size === 8) {
+          f.get(value).get(count);
+          if (left) f.i64_rotl();
+          else f.i64_rotr();
+          f.set(result);
+        } else {
+          f.get(count)
+            .i64_const(bits - 1)
+            .i64_and()
+            .set(count);
+          const [first, second] = left ? ["i64_shl", "i64_shr_u"] : ["i64_shr_u", "i64_shl"];
+          const apply = (operation: string) => (operation === "i64_shl" ? f.i64_shl() : f.i64_shr_u());
+          f.get(value).get(count);
+          apply(first);
+          f.get(value).i64_const(bits).get(count).i64_sub();
+          apply(second);
+          f.i64_or();
+          zeroExtend(c);
+          f.set(result);
+        }
+        if (!throughCarry) {
+          f.get(result);
+          if (left) f.i64_const(1).i64_and();
+          else f.i64_const(bits - 1).i64_shr_u();
+          f.i32_wrap_i64().set(carry);
+        }
         f.get(result);
-        if (left) f.i64_const(1).i64_and();
-        else f.i64_const(bits - 1).i64_shr_u();
-        f.i32_wrap_i64().set(carry);
-      }
-      f.get(result);
-      signExtend(c);
-      f.set(result).get(result);
-      c.write(0);
-      f.get(flags)
-        .i32_const(~(CF | OF))
-        .i32_and()
-        .get(carry)
-        .i32_or();
-      f.get(result).i64_const(63).i64_shr_u().i32_wrap_i64();
-      if (left) f.get(carry);
-      else {
-        f.get(result)
-          .i64_const(bits - 2)
-          .i64_shr_u()
-          .i32_wrap_i64()
-          .i32_const(1)
-          .i32_and();
-      }
-      f.i32_xor().i32_const(11).i32_shl().i32_or();
-      c.setExplicitFlags();
-      f.end();
+        signExtend(c);
+        f.set(result).get(result);
+        c.write(0);
+        f.get(flags)
+          .i32_const(~(CF | OF))
+          .i32_and()
+          .get(carry)
+          .i32_or();
+        f.get(result).i64_const(63).i64_shr_u().i32_wrap_i64();
+        if (left) f.get(carry);
+        else {
+          f.get(result)
+            .i64_const(bits - 2)
+            .i64_shr_u()
+            .i32_wrap_i64()
+            .i32_const(1)
+            .i32_and();
+        }
+        f.i32_xor().i32_const(11).i32_shl().i32_or();
+        c.setExplicitFlags();
+      });
     },
   };
 }
@@ -223,35 +244,37 @@ function doubleShift(name: string, source: CountSource, left: boolean): Form {
       const { f, bits, size } = c;
       const [value, count, other, result] = c.q;
       const [carry, overflow] = c.n;
-      loadCount(c, source, count);
-      f.get(count).i64_eqz().if_();
-      if (size === 4) {
-        c.read(0);
-        c.write(0);
-      }
-      f.else_();
-      c.readUnsigned(0);
-      f.set(value);
-      c.readUnsigned(1);
-      f.set(other);
-      if (size === 2) doubleShift16(c, left);
-      else if (left) {
-        f.get(value).i64_const(bits).get(count).i64_sub().i64_shr_u().i32_wrap_i64().i32_const(1).i32_and().set(carry);
-        f.get(value).get(count).i64_shl().get(other).i64_const(bits).get(count).i64_sub().i64_shr_u().i64_or();
-      } else {
-        f.get(value).get(count).i64_const(1).i64_sub().i64_shr_u().i32_wrap_i64().i32_const(1).i32_and().set(carry);
-        f.get(value).get(count).i64_shr_u().get(other).i64_const(bits).get(count).i64_sub().i64_shl().i64_or();
-      }
-      signExtend(c);
-      f.tee(result).i64_const(63).i64_shr_u().i32_wrap_i64();
-      f.get(value)
-        .i64_const(bits - 1)
-        .i64_shr_u()
-        .i32_wrap_i64()
-        .i32_xor()
-        .set(overflow);
-      finish(c, result, carry, overflow);
-      f.end();
+      unlessZero(c, source, count, () => {
+        c.readUnsigned(0);
+        f.set(value);
+        c.readUnsigned(1);
+        f.set(other);
+        if (size === 2) doubleShift16(c, left);
+        else if (left) {
+          f.get(value)
+            .i64_const(bits)
+            .get(count)
+            .i64_sub()
+            .i64_shr_u()
+            .i32_wrap_i64()
+            .i32_const(1)
+            .i32_and()
+            .set(carry);
+          f.get(value).get(count).i64_shl().get(other).i64_const(bits).get(count).i64_sub().i64_shr_u().i64_or();
+        } else {
+          f.get(value).get(count).i64_const(1).i64_sub().i64_shr_u().i32_wrap_i64().i32_const(1).i32_and().set(carry);
+          f.get(value).get(count).i64_shr_u().get(other).i64_const(bits).get(count).i64_sub().i64_shl().i64_or();
+        }
+        signExtend(c);
+        f.tee(result).i64_const(63).i64_shr_u().i32_wrap_i64();
+        f.get(value)
+          .i64_const(bits - 1)
+          .i64_shr_u()
+          .i32_wrap_i64()
+          .i32_xor()
+          .set(overflow);
+        finish(c, result, carry, overflow);
+      });
     },
   };
 }

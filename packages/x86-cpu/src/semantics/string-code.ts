@@ -1,8 +1,8 @@
 import { I32, I64, V128 } from "@xen-node/wasm-emit";
-import { WRITE_ARRAY } from "../interpreter/shared-functions.ts";
 import { Code, Expression, type Local, type Operand } from "../softfloat/expression.ts";
 import { DF, RCX, RDI, RSI, SPLIT_WRITE, SYSTEM_FLAGS, TF, TLB_BANK } from "../state.ts";
 import type { OperandSize, StringContext } from "./context.ts";
+import { WRITE_ARRAY } from "./emission-context.ts";
 
 export type Repeat = "" | "rep" | "repe" | "repne";
 

@@ -1,10 +1,8 @@
 import { type FunctionBuilder, I32, V128, type ValueType } from "@xen-node/wasm-emit";
 import { type OpcodeEntry, OperandWidth } from "../decode/index.ts";
-import { type Frame, InterpreterContext } from "../interpreter/context.ts";
-import { WRITE_ARRAY } from "../interpreter/shared-functions.ts";
-import { R_DST, R_IMM, R_SRC } from "../records.ts";
 import type { SoftFloat } from "../softfloat/index.ts";
-import { FSW, FTW, SPLIT_WRITE, TLB_BANK, VECTOR } from "../state.ts";
+import { FSW, FTW, TLB_BANK, VECTOR } from "../state.ts";
+import { type EmissionContext, type Frame, WRITE_ARRAY } from "./emission-context.ts";
 import type { VectorKind } from "./vector-operands.ts";
 
 /** Wasm functions that vector handlers share. */
@@ -34,13 +32,13 @@ const noTransition = new Set(["cvtpi2pd.xm", "cvtpi2ps.xm"]);
 /** What one vector instruction is emitted against: registers and memory alike are addresses in machine memory. */
 export class VectorContext {
   readonly f: FunctionBuilder;
-  /** The integer side: effective address, flags, exceptions. */
-  readonly core: InterpreterContext;
+  private readonly frame: Frame;
   private readonly addresses: number[] = [];
   private readonly needsCommit: boolean;
 
   constructor(
-    private readonly frame: Frame,
+    /** The integer side: effective address, flags, exceptions. */
+    readonly core: EmissionContext,
     readonly functions: VectorFunctions,
     private readonly entry: OpcodeEntry,
     /** Kinds of the operands that have one. */
@@ -48,8 +46,8 @@ export class VectorContext {
     /** Width of general registers, 4 or 8. */
     readonly generalSize: 4 | 8,
   ) {
-    this.f = frame.f;
-    this.core = new InterpreterContext(frame, 8, "rr");
+    this.f = core.f;
+    this.frame = core.frame;
     this.needsCommit = kinds[0] === "m" && entry.mnemonic !== "ldmxcsr";
     this.prologue();
   }
@@ -72,7 +70,10 @@ export class VectorContext {
       const address = this.local(I32);
       this.addresses[operand] = address;
       if (kinds[operand] === "m") this.translate(operand);
-      else f.get(this.frame.record).i32_load16_u(operand === 0 ? R_DST : R_SRC);
+      else {
+        if (kinds[operand] === "r") this.core.spillOperand(operand);
+        this.core.operandAddress(operand);
+      }
       f.set(address);
     }
     // Once the operand is there, but also if a SIMD exception follows.
@@ -91,10 +92,8 @@ export class VectorContext {
 
   /** Must follow the semantics. */
   end(): void {
-    const { f } = this;
-    if (!this.needsCommit) return;
-    f.get(this.addresses[0]).i32_const(SPLIT_WRITE).i32_eq().if_().i32_const(SPLIT_WRITE);
-    f.call(this.frame.functions.commit).end();
+    if (this.kinds[0] === "r") this.core.reloadOperand(0);
+    if (this.needsCommit) this.core.commit(this.addresses[0]);
   }
 
   /** Bytes of a memory operand. */
@@ -120,13 +119,14 @@ export class VectorContext {
     // An aligned operand crosses no page: its low four bits are 0 as the tag's are, the rest of the page offset is free.
     if (aligned) f.i64_const(~0xff0).i64_and().i64_eqz();
     else f.i64_const(4096 - bytes).i64_le_u();
-    f.if_(I32)
+    f.if_(I32, true)
       .get(entry)
       .i32_load(array + 8)
       .get(ea)
       .i32_wrap_i64()
       .i32_add();
-    f.else_().get(ea).i32_const(bytes).get(frame.record);
+    f.else_().get(ea).i32_const(bytes);
+    this.core.recordPointer();
     if (writes) f.call(aligned ? translateWriteAligned : translateWrite);
     else f.call(aligned ? translateReadAligned : translateRead);
     f.tee(host).i32_eqz().if_();
@@ -225,19 +225,21 @@ export class VectorContext {
 
   /** Pushes the immediate, or its first 4 bytes if the lowering made more of it. */
   immediate(): void {
-    this.f.get(this.frame.record).i32_load(R_IMM);
+    this.core.immediate32();
   }
 
   /** Pushes where the 8 bytes lie that the lowering made of the immediate. */
   immediateAddress(): void {
-    this.f.get(this.frame.record).i32_const(R_IMM).i32_add();
+    this.core.immediateAddress();
   }
 
   /** Pushes the effective address; pops it and pushes the host address of `bytes` to write there. */
   translateDestination(bytes: number): void {
     const { f, frame } = this;
     this.core.effectiveAddress();
-    f.i32_const(bytes).get(frame.record).call(frame.functions.translateWrite).tee(frame.own.host).i32_eqz().if_();
+    f.i32_const(bytes);
+    this.core.recordPointer();
+    f.call(frame.functions.translateWrite).tee(frame.own.host).i32_eqz().if_();
     frame.leave();
     f.end().get(frame.own.host);
   }

@@ -1,7 +1,7 @@
 import type { ModuleBuilder } from "@xen-node/wasm-emit";
 import { type OpcodeEntry, opcodeEntries } from "../decode/index.ts";
-import type { CalledHandler } from "../interpreter/context.ts";
 import type { SharedFunctions } from "./context.ts";
+import type { EmissionContext } from "./emission-context.ts";
 import { vectorApproximations } from "./vector-approximations.ts";
 import { VectorContext, type VectorSemantics } from "./vector-context.ts";
 import { vectorConversions } from "./vector-conversions.ts";
@@ -36,10 +36,16 @@ function combinations(entry: OpcodeEntry): VectorKind[][] {
   return out;
 }
 
+/** A vector instruction at one set of operand kinds: `emit` against either tier's context. */
+export interface VectorForm {
+  readonly name: string;
+  emit(core: EmissionContext): void;
+}
+
 /** MMX and SSE handlers: one for each entry of the opcode table and kind of its operands. */
-export function vectorForms(module: ModuleBuilder, functions: SharedFunctions): CalledHandler[] {
+export function vectorForms(module: ModuleBuilder, functions: SharedFunctions): VectorForm[] {
   const shared = emitVectorFunctions(module, functions);
-  const handlers = new Map<string, CalledHandler>();
+  const handlers = new Map<string, VectorForm>();
   for (const entry of opcodeEntries) {
     if (!isVectorEntry(entry)) continue;
     const semantics = vectorSemantics.get(entry.mnemonic);
@@ -51,8 +57,8 @@ export function vectorForms(module: ModuleBuilder, functions: SharedFunctions): 
         if (handlers.has(name)) continue;
         handlers.set(name, {
           name,
-          emit(frame) {
-            const context = new VectorContext(frame, shared, entry, kinds, size);
+          emit(core) {
+            const context = new VectorContext(core, shared, entry, kinds, size);
             semantics(context);
             context.end();
           },

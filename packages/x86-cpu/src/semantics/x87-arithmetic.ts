@@ -1,10 +1,11 @@
 import { I32 } from "@xen-node/wasm-emit";
-import { type CalledHandler, frameLocals } from "../interpreter/context.ts";
+import type { CalledHandler } from "../interpreter/context.ts";
 import { RECORD_BYTES } from "../records.ts";
 import type { Expression, Local, Operand, Routine } from "../softfloat/expression.ts";
 import { INTEGER_EXPONENT } from "../softfloat/extended-format.ts";
 import { FpFlag, Rounding } from "../softfloat/types.ts";
 import { FP_FLAGS, FP_ROUNDING } from "../state.ts";
+import { frameLocals } from "./emission-context.ts";
 import { type Extended, FastCode, SIGN } from "./x87-fast.ts";
 import {
   fastAdd,

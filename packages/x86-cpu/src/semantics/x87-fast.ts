@@ -1,6 +1,4 @@
 import { I32, type Label } from "@xen-node/wasm-emit";
-import type { Frame } from "../interpreter/context.ts";
-import { WRITE_ARRAY } from "../interpreter/shared-functions.ts";
 import { R_BASE, R_DISP, R_DST, R_IMM, R_INDEX_REGISTER, R_LENGTH, R_NEXT, R_SCALE, R_SEGMENT } from "../records.ts";
 import { Code, type Expression, Local, type Operand } from "../softfloat/expression.ts";
 import { TOP_BIT } from "../softfloat/rounding.ts";
@@ -24,6 +22,8 @@ import {
   X87,
 } from "../state.ts";
 import { FlagKind } from "./context.ts";
+import type { Frame } from "./emission-context.ts";
+import { WRITE_ARRAY } from "./emission-context.ts";
 import { Status, TAG_EMPTY, type Words } from "./x87-machine.ts";
 
 /** Greatest exponent field of finite numbers, as a count of the fields of normal ones. */

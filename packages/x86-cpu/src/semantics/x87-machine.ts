@@ -1,5 +1,5 @@
 import { I32, I64, type ModuleBuilder } from "@xen-node/wasm-emit";
-import { type Frame, InterpreterContext } from "../interpreter/context.ts";
+import { InterpreterContext } from "../interpreter/context.ts";
 import { R_DST, R_IMM, R_LENGTH, R_NEXT, R_SEGMENT, RECORD_BYTES } from "../records.ts";
 import type { CoreRoutines } from "../softfloat/core.ts";
 import { softFloatCore } from "../softfloat/emit.ts";
@@ -28,6 +28,7 @@ import {
   X87,
 } from "../state.ts";
 import type { SharedFunctions } from "./context.ts";
+import type { Frame } from "./emission-context.ts";
 
 /** Bits of the status word (Intel SDM vol. 1, 8.1.3). */
 export const Status = {

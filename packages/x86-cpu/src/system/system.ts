@@ -1,5 +1,5 @@
 import type { Cpu } from "../cpu.ts";
-import { AddressingMethod, createInstruction, Decoder, type Instruction } from "../decode/index.ts";
+import { AddressingMethod, createInstruction, Decoder, type Instruction, opcodeEntries } from "../decode/index.ts";
 import { ExitReason } from "../exit.ts";
 import { readRflags } from "../flags.ts";
 import { BREAKPOINT, R_DST, R_IMM, R_INDEX, R_LENGTH, R_SRC, RECORD_BYTES } from "../records.ts";
@@ -20,6 +20,7 @@ import {
   RDX,
   SEG_ATTR,
   SEG_BASE,
+  TMP0,
   VECTOR,
   XCR0,
 } from "../state.ts";
@@ -38,6 +39,8 @@ export interface SystemContext {
 }
 
 const INT3 = 0xcc;
+const RDTSC_LENGTH = 2;
+const RDTSC = opcodeEntries.findIndex(({ mnemonic }) => mnemonic === "rdtsc");
 
 /** Answers of an instruction: the next record, or 0 to leave the run loop. */
 type Execute = () => number;
@@ -95,8 +98,6 @@ export class SystemInstructions implements SystemContext {
     const { far, legacy, queries } = this;
     return new Map<string, Execute>([
       ["cpuid", () => this.cpuid()],
-      ["rdtsc", () => this.rdtsc(false)],
-      ["rdtscp", () => this.rdtsc(true)],
       ["xgetbv", () => this.xgetbv()],
       ["int3", () => this.softInterrupt(3)],
       ["int1", () => this.softInterrupt(1)],
@@ -207,14 +208,19 @@ export class SystemInstructions implements SystemContext {
     return this.next();
   }
 
-  private rdtsc(withAux: boolean): number {
-    // CR4.TSD makes it privileged.
-    if ((this.i32[CR4 >> 2] & 4) !== 0) return this.exit(ExitReason.PRIVILEGED);
+  /** The time-stamp counter and IA32_TSC_AUX into EAX, EDX and the temporary; 0 if CR4.TSD makes it privileged, 2 to stop behind it. */
+  timeStamp(): number {
+    if ((this.i32[CR4 >> 2] & 4) !== 0) {
+      this.i32[EXIT_REASON >> 2] = ExitReason.PRIVILEGED;
+      this.i32[EXIT_LENGTH >> 2] = RDTSC_LENGTH;
+      this.i32[EXIT_OPERATION >> 2] = RDTSC;
+      return 0;
+    }
     const now = this.cpu.hooks.rdtsc();
     this.set32(RAX, now | 0);
     this.set32(RDX, Math.floor(now / 2 ** 32) | 0);
-    if (withAux) this.set32(RCX, this.cpu.tscAux);
-    return this.next();
+    this.set32(TMP0, this.cpu.tscAux);
+    return this.cpu.stopping ? 2 : 1;
   }
 
   private xgetbv(): number {

@@ -1,0 +1,151 @@
+import { Access, FrameFlags, type Mmu } from "@xen-node/mmu";
+import type { CodeCache } from "./code-cache.ts";
+import { ExitReason } from "./exit.ts";
+import type { Faults } from "./faults.ts";
+import { R_HANDLER } from "./records.ts";
+import { SplitWrite } from "./split-write.ts";
+import { CALL_EA, EXIT_REASON, SPLIT_BYTES, SPLIT_READ, SPLIT_WRITE } from "./state.ts";
+
+const PAGE = 4096;
+
+/** What generated code calls where the soft TLB does not answer: walks, operands across pages, stores to code. */
+export class DataAccess {
+  readonly split: SplitWrite;
+  /** Of the active address space. */
+  bank = 0;
+  l4Mfn = 0;
+  /** 64-bit code runs. */
+  long = true;
+  private splitRead = 0;
+  private readonly i32: Int32Array;
+  private readonly u16: Uint16Array;
+  private readonly u8: Uint8Array;
+
+  constructor(
+    private readonly mmu: Mmu,
+    private readonly code: CodeCache,
+    private readonly faults: Faults,
+    /** Handlers of string instructions that store several elements at once: see `missWrite`. */
+    private readonly stringStores: ReadonlySet<number>,
+  ) {
+    this.i32 = mmu.memory.i32;
+    this.u16 = mmu.memory.u16;
+    this.u8 = mmu.memory.u8;
+    this.split = new SplitWrite(mmu);
+  }
+
+  /** High half of the address in CALL_EA; compatibility mode's linear addresses have 32 bits. */
+  private highOfAddress(): number {
+    return !this.long ? 0 : this.i32[(CALL_EA >> 2) + 1];
+  }
+
+  /** Whether an operand is canonical, or within the 4 GiB of compatibility mode's segments. */
+  private isReachable(low: number, high: number, size: number): boolean {
+    return !this.long ? (low >>> 0) + size <= 2 ** 32 : isCanonical(high);
+  }
+
+  /** From generated code: see `Imports`. */
+  missRead(size: number, record: number): number {
+    const low = this.i32[CALL_EA >> 2];
+    const high = this.highOfAddress();
+    if (!this.isReachable(low, high, size)) return this.faults.raiseNonCanonical(record);
+    const offset = low & (PAGE - 1);
+    if (offset + size <= PAGE) {
+      const host = this.mmu.tlb.fill(this.bank, low, high, Access.read);
+      return host !== 0 ? host : this.faults.raisePageFault(this.mmu.walker.errorCode, low, high);
+    }
+    const buffer = SPLIT_READ + (this.splitRead ^= SPLIT_BYTES);
+    return this.gather(low, high, size, Access.read, buffer, record) ? buffer : 0;
+  }
+
+  /** Copies an operand that crosses a page border into a buffer, after both pages have been checked for the access. */
+  private gather(low: number, high: number, size: number, access: number, buffer: number, record: number): boolean {
+    const { split, mmu, u8 } = this;
+    const first = PAGE - (low & (PAGE - 1));
+    const va = high * 2 ** 32 + (low >>> 0) + first;
+    const nextLow = va | 0;
+    const nextHigh = Math.floor(va / 2 ** 32) | 0;
+    if (!isCanonical(nextHigh)) return this.faults.raiseNonCanonical(record) !== 0;
+    if (mmu.walker.walk(this.l4Mfn, low, high, access, true) !== 0) {
+      this.faults.raisePageFault(mmu.walker.errorCode, low, high);
+      return false;
+    }
+    const firstMfn = mmu.walker.mfn;
+    const host = mmu.frames.hostAddress(firstMfn) + (low & (PAGE - 1));
+    if (mmu.walker.walk(this.l4Mfn, nextLow, nextHigh, access, true) !== 0) {
+      this.faults.raisePageFault(mmu.walker.errorCode, nextLow, nextHigh);
+      return false;
+    }
+    const secondHost = mmu.frames.hostAddress(mmu.walker.mfn);
+    u8.copyWithin(buffer, host, host + first);
+    u8.copyWithin(buffer + first, secondHost, secondHost + size - first);
+    if (access === Access.write) {
+      split.begin(host, firstMfn, first);
+      split.crossInto(secondHost, mmu.walker.mfn, size - first);
+    }
+    return true;
+  }
+
+  missWrite(size: number, record: number): number {
+    const { mmu, split } = this;
+    const low = this.i32[CALL_EA >> 2];
+    const high = this.highOfAddress();
+    if (!this.isReachable(low, high, size)) return this.faults.raiseNonCanonical(record);
+    const offset = low & (PAGE - 1);
+    if (offset + size > PAGE) return this.gather(low, high, size, Access.write, SPLIT_WRITE, record) ? SPLIT_WRITE : 0;
+    // Size 0: a frame with code is dealt with here, once the bytes are known.
+    const host = mmu.tlb.fill(this.bank, low, high, Access.write, 0);
+    if (host === 0) return this.faults.raisePageFault(mmu.walker.errorCode, low, high);
+    const { mfn } = mmu.walker;
+    if ((mmu.frames.flags[mfn] & FrameFlags.hasCode) === 0) return host;
+    if (size > SPLIT_BYTES || this.stringStores.has(this.u16[(record + R_HANDLER) >>> 1])) {
+      // These may read what they have just stored, so they store in place; nothing of their own block is left to do.
+      this.code.invalidate(mfn, offset, size);
+      return host;
+    }
+    // The store goes to the buffer, so that blocks are invalidated after it: the instruction itself may be among them.
+    this.u8.copyWithin(SPLIT_WRITE, host, host + size);
+    split.begin(host, mfn, size);
+    return SPLIT_WRITE;
+  }
+
+  /** The same for translated code, which leaves before a store that is more than one: the interpreter does that. */
+  missWriteRegion(size: number, record: number): number {
+    const { mmu } = this;
+    const low = this.i32[CALL_EA >> 2];
+    const high = this.highOfAddress();
+    if (!this.isReachable(low, high, size)) return this.faults.raiseNonCanonical(record);
+    const offset = low & (PAGE - 1);
+    if (offset + size <= PAGE) {
+      const host = mmu.tlb.fill(this.bank, low, high, Access.write, 0);
+      if (host === 0) return this.faults.raisePageFault(mmu.walker.errorCode, low, high);
+      const { mfn } = mmu.walker;
+      if ((mmu.frames.flags[mfn] & FrameFlags.hasCode) === 0 || !this.code.hasCodeIn(mfn, offset, size)) return host;
+    }
+    this.i32[EXIT_REASON >> 2] = ExitReason.INTERPRET;
+    return 0;
+  }
+
+  /** Host address of `size` bytes at a linear address for TypeScript's use, or 0 after a fault has been raised. */
+  translateForRead(low: number, high: number, size: number, record: number): number {
+    this.i32[CALL_EA >> 2] = low;
+    this.i32[(CALL_EA >> 2) + 1] = high;
+    return this.missRead(size, record);
+  }
+
+  /** The same for writing; `finishWrite` must follow. */
+  translateForWrite(low: number, high: number, size: number, record: number): number {
+    this.i32[CALL_EA >> 2] = low;
+    this.i32[(CALL_EA >> 2) + 1] = high;
+    return this.missWrite(size, record);
+  }
+
+  finishWrite(host: number): void {
+    if (host === SPLIT_WRITE) this.split.commit();
+  }
+}
+
+function isCanonical(high: number): boolean {
+  const sign = high >> 15;
+  return sign === 0 || sign === -1;
+}

@@ -1,0 +1,163 @@
+import type { Mmu } from "@xen-node/mmu";
+import { I32, ModuleBuilder } from "@xen-node/wasm-emit";
+import { CodeMode } from "../code-cache.ts";
+import type { CompiledInterpreter, InterpreterExports } from "../interpreter/module.ts";
+import type { CodeReader } from "./code-reader.ts";
+import type { FlowGraph, Place } from "./flow-graph.ts";
+import type { InstructionSet } from "./instruction-set.ts";
+import type { RegionSource } from "./listing.ts";
+import { type RegionData, RegionEmitter } from "./region-emitter.ts";
+
+const PAGE = 4096;
+/** Room for what translated code reads besides the guest's memory: records of called handlers, tables of entries. */
+const DATA_BYTES = 8 << 20;
+/** More than any one region takes. */
+const MOST_DATA_OF_REGION = 256 << 10;
+
+export type RegionFunction = (word: number, budget: number) => number;
+
+/** Bytes of a page that a region was made from. */
+interface CodeRange {
+  readonly page: number;
+  readonly start: number;
+  readonly end: number;
+  readonly bytes: Uint8Array;
+}
+
+/** A region's function, good wherever the same bytes lie in the same order of pages. */
+export interface Translation {
+  readonly run: RegionFunction;
+  readonly start: Place;
+  readonly mode: number;
+  readonly entries: readonly Place[];
+  readonly ranges: readonly CodeRange[];
+  readonly pages: readonly number[];
+  readonly threshold: number;
+  readonly instructions: number;
+  readonly wasmBytes: number;
+  /** How often it is bound to frames at present. */
+  bindings: number;
+}
+
+/** Makes functions of flow graphs. */
+export class RegionCompiler {
+  /** Told of every region that is made; costs nothing while it is not set. */
+  onCompiled: ((source: RegionSource) => void) | undefined;
+  /** Time spent in the engine's synchronous part, ms. */
+  engineMs = 0;
+  private readonly data: number;
+  private cursor: number;
+
+  constructor(
+    private readonly mmu: Mmu,
+    private readonly interpreter: CompiledInterpreter,
+    private readonly exports: InterpreterExports,
+    private readonly instructions: InstructionSet,
+    /** Regions go on within themselves by calls, returns and indirect jumps. */
+    private readonly linked: boolean,
+  ) {
+    this.data = this.cursor = mmu.memory.reserve(DATA_BYTES, 64, "data of translated code");
+  }
+
+  /** There is no room for another region's data: all translations must be given up. */
+  get isFull(): boolean {
+    return this.cursor + MOST_DATA_OF_REGION > this.data + DATA_BYTES;
+  }
+
+  /** No translation is in use any more. */
+  reset(): void {
+    this.cursor = this.data;
+  }
+
+  compile(graph: FlowGraph, start: Place, mode: number, reader: CodeReader): Translation {
+    const { helpers } = this.interpreter;
+    const module = new ModuleBuilder();
+    const pages = this.mmu.memory.byteLength / 0x10000;
+    module.importMemory("cpu", "memory", pages, pages);
+    module.importTable("cpu", "helpers", helpers.signatures.length);
+    const types = new Map<number, number>();
+    const typeOf = (helper: number): number => {
+      let type = types.get(helper);
+      if (type === undefined) {
+        const { parameters, results } = helpers.signatures[helper];
+        type = module.type(parameters, results);
+        types.set(helper, type);
+      }
+      return type;
+    };
+    const data: RegionData = {
+      keepRecord: ({ bytes }) => this.keep(bytes),
+      keepPages: (numbers) => this.keep(new Uint8Array(numbers.buffer)),
+    };
+    let emitter = new RegionEmitter(graph, helpers, typeOf, this.instructions, data, this.linked);
+    let whole = emitter.emit(typeOf, helpers);
+    while (typeof whole === "number") {
+      emitter = new RegionEmitter(graph, helpers, typeOf, this.instructions, data, this.linked, whole);
+      whole = emitter.emit(typeOf, helpers);
+    }
+    const { index } = module.functionFrom(module.type([I32, I32], [I32]), whole);
+    module.exportFunction("run", index);
+    const bytes = module.toUint8Array();
+    const began = performance.now();
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
+      cpu: { memory: this.mmu.memory.memory, helpers: this.exports.helpers },
+    });
+    this.engineMs += performance.now() - began;
+    this.onCompiled?.({
+      anchor: reader.anchor,
+      long: (mode & CodeMode.LONG) !== 0,
+      entries: graph.entries,
+      instructionCount: graph.instructionCount,
+      threshold: emitter.threshold,
+      body: emitter.f.bytes.slice(0, emitter.f.length),
+      marks: emitter.marks,
+      code: (place) => reader.bytesAt(place),
+    });
+    const ranges = this.rangesOf(graph, reader);
+    return {
+      run: instance.exports.run as RegionFunction,
+      start,
+      mode,
+      entries: graph.entries,
+      ranges,
+      pages: [...new Set(ranges.map(({ page }) => page))],
+      threshold: emitter.threshold,
+      instructions: graph.instructionCount,
+      wasmBytes: bytes.length,
+      bindings: 0,
+    };
+  }
+
+  /** The bytes of the region's instructions, in runs within pages. */
+  private rangesOf(graph: FlowGraph, reader: CodeReader): CodeRange[] {
+    const runs: { start: Place; end: Place }[] = [];
+    for (const { instructions } of graph.blocks.values()) {
+      for (const { place, length } of instructions) {
+        const last = runs.at(-1);
+        if (last && last.end === place) last.end = place + length;
+        else runs.push({ start: place, end: place + length });
+      }
+    }
+    const { u8 } = this.mmu.memory;
+    const ranges: CodeRange[] = [];
+    for (const { start, end } of runs) {
+      for (let at = start; at < end; ) {
+        const page = Math.floor(at / PAGE);
+        const to = Math.min(end, (page + 1) * PAGE);
+        const from = at - page * PAGE;
+        const host = this.mmu.frames.hostAddress(reader.frameOf(page)) + from;
+        ranges.push({ page, start: from, end: to - page * PAGE, bytes: u8.slice(host, host + to - at) });
+        at = to;
+      }
+    }
+    return ranges;
+  }
+
+  private keep(bytes: Uint8Array): number {
+    const at = this.cursor;
+    if (at + bytes.length > this.data + DATA_BYTES) throw new Error("a region's data does not end");
+    this.mmu.memory.u8.set(bytes, at);
+    this.cursor = (at + bytes.length + 31) & ~31;
+    return at;
+  }
+}

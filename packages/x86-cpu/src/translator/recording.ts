@@ -1,0 +1,45 @@
+/** Blocks that are executed one by one before hot code is translated. */
+const RECORDED_BLOCKS = 1000;
+
+/**
+ * What the interpreter did from the moment that code turned out hot: a short run, block by block, shows which blocks belong
+ * together and where indirect jumps lead, at a fraction of what it costs to translate the blocks that do not.
+ */
+export class Recording {
+  /** How often each block was executed, by its linear address. */
+  readonly counts = new Map<number, number>();
+  /** Where control went from each block. */
+  readonly followers = new Map<number, Set<number>>();
+  private last = Number.NaN;
+  private left = RECORDED_BLOCKS;
+
+  constructor(
+    readonly l4Mfn: number,
+    readonly mode: number,
+    /** The block that was found hot. */
+    readonly start: number,
+  ) {}
+
+  /** The block at an address is about to be executed. */
+  enter(va: number): void {
+    const count = this.counts.get(va);
+    this.counts.set(va, (count ?? 0) + 1);
+    if (!Number.isNaN(this.last)) {
+      const followers = this.followers.get(this.last);
+      if (followers) followers.add(va);
+      else this.followers.set(this.last, new Set([va]));
+    }
+    this.last = va;
+    this.left--;
+  }
+
+  /** A block of another address space is about to be executed. */
+  skip(): void {
+    this.last = Number.NaN;
+    this.left--;
+  }
+
+  get isOver(): boolean {
+    return this.left <= 0;
+  }
+}

@@ -1,0 +1,504 @@
+import { I32, I64, type Label, VOID } from "@xen-node/wasm-emit";
+import { Flow } from "../decode/index.ts";
+import { ExitReason } from "../exit.ts";
+import { controlHandlers } from "../interpreter/handlers.ts";
+import { ENTRY_BITS } from "../interpreter/hub.ts";
+import type { HelperTable } from "../interpreter/region-helpers.ts";
+import { JUMP_CACHE } from "../interpreter/shared-functions.ts";
+import { MAX_BLOCK_INSTRUCTIONS } from "../records.ts";
+import { type Frame, frameLocals } from "../semantics/emission-context.ts";
+import { EXIT_REASON, GPR, PAGE_VA, REGION_STALE, RIP, TLB_BANK } from "../state.ts";
+import { isGeneral, TranslatorContext } from "./context.ts";
+import { RegionControlContext } from "./control-context.ts";
+import type { FlowGraph, Place, RegionBlock, RegionInstruction } from "./flow-graph.ts";
+import type { InstructionSet } from "./instruction-set.ts";
+import { type FlagState, RegionFlags, UNKNOWN_FLAGS } from "./region-flags.ts";
+import type { RecordFields } from "./region-record.ts";
+import { registersWritten } from "./registers-written.ts";
+import { RegionCode } from "./state-locals.ts";
+import { type Item, longestWay, structure } from "./structure.ts";
+
+const ENTRY_MASK = (1 << ENTRY_BITS) - 1;
+const PAGE = 4096;
+/** Of what a block's way out is told: instructions that are not done; the rest is where it leaves, from the block's start. */
+const UNDONE_BITS = 16;
+
+/** How control gets to a block from where the code is. */
+interface Destination {
+  readonly label: Label;
+  /** The label is a loop's top: the budget is looked at first. */
+  readonly back: boolean;
+  /** The label leads to code that finds the block by its state. */
+  readonly dispatched: boolean;
+}
+
+/** Memory of a region's own, at addresses that its code has as constants. */
+export interface RegionData {
+  /** Keeps a copy of a record for a handler that reads it; answers its host address. */
+  keepRecord(record: RecordFields): number;
+  /** Keeps the page that each state lies in, as int32; answers the host address. */
+  keepPages(pages: Int32Array): number;
+}
+
+/** Emits one function for a region: (entry word, budget) → the rest of the budget. RIP and EXIT_REASON say the rest. */
+export class RegionEmitter {
+  readonly f: RegionCode;
+  readonly frame: Frame;
+  readonly flags: RegionFlags;
+  /** Least budget to enter with: more than any way through the region takes between two looks at the budget. */
+  readonly threshold: number;
+  private readonly anchor: number;
+  private readonly rip: number;
+  private readonly state: number;
+  private readonly slot: number;
+  private readonly bank: number;
+  private readonly budget = 1;
+  private readonly states = new Map<Place, number>();
+  private readonly destinations = new Map<Place, Destination>();
+  private readonly flagsAt = new Map<Place, FlagState>();
+  private readonly items: readonly Item[];
+  private readonly loopHeaders = new Set<Place>();
+  private dispatcher: Label = 0;
+  /** Of the block being emitted: the way out with RIP in its local, and the one with `leaving` as `leaveBefore` sets it. */
+  private exit: Label = 0;
+  private leave: Label = 0;
+  private readonly leaving: number;
+  /** Of the block being emitted: its length, and instructions before the current one. */
+  private start: Place = 0;
+  private blockLength = 0;
+  private done = 0;
+  private current: RegionInstruction | undefined;
+  /** Where each instruction's code begins in the body, for listings. */
+  readonly marks: { readonly place: Place; readonly offset: number }[] = [];
+  /** Block that the code runs into. */
+  private following: Place | undefined;
+
+  constructor(
+    private readonly graph: FlowGraph,
+    helpers: HelperTable,
+    typeOf: (helper: number) => number,
+    private readonly instructions: InstructionSet,
+    private readonly data: RegionData,
+    private readonly linked = true,
+    /** Registers that the code may change, as bits: each block's way out stores them. */
+    private readonly stored = registersWritten(graph),
+  ) {
+    const f = new RegionCode(2, helpers, typeOf);
+    this.f = f;
+    this.anchor = f.local(I64);
+    this.rip = f.local(I64);
+    this.state = f.local(I32);
+    this.slot = f.local(I32);
+    this.bank = f.local(I32);
+    this.leaving = f.local(I32);
+    this.flags = new RegionFlags(f, helpers.functions);
+    this.frame = {
+      f,
+      functions: helpers.functions,
+      record: -1,
+      bank: this.bank,
+      ...frameLocals(f),
+      leave: () => this.leaveBefore(),
+    };
+    for (const place of graph.entries) this.states.set(place, this.states.size + 1);
+    const entries = new Set(graph.entries);
+    this.items = structure({
+      nodes: [...graph.blocks.keys()],
+      successors: (place) => graph.blocks.get(place)!.successors,
+      isEntry: (place) => entries.has(place),
+    });
+    // Back edges and dispatchers look at the budget.
+    const { blocks } = graph;
+    const way = longestWay(
+      this.items,
+      (place) => blocks.get(place)!.instructions.length,
+      (place) => blocks.get(place)!.successors,
+    );
+    this.threshold = Math.max(MAX_BLOCK_INSTRUCTIONS, way);
+  }
+
+  /** State by which the hub names an entry; 0 = none. */
+  stateOf(place: Place): number {
+    return this.states.get(place) ?? 0;
+  }
+
+  // ---- the function ----
+
+  /**
+   * Assembles the body; answers the builder that a module takes, or registers that were not expected to be written, for
+   * another try.
+   */
+  emit(typeOf: (helper: number) => number, helpers: HelperTable): RegionCode | number {
+    const { f } = this;
+    this.dispatcher = f.loop();
+    this.sequence(this.items, this.graph.entries);
+    f.end();
+    f.unreachable();
+    if ((f.modified & ~this.stored) !== 0) return f.modified | this.stored;
+    f.used |= this.stored;
+
+    const whole = new RegionCode(2, helpers, typeOf);
+    // The body's locals are this one's too, under the same numbers.
+    for (const type of f.locals.slice(whole.locals.length)) whole.local(type);
+    this.prologue(whole);
+    whole.appendBody(f);
+    return whole;
+  }
+
+  private prologue(f: RegionCode): void {
+    f.get(this.budget).i32_const(this.threshold).i32_le_s().if_(VOID, false);
+    f.i32_const(0).i32_const(ExitReason.INTERPRET).i32_store(EXIT_REASON).get(this.budget).return_().end();
+    f.get(0).i32_const(ENTRY_MASK).i32_and().set(this.state);
+    f.get(0).i32_const(ENTRY_BITS).i32_shr_u().set(this.slot);
+    f.i32_const(0).i32_load(TLB_BANK).set(this.bank);
+    f.i32_const(0).i64_load(RIP).i64_const(-PAGE).i64_and();
+    const pages = Int32Array.from([0, ...this.graph.entries.map((place) => Math.floor(place / PAGE))]);
+    if (pages.some((page) => page !== 0)) {
+      f.get(this.state).i32_const(2).i32_shl().i64_load32_s(this.data.keepPages(pages));
+      f.i64_const(12).i64_shl().i64_sub();
+    }
+    f.set(this.anchor);
+    f.loadRegisters(this.f.used);
+    this.flags.load(f);
+  }
+
+  private sequence(items: readonly Item[], dispatched: readonly Place[] | undefined, header?: Place): void {
+    const { f } = this;
+    const labels: Label[] = [];
+    const firstLabelled = dispatched ? 0 : 1;
+    const outer = new Map<Place, Destination | undefined>();
+    const enter = (place: Place, destination: Destination): void => {
+      outer.set(place, this.destinations.get(place));
+      this.destinations.set(place, destination);
+    };
+    for (let i = items.length - 1; i >= firstLabelled; i--) {
+      labels[i] = f.block();
+      for (const place of items[i].entries) {
+        // The header of the loop around is reached by the loop's top.
+        if (place === header) continue;
+        const item = items[i];
+        const isDispatched = item.kind === "loop" && place !== item.header;
+        enter(place, { label: labels[i], back: false, dispatched: isDispatched });
+      }
+    }
+    if (dispatched) this.dispatch(items, labels, dispatched, header);
+    items.forEach((item, i) => {
+      if (i >= firstLabelled) {
+        f.end();
+        for (const place of item.entries) {
+          if (place === header) continue;
+          const before = outer.get(place);
+          if (before) this.destinations.set(place, before);
+          else this.destinations.delete(place);
+        }
+      }
+      const next = items[i + 1];
+      this.following = undefined;
+      if (next?.kind === "block" && next.node !== header) this.following = next.node;
+      else if (next?.kind === "loop" && next.header !== header) this.following = next.header;
+      if (item.kind === "block") this.block(this.graph.blocks.get(item.node)!);
+      else this.loop(item);
+    });
+  }
+
+  /** Goes to the item that holds the block whose state is set; in a loop, to its header where none is. */
+  private dispatch(items: readonly Item[], labels: Label[], places: readonly Place[], header?: Place): void {
+    const { f } = this;
+    const labelOf = (place: Place): Label => {
+      const i = items.findIndex((item) => (item.kind === "block" ? item.node === place : item.nodes.has(place)));
+      return labels[i];
+    };
+    if (header !== undefined) f.get(this.state).i32_eqz().br_if(labelOf(header), true);
+    const states = places.map((place) => this.stateNumber(place));
+    const table: Label[] = [];
+    const fallback = labelOf(header ?? places[0]);
+    const least = Math.min(...states);
+    for (let state = least; state <= Math.max(...states); state++) {
+      const place = places[states.indexOf(state)];
+      table.push(place === undefined ? fallback : labelOf(place));
+    }
+    f.get(this.state);
+    if (least !== 0) f.i32_const(least).i32_sub();
+    f.br_table(table, fallback);
+  }
+
+  /** State of a block that some dispatcher leads to; blocks that the hub does not know get the numbers after its own. */
+  private stateNumber(place: Place): number {
+    let state = this.states.get(place);
+    if (state === undefined) {
+      state = this.states.size + 1;
+      this.states.set(place, state);
+    }
+    return state;
+  }
+
+  private loop(item: Extract<Item, { kind: "loop" }>): void {
+    const { f } = this;
+    const label = f.loop();
+    const { header } = item;
+    const before = this.destinations.get(header);
+    this.destinations.set(header, { label, back: true, dispatched: false });
+    this.loopHeaders.add(header);
+    const others = item.entries.length > 1;
+    // Blocks inside are reached from the top by their state; jumps to them from within do without.
+    this.sequence(item.items, others ? item.entries : undefined, header);
+    if (before) this.destinations.set(header, before);
+    else this.destinations.delete(header);
+    f.end();
+  }
+
+  // ---- blocks ----
+
+  private block(block: RegionBlock): void {
+    const { f } = this;
+    const { instructions, place } = block;
+    if (this.states.has(place)) f.i32_const(0).set(this.state);
+    const known = this.states.has(place) || this.loopHeaders.has(place) ? undefined : this.flagsAt.get(place);
+    this.flags.state = known ?? UNKNOWN_FLAGS;
+    this.blockLength = instructions.length;
+    this.start = place;
+    const after = f.block();
+    this.exit = f.block();
+    this.leave = f.block();
+    f.get(this.budget).i32_const(instructions.length).i32_sub().set(this.budget);
+    instructions.forEach((insn, i) => {
+      this.done = i;
+      this.current = insn;
+      this.marks.push({ place: insn.place, offset: f.length });
+      this.instruction(insn);
+    });
+    this.done = instructions.length;
+    const last = instructions[instructions.length - 1];
+    const next = last.place + last.length;
+    if (last.flow === Flow.NEXT || last.flow === Flow.CONDITIONAL) {
+      if (this.graph.blocks.has(next)) this.go(next, true);
+      else this.leaveTo(next);
+    } else f.unreachable();
+    f.br(after).end();
+    this.wayOut();
+    f.end();
+  }
+
+  /** Behind a block: the registers go to the state block, and the hub goes on at RIP. */
+  private wayOut(): void {
+    const { f } = this;
+    this.pushAddress(this.start);
+    f.get(this.leaving).i32_const(UNDONE_BITS).i32_shr_u().i64_extend_i32_u().i64_add().set(this.rip);
+    f.get(this.budget)
+      .get(this.leaving)
+      .i32_const((1 << UNDONE_BITS) - 1)
+      .i32_and()
+      .i32_add()
+      .set(this.budget)
+      .end();
+    for (let register = 0; register < 16; register++) {
+      if ((this.stored & (1 << register)) !== 0) f.storeRegister(register);
+    }
+    this.flags.store();
+    f.i32_const(0).get(this.rip).i64_store(RIP).get(this.budget).return_();
+  }
+
+  private instruction(insn: RegionInstruction): void {
+    for (const record of insn.records) {
+      const name = this.instructions.nameOf(record.handler);
+      const control = controlHandlers.get(name);
+      if (control) {
+        control.emit(new RegionControlContext(this, record, insn, control.kind as "n" | "r"));
+        continue;
+      }
+      const inline = this.instructions.inline(name);
+      if (inline) inline((size, kinds, readsOnly) => new TranslatorContext(this, record, size, kinds, readsOnly));
+      else this.callHandler(record, this.instructions.called(name)!);
+    }
+  }
+
+  /** Executes a record by the interpreter's handler, with the registers it looks at in the state block. */
+  private callHandler(record: RecordFields, effects: { registers: number; writes: number; flags: boolean }): void {
+    const { f, flags } = this;
+    const at = this.data.keepRecord(record);
+    for (let register = 0; register < 16; register++) {
+      if ((effects.registers & (1 << register)) !== 0) {
+        f.used |= 1 << register;
+        f.storeRegister(register);
+      }
+    }
+    this.spill(record.base);
+    this.spill(record.index);
+    if (effects.flags) flags.store();
+    f.i32_const(0);
+    this.pushAddress(this.pageOf(record));
+    f.i64_store(PAGE_VA);
+    const { entry } = this.frame.own;
+    f.i32_const(at).call(this.instructions.callHandler).tee(entry).i32_eqz().if_(VOID, false);
+    this.reloadRegisters(effects.writes);
+    if (effects.flags) flags.load();
+    this.leaveBefore();
+    f.end();
+    this.reloadRegisters(effects.writes);
+    if (effects.flags) flags.reload();
+    // A string instruction that is not done, or code of this region that it has overwritten.
+    f.get(entry).i32_const(at).i32_eq().if_(VOID, false);
+    this.leaveUnfinished();
+    f.end();
+    f.i32_const(0).i32_load(REGION_STALE).if_(VOID, false);
+    this.leaveBehind();
+    f.end();
+  }
+
+  private reloadRegisters(registers: number): void {
+    const { f } = this;
+    for (let register = 0; register < 16; register++) {
+      if ((registers & (1 << register)) === 0) continue;
+      f.modified |= 1 << register;
+      f.used |= 1 << register;
+      f.loadRegister(register);
+    }
+  }
+
+  // ---- what contexts ask ----
+
+  /** Place of the start of the page that a record's offsets count from. */
+  pageOf(_record: RecordFields): Place {
+    return Math.floor(this.current!.place / PAGE) * PAGE;
+  }
+
+  /** Pushes the address of a place. */
+  pushAddress(place: Place): void {
+    this.f.get(this.anchor);
+    if (place !== 0) this.f.i64_const(place).i64_add();
+  }
+
+  /** Makes the state block hold what lies in a local. */
+  spill(address: number): void {
+    const { f } = this;
+    const local = f.localOf(address);
+    if (local < 0) return;
+    const at = address & ~7;
+    f.readField(at, 8, false).drop();
+    f.storeTemporary(at);
+  }
+
+  /** The state block holds what should lie in a local. */
+  reload(address: number): void {
+    const { f } = this;
+    if (isGeneral(address)) {
+      const register = (address - GPR(0)) >> 3;
+      f.used |= 1 << register;
+      f.modified |= 1 << register;
+      f.loadRegister(register);
+    } else f.loadTemporary(address & ~7);
+  }
+
+  keepImmediate(record: RecordFields): number {
+    return this.data.keepRecord(record) + 16;
+  }
+
+  // ---- ways out ----
+
+  private setRip(place: Place): void {
+    this.pushAddress(place);
+    this.f.set(this.rip);
+  }
+
+  /** Leaves at a place of the block, where some of its instructions are not done. */
+  private leaveAt(place: Place, undone: number): void {
+    this.f
+      .i32_const(((place - this.start) << UNDONE_BITS) | undone)
+      .set(this.leaving)
+      .br(this.leave);
+  }
+
+  /** Leaves with RIP at the current instruction, of which nothing is done. */
+  private leaveBefore(): void {
+    this.leaveAt(this.current!.place, this.blockLength - this.done);
+  }
+
+  /** A chunk of a string instruction counts as an instruction, and RIP stays. */
+  private leaveUnfinished(): void {
+    this.leaveAt(this.current!.place, this.blockLength - this.done - 1);
+  }
+
+  private leaveBehind(): void {
+    this.leaveAt(this.current!.place + this.current!.length, this.blockLength - this.done - 1);
+  }
+
+  /** Leaves for the hub, which goes on at a place. */
+  private leaveTo(place: Place): void {
+    this.setRip(place);
+    this.f.br(this.exit);
+  }
+
+  /** Leaves for the hub if the budget may not last to the next look at it. */
+  private lookAtBudget(place: Place): void {
+    const { f } = this;
+    f.get(this.budget).i32_const(this.threshold).i32_le_s().if_(VOID, false);
+    this.leaveTo(place);
+    f.end();
+  }
+
+  /** Goes to a block, or out of the region. */
+  go(place: Place, runsOn = false): void {
+    const { f } = this;
+    const destination = this.destinations.get(place);
+    if (destination === undefined) {
+      this.leaveTo(place);
+      return;
+    }
+    if (destination.back) this.lookAtBudget(place);
+    else this.meet(place);
+    if (destination.dispatched) f.i32_const(this.stateNumber(place)).set(this.state);
+    else if (runsOn && this.following === place && !destination.back) return;
+    f.br(destination.label);
+  }
+
+  /** Remembers what is known about the flags where ways meet. */
+  private meet(place: Place): void {
+    const before = this.flagsAt.get(place);
+    const { state } = this.flags;
+    if (before === undefined) this.flagsAt.set(place, state);
+    else if (before.kind !== state.kind || before.size !== state.size) this.flagsAt.set(place, UNKNOWN_FLAGS);
+  }
+
+  /** Goes to a block that is an entry by its state. */
+  goThroughDispatcher(place: Place): void {
+    const { f } = this;
+    const state = this.states.get(place);
+    if (state === undefined || !this.linked) {
+      this.leaveTo(place);
+      return;
+    }
+    this.lookAtBudget(place);
+    f.i32_const(state).set(this.state).br(this.dispatcher);
+  }
+
+  /** Pops an address: goes there within the region if the jump cache knows it so. */
+  goIndirect(insn: RegionInstruction): void {
+    const { f, rip } = this;
+    f.set(rip);
+    if (this.linked) {
+      for (const target of this.graph.jumpTargets.get(insn.place) ?? []) {
+        f.get(rip);
+        this.pushAddress(target);
+        f.i64_eq().if_();
+        this.go(target);
+        f.end();
+      }
+      const { entry } = this.frame.own;
+      f.get(rip).get(rip).i64_const(10).i64_shr_u().i64_xor().i32_wrap_i64().i32_const(0xfff).i32_and();
+      f.i32_const(4).i32_shl().get(this.bank).i32_add().tee(entry);
+      f.i64_load(JUMP_CACHE).get(rip).i64_eq().if_();
+      f.get(entry)
+        .i32_load(JUMP_CACHE + 12)
+        .tee(entry)
+        .i32_const(ENTRY_BITS)
+        .i32_shr_u()
+        .get(this.slot)
+        .i32_eq()
+        .if_();
+      f.get(this.budget).i32_const(this.threshold).i32_gt_s().if_(VOID, true);
+      f.get(entry).i32_const(ENTRY_MASK).i32_and().set(this.state).br(this.dispatcher);
+      f.end().end().end();
+    }
+    f.br(this.exit);
+  }
+}

@@ -1,0 +1,345 @@
+import type { Mmu } from "@xen-node/mmu";
+import type { Block, CodeCache, CodeUse } from "../code-cache.ts";
+import { ENTRY_BITS, REGION_SLOTS } from "../interpreter/hub.ts";
+import type { CompiledInterpreter, InterpreterExports } from "../interpreter/module.ts";
+import { REGION_ENTRIES, REGION_STALE } from "../state.ts";
+import { CodeReader } from "./code-reader.ts";
+import { RegionCompiler, type Translation } from "./compiler.ts";
+import { discover, type Place } from "./flow-graph.ts";
+import { InstructionSet } from "./instruction-set.ts";
+import type { RegionSource } from "./listing.ts";
+import { Recording } from "./recording.ts";
+
+const PAGE = 4096;
+const DEFAULT_HEAT = 160;
+/** Samples of a page before a look at whether its code is known from elsewhere: that costs little. */
+const TAKE_HEAT = 2;
+const DEFAULT_REGIONS = 4000;
+const DEFAULT_WASM_BYTES = 96 << 20;
+
+/** Where a translation could be entered, wherever its code lies. */
+interface KnownEntry {
+  readonly translation: Translation;
+  readonly place: Place;
+}
+
+/** A translation in use for certain frames. */
+class Binding {
+  readonly uses: CodeUse[] = [];
+  readonly blocks: { readonly block: Block; readonly place: Place }[] = [];
+  /** Jump-cache entries (word indices) that lead here. */
+  readonly cached = new Set<number>();
+  /** Frame of each of the translation's pages. */
+  constructor(
+    readonly translation: Translation,
+    readonly slot: number,
+    readonly frames: ReadonlyMap<number, number>,
+    /** Where its first instruction was when it was bound. */
+    readonly va: number,
+  ) {}
+
+  /** Takes a word that leads here out of the jump caches. */
+  forgetCached(i32: Int32Array, word: number): void {
+    for (const entry of this.cached) {
+      if (i32[entry + 3] !== word) continue;
+      i32.fill(0, entry, entry + 4);
+      this.cached.delete(entry);
+    }
+  }
+}
+
+export interface TranslatorOptions {
+  /** Samples of a page before what is hot in it is translated. */
+  heat?: number;
+  /** Every block is translated when it is first executed: for tests. */
+  eager?: boolean;
+  /** Instructions of the interpreter's between two samples. */
+  interval?: number;
+  /** Regions at a time, at most 8,191; the oldest are given up for new ones. Default 4,000: an engine maps each by itself. */
+  maxRegions?: number;
+  /** Bytes of WebAssembly of all translations that are kept, in use or for the next domain. Default 96 MiB. */
+  maxWasmBytes?: number;
+  /** Regions go on in themselves by calls and returns, without the hub. Default true. */
+  linked?: boolean;
+}
+
+/** What the translator has done, for reports. */
+export interface TranslatorCounters {
+  /** Regions compiled, and regions taken from what was compiled before. */
+  compiled: number;
+  shared: number;
+  /** Regions given up because their code changed, and for lack of room. */
+  invalidated: number;
+  evicted: number;
+  /** Of all that was compiled. */
+  instructions: number;
+  /** WebAssembly of the translations that are kept now, bytes. */
+  wasmBytes: number;
+  regions: number;
+  /** Times that the hub entered a region. */
+  entries: number;
+  /** Samples of the interpreter, each of `interval` instructions. */
+  samples: number;
+  /** Time of our part of compiling and of the engine's synchronous part, ms. */
+  emitMs: number;
+  engineMs: number;
+}
+
+/** Finds hot code, translates it, and keeps what is translated in step with memory. */
+export class Regions {
+  private readonly reader: CodeReader;
+  private readonly compiler: RegionCompiler;
+  private readonly bySlot: (Binding | undefined)[] = [];
+  private readonly freeSlots: number[] = [];
+  /** Translations by mode and offset in its page of each of their entries. */
+  private readonly known = new Map<number, KnownEntry[]>();
+  private readonly heat: number;
+  private readonly maxRegions: number;
+  private readonly maxWasmBytes: number;
+  readonly eager: boolean;
+  /** While it is there, blocks are to be executed one by one and noted in it. */
+  recording: Recording | undefined;
+  private oldest = 1;
+  private compiled = 0;
+  private shared = 0;
+  private invalidated = 0;
+  private evicted = 0;
+  private instructionCount = 0;
+  private wasmBytes = 0;
+  private samples = 0;
+  private totalMs = 0;
+
+  constructor(
+    private readonly mmu: Mmu,
+    private readonly code: CodeCache,
+    interpreter: CompiledInterpreter,
+    private readonly exports: InterpreterExports,
+    options: TranslatorOptions = {},
+  ) {
+    const instructions = new InstructionSet(interpreter);
+    this.reader = new CodeReader(mmu, code, instructions, interpreter.handlers);
+    this.compiler = new RegionCompiler(mmu, interpreter, exports, instructions, options.linked ?? true);
+    this.heat = options.heat ?? DEFAULT_HEAT;
+    this.maxRegions = Math.min(options.maxRegions ?? DEFAULT_REGIONS, REGION_SLOTS - 1);
+    this.maxWasmBytes = options.maxWasmBytes ?? DEFAULT_WASM_BYTES;
+    this.eager = options.eager ?? false;
+    for (let slot = this.maxRegions; slot >= 1; slot--) this.freeSlots.push(slot);
+  }
+
+  get counters(): TranslatorCounters {
+    const { compiled, shared, invalidated, evicted, wasmBytes, samples } = this;
+    const { engineMs } = this.compiler;
+    return {
+      compiled,
+      shared,
+      invalidated,
+      evicted,
+      instructions: this.instructionCount,
+      wasmBytes,
+      regions: this.maxRegions - this.freeSlots.length,
+      entries: this.mmu.memory.u32
+        .subarray(REGION_ENTRIES >> 2, (REGION_ENTRIES >> 2) + REGION_SLOTS)
+        .reduce((sum, count) => sum + count, 0),
+      samples,
+      emitMs: this.totalMs - engineMs,
+      engineMs,
+    };
+  }
+
+  /** Calls a listener with every region that is compiled from now on. */
+  set onCompiled(listener: ((source: RegionSource) => void) | undefined) {
+    this.compiler.onCompiled = listener;
+  }
+
+  /** The interpreter was met at a block; a recording of what it does next is wanted if there is one after this. */
+  sample(block: Block, mfn: number, va: number, l4Mfn: number, mode: number): void {
+    this.samples++;
+    if (block.regionWord !== 0) return;
+    const heat = this.code.heatOf(mfn);
+    if (heat >= Math.min(TAKE_HEAT, this.heat) && this.take(va, l4Mfn, mode)) return;
+    if (heat < this.heat) return;
+    this.code.coolDown(mfn, 0);
+    this.recording = new Recording(l4Mfn, mode, va);
+  }
+
+  /** Translates what was recorded, or takes what was translated before of the same code. */
+  finishRecording(recording: Recording): void {
+    this.recording = undefined;
+    const { l4Mfn, mode, start, counts } = recording;
+    // What is interpreted most, and no thunk of a single instruction.
+    let hottest = start;
+    let most = 1;
+    let taken = false;
+    for (const [va, count] of counts) {
+      if (count < 2) continue;
+      const mfn = this.mmu.walker.executedFrame(l4Mfn, va | 0, Math.floor(va / 2 ** 32) | 0);
+      const block = mfn < 0 ? undefined : this.code.blockAt(mfn, va & (PAGE - 1), mode);
+      if (block === undefined || block.regionWord !== 0) continue;
+      if (this.take(va, l4Mfn, mode)) taken = true;
+      else if (count > most && block.instructions > 1) {
+        hottest = va;
+        most = count;
+      }
+    }
+    if (most > 1 && !taken) this.translate(hottest, l4Mfn, mode, recording);
+  }
+
+  /**
+   * Jump-cache word for a block's region, or 0 where it is not to be entered by this address space.
+   * @param entry word index of the jump-cache entry that will hold it
+   */
+  wordFor(block: Block, va: number, l4Mfn: number, entry: number): number {
+    const word = block.regionWord;
+    if (word === 0) return 0;
+    const binding = this.bySlot[word >>> ENTRY_BITS];
+    if (binding === undefined) return 0;
+    const { translation } = binding;
+    if (translation.pages.length > 1) {
+      const place = translation.entries[(word & ((1 << ENTRY_BITS) - 1)) - 1];
+      const anchor = va - place;
+      for (const page of translation.pages) {
+        const at = anchor + page * PAGE;
+        const mfn = this.mmu.walker.executedFrame(l4Mfn, at | 0, Math.floor(at / 2 ** 32) | 0);
+        if (mfn !== binding.frames.get(page)) return 0;
+      }
+    }
+    binding.cached.add(entry);
+    return word;
+  }
+
+  /** Binds a translation that can be entered at an address, if there is one of the code there. */
+  private take(va: number, l4Mfn: number, mode: number): boolean {
+    for (const { translation, place } of this.known.get((va & (PAGE - 1)) | (mode << 12)) ?? []) {
+      this.reader.begin(l4Mfn, va - place, mode);
+      if (!this.matches(translation)) continue;
+      this.shared++;
+      this.bind(translation, va);
+      return true;
+    }
+    return false;
+  }
+
+  /** Translates the code at an address, or takes the translation that there is of such bytes. */
+  translate(va: number, l4Mfn: number, mode: number, recording?: Recording): void {
+    if (this.take(va, l4Mfn, mode)) return;
+    const start = va & (PAGE - 1);
+    this.reader.begin(l4Mfn, va - start, mode, recording);
+    const began = performance.now();
+    if (this.compiler.isFull) this.giveUpAll();
+    const graph = discover(this.reader, start);
+    if (graph === undefined) return;
+    const translation = this.compiler.compile(graph, start, mode, this.reader);
+    this.totalMs += performance.now() - began;
+    this.compiled++;
+    this.instructionCount += translation.instructions;
+    this.wasmBytes += translation.wasmBytes;
+    for (const place of translation.entries) {
+      const key = (place & (PAGE - 1)) | (mode << 12);
+      const list = this.known.get(key);
+      if (list) list.push({ translation, place });
+      else this.known.set(key, [{ translation, place }]);
+    }
+    this.bind(translation, va);
+    while (this.wasmBytes > this.maxWasmBytes && this.known.size > 1) this.forgetSome();
+  }
+
+  /** Whether a translation's bytes are what lies around the reader's anchor. */
+  private matches({ ranges }: Translation): boolean {
+    const { u8 } = this.mmu.memory;
+    return ranges.every(({ page, start: from, bytes }) => {
+      const mfn = this.reader.frameOf(page);
+      if (mfn < 0) return false;
+      const host = this.mmu.frames.hostAddress(mfn) + from;
+      for (let i = 0; i < bytes.length; i++) if (u8[host + i] !== bytes[i]) return false;
+      return true;
+    });
+  }
+
+  // ---- binding ----
+
+  private bind(translation: Translation, va: number): void {
+    if (this.freeSlots.length === 0) this.evict();
+    const slot = this.freeSlots.pop();
+    if (slot === undefined) return;
+    const frames = new Map(translation.pages.map((page) => [page, this.reader.frameOf(page)]));
+    const binding = new Binding(translation, slot, frames, va);
+    for (const { page, start, end } of translation.ranges) {
+      const use: CodeUse = { mfn: frames.get(page)!, start, end, onChange: () => this.invalidate(binding) };
+      binding.uses.push(use);
+      this.code.watch(use);
+    }
+    const { i32 } = this.mmu.memory;
+    translation.entries.forEach((place, i) => {
+      const mfn = frames.get(Math.floor(place / PAGE));
+      if (mfn === undefined) return;
+      const block = this.code.blockAt(mfn, place & (PAGE - 1), translation.mode);
+      if (block === undefined || block.secondMfn >= 0) return;
+      // The newer region has seen more of what is executed together.
+      if (block.regionWord !== 0) this.bySlot[block.regionWord >>> ENTRY_BITS]?.forgetCached(i32, block.regionWord);
+      if (this.code.enterRegionAt(block, (slot << ENTRY_BITS) | (i + 1), translation.threshold)) {
+        binding.blocks.push({ block, place });
+      }
+    });
+    this.bySlot[slot] = binding;
+    this.exports.regions.set(slot, translation.run);
+    translation.bindings++;
+  }
+
+  private invalidate(binding: Binding): void {
+    this.invalidated++;
+    this.unbind(binding);
+  }
+
+  private unbind(binding: Binding): void {
+    const { slot, translation } = binding;
+    if (this.bySlot[slot] !== binding) return;
+    this.bySlot[slot] = undefined;
+    const { i32 } = this.mmu.memory;
+    for (const use of binding.uses) this.code.unwatch(use);
+    for (const { block } of binding.blocks)
+      if (block.regionWord >>> ENTRY_BITS === slot) this.code.leaveRegionAt(block);
+    for (const entry of binding.cached) {
+      if (i32[entry + 3] >>> ENTRY_BITS === slot) i32.fill(0, entry, entry + 4);
+    }
+    this.exports.regions.set(slot, null);
+    i32[REGION_STALE >> 2] = 1;
+    this.freeSlots.push(slot);
+    translation.bindings--;
+  }
+
+  /** Gives up the oldest eighth of the regions; their translations stay for those who come upon the same code again. */
+  private evict(): void {
+    const count = Math.max(1, this.maxRegions >> 3);
+    for (let i = 0; i < count; i++) {
+      const binding = this.bySlot[this.oldest];
+      this.oldest = this.oldest >= this.maxRegions ? 1 : this.oldest + 1;
+      if (binding === undefined) continue;
+      this.evicted++;
+      this.unbind(binding);
+    }
+  }
+
+  /** Forgets translations that nobody uses, or else what was compiled first. */
+  private forgetSome(): void {
+    const unused = new Set<Translation>();
+    for (const [key, list] of this.known) {
+      for (const { translation } of list) if (translation.bindings === 0) unused.add(translation);
+      const kept = list.filter(({ translation }) => translation.bindings > 0);
+      if (kept.length === 0) this.known.delete(key);
+      else this.known.set(key, kept);
+    }
+    for (const { wasmBytes } of unused) this.wasmBytes -= wasmBytes;
+    if (unused.size === 0) this.evict();
+  }
+
+  private giveUpAll(): void {
+    for (const binding of this.bySlot) {
+      if (binding === undefined) continue;
+      this.evicted++;
+      this.unbind(binding);
+    }
+    this.known.clear();
+    this.wasmBytes = 0;
+    this.compiler.reset();
+  }
+}
