@@ -44,6 +44,9 @@ export function instantiate(
     commitSplit: refuse,
     system: refuse,
     lookup: refuse,
+    missWriteRegion: refuse,
+    sample: refuse,
+    timeStamp: refuse,
   };
   const instance = new WebAssembly.Instance(new WebAssembly.Module(module.toUint8Array()), { cpu });
   return { exports: instance.exports as Exports, memory };

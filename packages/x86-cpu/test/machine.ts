@@ -15,6 +15,9 @@ export const RBP = 5;
 export const RSI = 6;
 export const RDI = 7;
 
+/** What every machine's processor is made with unless its test says otherwise; test/translator runs other files so. */
+export const defaults: CpuOptions = {};
+
 /** A processor with one address space, and what tests say all the time. */
 export class TestMachine {
   readonly mmu = new Mmu(new MachineMemory({ bytes: 64 << 20 }));
@@ -22,7 +25,7 @@ export class TestMachine {
   readonly space: AddressSpace;
 
   constructor(options: CpuOptions = {}) {
-    this.cpu = new Cpu(this.mmu, options);
+    this.cpu = new Cpu(this.mmu, { ...defaults, ...options });
     this.space = new AddressSpace(this.mmu);
     this.activate();
   }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
-import { CONTEXT_BYTES, ExitReason } from "../src/index.ts";
+import { CONTEXT_BYTES, type CpuOptions, ExitReason } from "../src/index.ts";
 import { CODE, DATA, hex, PAGE, RBX, RDI, STACK, TestMachine } from "./machine.ts";
 
 /** Instructions that a random program is made of; RBX points at data, RSP at a stack. */
@@ -104,11 +104,12 @@ function assemble(steps: readonly { bytes: readonly number[]; skip: number }[], 
 
 /** A random program on a machine of its own. */
 export class RandomRun {
-  readonly machine = new TestMachine();
+  readonly machine: TestMachine;
   private readonly context = new Uint8Array(CONTEXT_BYTES);
 
-  constructor({ code, start }: RandomProgram) {
-    const { machine } = this;
+  constructor({ code, start }: RandomProgram, options?: CpuOptions) {
+    const machine = new TestMachine(options);
+    this.machine = machine;
     machine.map(CODE);
     machine.map(CODE + PAGE);
     machine.map(DATA);

@@ -254,18 +254,24 @@ describe("code whose page is remapped", () => {
     expect(machine.reg(RAX)).toBe(1n);
   });
 
-  it("by the program itself, in the middle of a run, is fetched after a flush", () => {
-    const machine = new TestMachine({ hooks: { rdtsc: () => remap() } });
+  it("in the middle of a run, by a hook that stops it, is fetched after a flush", () => {
+    const machine: TestMachine = new TestMachine({
+      hooks: {
+        rdtsc: () => {
+          machine.map(CODE + PAGE);
+          machine.write(CODE + PAGE, answer(2));
+          machine.cpu.requestStop();
+          return 0;
+        },
+      },
+    });
     machine.stack();
-    const remap = () => {
-      machine.map(CODE + PAGE);
-      machine.write(CODE + PAGE, answer(2));
-      return 0;
-    };
     // call CODE+0x1000 (twice); rdtsc; call CODE+0x1000; syscall
     machine.program("e8 fb 0f 00 00 e8 f6 0f 00 00 0f 31 e8 ef 0f 00 00 0f 05");
     machine.map(CODE + PAGE);
     machine.write(CODE + PAGE, answer(1));
+    expect(machine.cpu.run(100)).toBe(ExitReason.STOPPED);
+    expect(machine.cpu.retired).toBe(7);
     machine.runToSyscall();
     expect(machine.reg(RAX)).toBe(2n);
   });

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
-import { WRITE_ARRAY } from "../src/interpreter/shared-functions.ts";
+import { WRITE_ARRAY } from "../src/semantics/emission-context.ts";
 import { FCW, FSW, FTW, TLB_BANK, X87 } from "../src/state.ts";
 import { PROGRAM_MEMORY } from "./float-module.ts";
 import { X87Machine } from "./x87-machine.ts";

@@ -1,10 +1,10 @@
 import { I32 } from "@xen-node/wasm-emit";
 import { createInstruction, Decoder, format } from "../src/decode/index.ts";
-import { type Frame, frameLocals } from "../src/interpreter/context.ts";
 import { BlockWriter } from "../src/lower/block-writer.ts";
 import { lowerX87 } from "../src/lower/x87.ts";
 import { RECORD_BYTES } from "../src/records.ts";
 import { FlagKind } from "../src/semantics/context.ts";
+import { type Frame, frameLocals } from "../src/semantics/emission-context.ts";
 import { x87Forms } from "../src/semantics/x87.ts";
 import { FP_CONTROL, FpControl } from "../src/softfloat/index.ts";
 import { EXIT_VECTOR, FCW, FLAG_A, FLAG_KIND, FOP, FSW, FTW, GPR, RAX, X87 } from "../src/state.ts";
@@ -93,7 +93,7 @@ export class X87Machine {
     const padded = new Uint8Array(16);
     padded.set(code);
     if (this.decoder.decode(padded, 0, 16, true, insn) !== 0) throw new Error("does not decode");
-    const writer = new BlockWriter(view, this.handlers);
+    const writer = new BlockWriter(view, new Int32Array(view.buffer), this.handlers);
     Object.assign(writer.position, { record: RECORDS, index: 0, start: 0, next: insn.length });
     if (!lowerX87(insn, writer)) throw new Error(`not an x87 instruction: ${format(insn, 0)}`);
     view.setBigUint64(RSI, BigInt(PROGRAM_MEMORY), true);

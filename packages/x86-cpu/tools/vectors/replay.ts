@@ -1,6 +1,6 @@
 import { MachineMemory, Mmu } from "@xen-node/mmu";
 import { createInstruction, Decoder, type Instruction, operandRegister } from "../../src/decode/index.ts";
-import { Cpu, ExitReason } from "../../src/index.ts";
+import { Cpu, type CpuOptions, ExitReason } from "../../src/index.ts";
 import {
   ARITHMETIC_FLAGS,
   CONTEXT_BYTES,
@@ -105,9 +105,11 @@ export class Replayer {
   /** How many cases met a deviation, by its reason. */
   readonly deviations = new Map<string, number>();
 
-  constructor() {
+  /** @param options settings of the translator, for one */
+  constructor(options: CpuOptions = {}) {
     const { mmu } = this;
     this.cpu = new Cpu(mmu, {
+      ...options,
       hooks: {
         readDescriptor: (selector) => this.readDescriptor(selector),
         onMissingInstruction: (name) => this.missing.add(name),
