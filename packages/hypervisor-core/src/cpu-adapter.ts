@@ -1,7 +1,7 @@
 import { CONTEXT_END, CONTEXT_START, Cpu, type CpuidModel, type CpuidResult, X8664V2Cpuid } from "@xen-node/x86-cpu";
 import { isXenLeaf, xenLeaf } from "./cpuid.ts";
 import type { Hypervisor } from "./hypervisor.ts";
-import type { Processor } from "./processor.ts";
+import type { Processor, ProcessorTranslator } from "./processor.ts";
 import { TSC_KHZ } from "./pvclock.ts";
 
 /** VME, PSE, MTRR, PGE, PSE36: what Xen hides from PV guests, whose page tables have neither large nor global pages. */
@@ -39,6 +39,7 @@ class CpuProcessor implements Processor {
     this.context = hv.mmu.memory.u8.subarray(CONTEXT_START, CONTEXT_END);
     this.cpu = new Cpu(hv.mmu, {
       cpuid: this.model,
+      translator: hv.translator,
       hooks: {
         rdtsc: () => hv.now(),
         readDescriptor: (selector) => this.readDescriptor(hv, selector),
@@ -59,6 +60,10 @@ class CpuProcessor implements Processor {
 
   get retired(): number {
     return this.cpu.retired;
+  }
+
+  get translator(): ProcessorTranslator | undefined {
+    return this.cpu.regions;
   }
 
   run(budget: number): number {

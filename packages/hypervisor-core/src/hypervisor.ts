@@ -1,7 +1,7 @@
 import { EventChannels, type EventHost } from "@xen-node/event-channels";
 import { GrantTables } from "@xen-node/grant-tables";
 import { MachineMemory, Mmu } from "@xen-node/mmu";
-import type { CpuidModel } from "@xen-node/x86-cpu";
+import type { CpuidModel, TranslatorOptions } from "@xen-node/x86-cpu";
 import { VMASST_TYPE_m2p_strict } from "@xen-node/xen-abi";
 import { HypercallDispatcher } from "./abi/dispatcher.ts";
 import { AddressSpaces } from "./address-spaces.ts";
@@ -42,6 +42,8 @@ export interface HypervisorOptions {
   scheduler?: Scheduler;
   /** What CPUID shows, without the hypervisor's leaves. Default: x86-cpu's model. */
   cpuid?: CpuidModel;
+  /** How hot guest code is translated; false: all of it is interpreted. */
+  translator?: TranslatorOptions | false;
   /** Text of XENVER_commandline. */
   commandline?: string;
   /** Logs each kind of refused hypercall once per domain. */
@@ -90,6 +92,7 @@ export class Hypervisor {
   readonly commandline: string;
   readonly logsRefusals: boolean;
   readonly cpuidModel: CpuidModel | undefined;
+  readonly translator: TranslatorOptions | false | undefined;
   /** Whether CR4.FSGSBASE may be set: CPUID leaf 7 says so. */
   readonly offersFsGsBase: boolean;
   readonly listeners = new Set<DomainListener>();
@@ -113,6 +116,7 @@ export class Hypervisor {
     this.commandline = options.commandline ?? "";
     this.logsRefusals = options.logsRefusals ?? false;
     this.cpuidModel = options.cpuid;
+    this.translator = options.translator;
     const showsMachineToPhys = (domid: number): boolean =>
       this.domains.get(domid)?.vmAssists.has(VMASST_TYPE_m2p_strict) ?? false;
     const policy = { showsMachineToPhys };

@@ -7,7 +7,7 @@ export type { BootState } from "./guest-context.ts";
 export type * from "./hypercalls/interface.ts";
 export { type DomainListener, Hypervisor, type HypervisorOptions } from "./hypervisor.ts";
 export * from "./log.ts";
-export type { Processor } from "./processor.ts";
+export type { Processor, ProcessorTranslator } from "./processor.ts";
 export { TSC_KHZ } from "./pvclock.ts";
 export * from "./random.ts";
 export { RoundRobinScheduler, type Scheduler } from "./scheduler.ts";

@@ -1,3 +1,12 @@
+import type { RegionSource, TranslatorCounters } from "@xen-node/x86-cpu";
+
+/** A processor's translator of hot code, for reports. */
+export interface ProcessorTranslator {
+  readonly counters: TranslatorCounters;
+  /** Called with every region that is compiled from now on. */
+  set onCompiled(listener: ((source: RegionSource) => void) | undefined);
+}
+
 /** What the hypervisor needs of a processor: `Cpu` of @xen-node/x86-cpu through a thin adapter, or a stand-in in tests. */
 export interface Processor {
   /** Instructions retired since construction, exact at every exit. */
@@ -12,6 +21,8 @@ export interface Processor {
   rflags: number;
   /** Fills `out` with eax, ebx, ecx, edx of the model, without the hypervisor leaves. */
   cpuid(leaf: number, subleaf: number, out: Uint32Array): void;
+  /** Undefined where all code is interpreted. */
+  readonly translator?: ProcessorTranslator | undefined;
   /** IA32_TSC_AUX of the loaded context changed. */
   setTscAux?(value: number): void;
   /** While the frame is the domain's, an instruction that begins there is run as INT3; memory stays as it is. */

@@ -11,7 +11,7 @@ import type { Vcpu } from "./vcpu.ts";
 import type { VcpuWakeups } from "./vcpu-wakeups.ts";
 
 /** Most instructions between two looks at the clock. */
-const CHUNK = 50_000;
+const CHUNK = 500_000;
 /**
  * What the hypervisor's own work costs in guest instructions: an exit, and a unit of a hypercall's work. A vcpu is charged
  * for them, and virtual time passes, so that a guest that only exits has no endless slice either.

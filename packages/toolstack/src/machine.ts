@@ -3,6 +3,7 @@ import {
   type CrashDump,
   type Domain,
   Hypervisor,
+  type HypervisorOptions,
   type LogSink,
   type RandomSource,
   SeededRandom,
@@ -31,6 +32,8 @@ export interface MachineOptions {
   random?: RandomSource;
   /** Where the hypervisor's messages go. Default: nowhere. */
   log?: LogSink;
+  /** How hot guest code is translated; false: all of it is interpreted. */
+  translator?: HypervisorOptions["translator"];
   /** Trace records to keep; 0, the default, traces nothing. */
   traceRecords?: number;
   /** The run loop has stopped because something threw that should not: a fault of the hypervisor or of Dom0. */
@@ -76,6 +79,7 @@ export class Machine {
       clock: this.clock,
       random: this.random,
       log: options.log ?? silentLog,
+      translator: options.translator,
       trace: new TraceRing({ capacity: options.traceRecords ?? 0, enabled: (options.traceRecords ?? 0) > 0 }),
     });
     this.hypervisor.onWorkAvailable = () => this.loop.wake();
@@ -124,6 +128,15 @@ export class Machine {
   /** Lets the guests run. The process stays alive until `stop`. */
   start(): void {
     this.loop.start();
+  }
+
+  /**
+   * Instead of `start`: runs guests for a stretch of their time, and Dom0's programs behind it, and returns. With a
+   * virtual clock this is the same on every host.
+   */
+  stepFor(ns: number): void {
+    this.hypervisor.runSlice(ns);
+    while (this.settle());
   }
 
   /** Stands still. Guests keep their state; `start` goes on. */
