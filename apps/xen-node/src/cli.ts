@@ -1,9 +1,11 @@
 #!/usr/bin/env node
 import { ConfigError } from "@xen-node/toolstack";
 import packageJson from "../package.json" with { type: "json" };
+import { setEngineFlags } from "./engine-flags.ts";
 import { program } from "./program.ts";
 import { ExitStatus, UserError } from "./user-error.ts";
 
+setEngineFlags();
 try {
   await program(packageJson.version, (status) => {
     process.exitCode = status;

@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { defaultCacheFolder } from "./fetch/cache.ts";
 import { fetchDebian } from "./fetch/debian.ts";
 import { writeSymbolFile } from "./gdb/symbol-file.ts";
+import { type CompareOptions, compare } from "./lockstep/compare.ts";
 import { type RunOptions, run } from "./run/run.ts";
 import { ExitStatus, UserError } from "./user-error.ts";
 
@@ -24,21 +25,29 @@ export function program(version: string, onStatus: (status: number) => void): Co
       .option("--mirror <url>", "fetch from this Debian mirror instead of through apt")
       .option("--suite <name>", "the release to take from the mirror (default: this machine's, else stable)");
 
-  withFetchOptions(
-    command
-      .command("run")
-      .description("Run guests with this terminal as their console. Without --kernel and files: Debian's own kernel.")
-      .argument("[config...]", "xl.cfg files; several guests run side by side")
+  const withGuestOptions = (sub: Command): Command =>
+    sub
       .option("--kernel <file>", "guest kernel: ELF or bzImage with Xen PV support")
       .option("--initrd <file>", "initial ram disk")
       .option("--cmdline <text>", "kernel command line")
       .option("--memory <MiB>", "guest memory (default: 256)", wholeNumber)
       .option("--vcpus <n>", "virtual processors (default: 1)", wholeNumber)
+      .option("--translator <setting>", "how hot code is translated: default, off, eager, evict or unlinked");
+
+  withFetchOptions(
+    withGuestOptions(
+      command
+        .command("run")
+        .description("Run guests with this terminal as their console. Without --kernel and files: Debian's own kernel.")
+        .argument("[config...]", "xl.cfg files; several guests run side by side"),
+    )
       .option("--name <name>", "name of the domain")
       .option("--trace <file>", "write exits, hypercalls and events as a trace for Perfetto")
       .option("--log <filter>", "messages of the hypervisor to show: LEVEL or SUBSYSTEM=LEVEL,… (default: warning)")
       .option("--gdb <address>", "serve gdb's remote protocol for the first guest at :PORT or HOST:PORT")
-      .option("--gdb-wait", "with --gdb: the guest starts when gdb lets it continue"),
+      .option("--gdb-wait", "with --gdb: the guest starts when gdb lets it continue")
+      .option("--counters", "tell what the processor did: at userspace, if it is known when that is, and at the end")
+      .option("--dump-regions <file>", "list what is translated: each region's instructions and their WebAssembly"),
   )
     .addHelpText(
       "after",
@@ -48,6 +57,24 @@ the input is wrong; ${ExitStatus.guestCrash} a guest crashed; ${ExitStatus.left}
     )
     .action(async (files: string[], { cache, mirror, suite, ...options }: RunOptions & FetchOptions) => {
       onStatus(await run(files, options, { cache: cache ?? defaultCacheFolder(), mirror, suite }));
+    });
+
+  withFetchOptions(
+    withGuestOptions(
+      command
+        .command("lockstep")
+        .description(
+          "Run a guest translated and interpreted and compare the processor at every exit. Without --kernel and file: Debian's own kernel, until userspace.",
+        )
+        .argument("[config...]", "an xl.cfg file"),
+    ).option("--instructions <millions>", "end after this many, and else with the guest", wholeNumber),
+  )
+    .addHelpText(
+      "after",
+      `\nExit status: ${ExitStatus.poweredOff} no difference; ${ExitStatus.hostError} something on the host or in the input is wrong; ${ExitStatus.difference} a difference.`,
+    )
+    .action(async (files: string[], { cache, mirror, suite, ...options }: CompareOptions & FetchOptions) => {
+      onStatus(await compare(files, options, { cache: cache ?? defaultCacheFolder(), mirror, suite }));
     });
 
   withFetchOptions(

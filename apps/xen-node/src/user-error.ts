@@ -1,6 +1,13 @@
+import { BuildError } from "@xen-node/hypervisor-core";
+
 /** A mistake or lack that the user can mend. The message is one sentence that says how; it is shown without a stack. */
 export class UserError extends Error {
   override readonly name = "UserError";
+}
+
+/** The user's error for a guest that cannot be built; every other error as it is. */
+export function asUserError(error: unknown): unknown {
+  return error instanceof BuildError ? new UserError(`${error.message.replace(/\.?$/, "")}.`) : error;
 }
 
 /** Exit statuses of the runner. */
@@ -11,6 +18,8 @@ export const ExitStatus = {
   hostError: 1,
   /** A guest crashed; its registers are on stderr. */
   guestCrash: 2,
+  /** `xen-node lockstep` found a difference; both states are on stdout. */
+  difference: 2,
   /** The user left with Ctrl-], which killed the guest. As a shell reports an interrupted command. */
   left: 130,
 } as const;

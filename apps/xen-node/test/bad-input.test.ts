@@ -112,6 +112,20 @@ describe("bad input is answered with one sentence and exit status 1", () => {
     expect(await refusal("run", "--gdb", "here")).toMatch(/wants :PORT/);
   });
 
+  it("a wrong setting of the translator, a listing of nothing and one that cannot be written", async () => {
+    for (const command of ["run", "lockstep"])
+      expect(await refusal(command, "--translator", "fast")).toMatch(/knows no setting "fast": use default, off/);
+    const regions = join(folder, "regions.txt");
+    expect(await refusal("run", "--translator", "off", "--dump-regions", regions)).toMatch(/--dump-regions/);
+    expect(await refusal("run", "--dump-regions", join(folder, "none", "r"))).toMatch(/listing .* cannot be written/);
+  });
+
+  it("two guests to compare, and none for no instructions", async () => {
+    const config = await file("one.cfg", 'name = "a"\nkernel = "k"\n');
+    expect(await refusal("lockstep", config, config)).toMatch(/one configuration file/);
+    expect(await refusal("lockstep", "--instructions", "0")).toMatch(/--instructions must be at least 1/);
+  });
+
   it("a guest that cannot be fetched", async () => {
     expect(await refusal("fetch", "windows")).toMatch(/no guest "windows"/);
     const { status, stderr } = await runCli(["fetch", "debian", "--mirror", "http://127.0.0.1:9/", "--cache", folder]);

@@ -1,5 +1,6 @@
 import { access, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { ImageError, readKernelImage } from "@xen-node/guest-images";
 import { UserError } from "../user-error.ts";
 import { readDeb } from "./deb.ts";
 import { downloadFromMirror, downloadWithApt, hostSuite, type Progress } from "./download.ts";
@@ -7,7 +8,10 @@ import { buildInitramfs } from "./initramfs.ts";
 
 /** A fetched guest, ready to boot: paths of its files. */
 export interface DebianGuest {
+  /** As Debian ships it: a bzImage. */
   kernel: string;
+  /** The ELF file in the kernel, which takes no time to unpack; `kernel` again where it could not be kept. */
+  unpackedKernel: string;
   initrd: string;
   busybox: string;
   /** What was fetched, for people: "linux-image-… 6.1…". */
@@ -24,7 +28,13 @@ export interface FetchOptions {
   progress: Progress;
 }
 
-const FILES = { kernel: "vmlinuz", initrd: "initramfs.cpio", busybox: "busybox", manifest: "manifest.json" };
+const FILES = {
+  kernel: "vmlinuz",
+  unpackedKernel: "vmlinux",
+  initrd: "initramfs.cpio",
+  busybox: "busybox",
+  manifest: "manifest.json",
+};
 
 /** Rebuilt when the ram disk's contents change between versions of the runner. */
 const INITRAMFS_VERSION = 2;
@@ -41,8 +51,17 @@ export async function cachedDebian(cache: string): Promise<DebianGuest | undefin
         `${JSON.stringify({ ...manifest, initramfsVersion: INITRAMFS_VERSION }, null, 2)}\n`,
       );
     }
-    for (const file of Object.values(FILES)) await access(join(folder, file));
-    return guestIn(folder, String(manifest.description));
+    const { unpackedKernel, ...others } = FILES;
+    for (const file of Object.values(others)) await access(join(folder, file));
+    const guest = guestIn(folder, String(manifest.description));
+    // Older versions kept none. Where it cannot be kept now, each start unpacks the kernel.
+    const isUnpacked = await access(join(folder, unpackedKernel))
+      .catch(() => writeUnpackedKernel(folder))
+      .then(
+        () => true,
+        () => false,
+      );
+    return isUnpacked ? guest : { ...guest, unpackedKernel: guest.kernel };
   } catch {
     return undefined;
   }
@@ -69,6 +88,10 @@ export async function fetchDebian(options: FetchOptions): Promise<DebianGuest> {
     };
     await writeFile(join(folder, FILES.kernel), await take(packages.kernel.path, /^boot\/vmlinuz-/));
     await writeFile(join(folder, FILES.busybox), await take(packages.busybox.path, /^(usr\/)?bin\/busybox$/));
+    await writeUnpackedKernel(folder).catch((error: unknown) => {
+      if (!(error instanceof ImageError)) throw error;
+      throw new UserError(`the kernel of ${packages.kernel.name} is of no use (${error.message}): use --kernel FILE.`);
+    });
     await writeInitramfs(folder);
     const description = `${packages.kernel.name} ${packages.kernel.version}, ${packages.busybox.name} ${packages.busybox.version}`;
     await writeFile(
@@ -90,14 +113,25 @@ export async function fetchDebian(options: FetchOptions): Promise<DebianGuest> {
 
 async function writeInitramfs(folder: string): Promise<void> {
   const image = buildInitramfs(await readFile(join(folder, FILES.busybox)));
-  const path = join(folder, FILES.initrd);
-  await writeFile(`${path}.new`, image);
-  await rename(`${path}.new`, path);
+  await replaceFile(join(folder, FILES.initrd), image);
+}
+
+async function writeUnpackedKernel(folder: string): Promise<void> {
+  const { elf } = await readKernelImage(await readFile(join(folder, FILES.kernel)));
+  await replaceFile(join(folder, FILES.unpackedKernel), elf.bytes);
+}
+
+/** Whole or not at all, even if others write the same file at the same time. */
+async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
+  const fresh = `${path}.${process.pid}`;
+  await writeFile(fresh, bytes);
+  await rename(fresh, path);
 }
 
 function guestIn(folder: string, description: string): DebianGuest {
   return {
     kernel: join(folder, FILES.kernel),
+    unpackedKernel: join(folder, FILES.unpackedKernel),
     initrd: join(folder, FILES.initrd),
     busybox: join(folder, FILES.busybox),
     description,

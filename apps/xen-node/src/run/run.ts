@@ -1,10 +1,12 @@
 import { readGuestFiles } from "@xen-node/toolstack";
 import { parseGdbAddress } from "../gdb/gdb-server.ts";
 import { parseLogFilter } from "../report/log-filter.ts";
+import { RegionFile } from "../report/region-file.ts";
 import { TraceFile } from "../report/trace-file.ts";
 import { UserError } from "../user-error.ts";
 import { type FetchSettings, type GuestOptions, planGuests } from "./guest-plan.ts";
 import { Session } from "./session.ts";
+import { translatorSetting } from "./translator-setting.ts";
 
 /** The options of `xen-node run`. */
 export interface RunOptions extends GuestOptions {
@@ -12,6 +14,9 @@ export interface RunOptions extends GuestOptions {
   log?: string;
   gdb?: string;
   gdbWait?: boolean;
+  translator?: string;
+  counters?: boolean;
+  dumpRegions?: string;
 }
 
 /**
@@ -21,13 +26,19 @@ export interface RunOptions extends GuestOptions {
  * @throws UserError or ConfigError: a mistake of the user's, in one sentence.
  */
 export async function run(files: string[], options: RunOptions, fetching: FetchSettings): Promise<number> {
-  const { trace, log, gdb, gdbWait, ...guestOptions } = options;
+  const { trace, log, gdb, gdbWait, translator: setting, counters, dumpRegions, ...guestOptions } = options;
   if (gdbWait && gdb === undefined)
     throw new UserError("--gdb-wait waits for nobody without --gdb: say where gdb can come.");
+  const translator = translatorSetting(setting);
+  if (dumpRegions !== undefined && translator === false)
+    throw new UserError("--dump-regions has nothing to list with --translator off: leave one of them out.");
   const settings = {
     logFilter: parseLogFilter(log),
     gdb: gdb === undefined ? undefined : { address: parseGdbAddress(gdb), wait: gdbWait },
     trace: trace === undefined ? undefined : new TraceFile(trace),
+    translator,
+    counters: counters ?? false,
+    regions: dumpRegions === undefined ? undefined : new RegionFile(dumpRegions),
   };
   const plans = await planGuests(files, guestOptions, fetching, (message) => process.stderr.write(`${message}\n`));
   const guestFiles = await Promise.all(plans.map(({ config }) => readGuestFiles(config)));

@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import { BuildError, type LogSink } from "@xen-node/hypervisor-core";
+import type { LogSink } from "@xen-node/hypervisor-core";
 import {
   type DomainConfig,
   type DomainEnd,
@@ -8,21 +8,30 @@ import {
   type GuestFiles,
   Machine,
 } from "@xen-node/toolstack";
+import type { TranslatorOptions } from "@xen-node/x86-cpu";
 import { type GdbOptions, type GdbServer, startGdbServer } from "../gdb/gdb-server.ts";
+import { describeCounters } from "../report/counters.ts";
 import { filteredLog, type LogFilter } from "../report/log-filter.ts";
 import { MarkerWatch } from "../report/marker-watch.ts";
+import type { RegionFile } from "../report/region-file.ts";
 import { symbolizerOf } from "../report/symbolizer.ts";
 import type { TraceFile } from "../report/trace-file.ts";
 import { ConsoleMultiplexer } from "../terminal/console-multiplexer.ts";
 import { Terminal } from "../terminal/terminal.ts";
-import { ExitStatus, UserError } from "../user-error.ts";
+import { asUserError, ExitStatus } from "../user-error.ts";
 import { describeEnd } from "./describe-end.ts";
 import type { GuestPlan } from "./guest-plan.ts";
+import { SAMPLE_INTERVAL } from "./translator-setting.ts";
 
 export interface SessionSettings {
   logFilter: LogFilter;
   gdb: GdbOptions | undefined;
   trace: TraceFile | undefined;
+  translator: TranslatorOptions | false;
+  /** Whether to tell what the processor did. */
+  counters: boolean;
+  /** Where compiled regions are listed. */
+  regions: RegionFile | undefined;
 }
 
 /** Records that --trace keeps: the last of them. */
@@ -68,8 +77,21 @@ export class Session {
       guestMemoryMiB: plans.reduce((sum, { config }) => sum + config.memory, 0),
       log: withoutDumps(filteredLog(settings.logFilter, (line) => this.terminal.note(line))),
       traceRecords: settings.trace === undefined ? 0 : TRACE_RECORDS,
+      translator: settings.translator,
       onError: (error) => this.fail(error),
     });
+    this.listRegions();
+  }
+
+  private listRegions(): void {
+    const { hypervisor } = this.machine;
+    const { regions } = this.settings;
+    const { translator } = hypervisor.processor;
+    if (regions === undefined || translator === undefined) return;
+    translator.onCompiled = (region) => {
+      const domain = hypervisor.current?.domain;
+      regions.add(region, (va) => domain?.symbolizer?.(va));
+    };
   }
 
   /** Runs until every guest has ended; returns the exit status of the process. */
@@ -81,7 +103,7 @@ export class Session {
       // Whatever else ends the process, an uncaught exception too: the terminal is given back.
       process.on("exit", this.cleanUp);
       this.start().catch((error: unknown) => {
-        this.fail(error instanceof BuildError ? new UserError(`${error.message.replace(/\.?$/, "")}.`) : error);
+        this.fail(asUserError(error));
       });
     });
   }
@@ -125,6 +147,7 @@ export class Session {
       const watch = new MarkerWatch(`${userspaceMarker}\r\n`, () => {
         // performance.now() counts from the start of the process.
         this.note(`userspace after ${(performance.now() / 1000).toFixed(1)} s from process start`);
+        this.tellCounters("at userspace");
       });
       guest.console.onOutput((bytes) => watch.push(bytes));
     }
@@ -153,6 +176,13 @@ export class Session {
     if (this.running.size === 0 && !looking) this.finish(this.status);
   }
 
+  private tellCounters(when: string): void {
+    if (!this.settings.counters) return;
+    const { processor } = this.machine.hypervisor;
+    const lines = describeCounters(processor.retired, processor.translator?.counters, SAMPLE_INTERVAL);
+    for (const line of lines) this.note(`${when}: ${line}`);
+  }
+
   private note(text: string): void {
     this.terminal.note(`(xen-node) ${text}`);
   }
@@ -163,10 +193,12 @@ export class Session {
     if (this.over) return;
     this.over = true;
     this.machine.stop();
+    this.tellCounters("at the end");
     this.terminal.restore();
     for (const signal of SIGNALS) process.off(signal, this.onSignal);
     process.off("exit", this.cleanUp);
     this.settings.trace?.write(this.machine.hypervisor.trace, this.domainNames);
+    this.settings.regions?.close();
   };
 
   private finish(status: number): void {

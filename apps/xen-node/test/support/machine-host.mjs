@@ -27,6 +27,7 @@ const actions = {
     const { freeFrames } = hypervisor.mmu.frames;
     tell({ kind: "audit", violations: hypervisor.auditFrames(), leaked: freeAtFirst - freeFrames });
   },
+  counters: () => tell({ kind: "counters", counters: machine.hypervisor.processor.cpu.regions.counters }),
   end() {
     machine.stop();
     process.disconnect();

@@ -11,6 +11,7 @@ type Report =
   | { kind: "ended"; name: string; end: string; fate: string }
   | { kind: "destroyed"; domid: number }
   | { kind: "audit"; violations: string[]; leaked: number }
+  | { kind: "counters"; counters: { compiled: number; shared: number } }
   | { kind: "error"; text: string };
 
 const HOST = fileURLToPath(new URL("./machine-host.mjs", import.meta.url));
@@ -56,6 +57,13 @@ export class MachineProcess {
     this.tell({ action: "audit" });
     const { violations, leaked } = await answer;
     return { violations, leaked };
+  }
+
+  /** Regions that were compiled so far, and that were taken from what was compiled before. */
+  async counters(): Promise<{ compiled: number; shared: number }> {
+    const answer = this.next("counters");
+    this.tell({ action: "counters" });
+    return (await answer).counters;
   }
 
   /** The next report of a kind. */
