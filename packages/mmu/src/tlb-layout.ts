@@ -4,7 +4,8 @@
  * A bank serves one address space (one L4 table):
  *   +0x00000  read array   4096 x { i64 tag, i32 addend, i32 0 }
  *   +0x10000  write array  4096 x the same
- *   +0x20000  jump cache   4096 x { i64 rip, i32 record, i32 0 }: filled by x86-cpu; all zero = empty
+ *   +0x20000  jump cache   4096 x { i64 rip, i32 record, i32 word }: filled by x86-cpu; all zero = empty. An entry with a
+ *                          word may depend on other pages than RIP's: TlbBanks.dependOn tells which
  *   +0x30000  header
  *
  * Byte offset of an address's entry in its array: (va >>> 8) & 0xfff0. It hits if (tag ^ va), as a u64, is at most

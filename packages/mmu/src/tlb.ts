@@ -168,22 +168,12 @@ export class TlbBanks {
     for (let bank = 0; bank < this.touched; bank++) this.flushBank(this.start + bank * BANK_BYTES);
   }
 
-  /** Drops one page from all banks of a domain, and their jump caches. */
-  flushPage(domid: number, va: number): void {
-    this.walker.forgetFetches();
-    const u32 = this.u32;
-    const lo = (va & 0xfffff000) >>> 0;
-    const hi = Math.floor(va / 2 ** 32) >>> 0;
-    const slot = (lo >>> 12) & 0xfff;
-    for (let bank = 0; bank < this.touched; bank++) {
-      if (this.domidOf[bank] !== domid) continue;
-      const base = this.start + bank * BANK_BYTES;
-      const p = (base + (slot << 4)) >>> 2;
-      if (u32[p] === lo && u32[p + 1] === hi) this.drop(p, slot);
-      const q = p + (TLB_WRITE >>> 2);
-      if (u32[q] === lo && u32[q + 1] === hi) this.drop(q, slot);
-      this.jumps.clear(bank);
-    }
+  /**
+   * A jump-cache entry with a word, about to be added, is good only while the page of an address is mapped as it is now.
+   * @param base the bank's host address
+   */
+  dependOn(base: number, vaLo: number): void {
+    this.jumps.dependOn(this.bankAt(base), vaLo);
   }
 
   /**

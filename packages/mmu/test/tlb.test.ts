@@ -187,7 +187,7 @@ describe("TlbBanks", () => {
     const host = m.mmu.frames.hostAddress(t.data[1]) + 8;
     expect(m.mmu.tlb.fill(base, loOf(va), hiOf(va), Access.write)).toBe(host);
     expect(lookup(m, base, TLB_WRITE, va)).toBe(host);
-    m.mmu.tlb.flushPage(1, va);
+    m.mmu.tlb.dropL1(1, (loOf(va) >>> 12) & 511, t.data[1], true, false);
     expect(lookup(m, base, TLB_WRITE, va)).toBe(-1);
     expect(m.mmu.audit()).toEqual([]);
   });
@@ -240,7 +240,7 @@ describe("TlbBanks", () => {
     const base = m.mmu.tlb.activate(1, t.l4);
     for (let i = 0; i < 10_000; i++) {
       m.mmu.tlb.fill(base, 0x1000, 0, Access.read);
-      m.mmu.tlb.flushPage(1, 0x1000);
+      m.mmu.tlb.dropL1(1, 1, t.data[1], true, false);
     }
     expect(m.mmu.memory.u32[(base + TLB_HEADER + HEADER_FILL_COUNT) / 4]).toBe(1);
     m.mmu.tlb.fill(base, 0x1000, 0, Access.read);
@@ -332,6 +332,20 @@ describe("TlbBanks", () => {
     jump(5, 0x201010);
     expect(types.modEntry(t.l2, 0, 0, 0, 1)).toBe(0);
     expect(left(1, 4, 5, 6)).toEqual([false, false, true, false]);
+    // Translated code of page 0 that goes on in page 1, and such code that does not depend on it but has a word, too.
+    const word = (slot: number) => u32[(base + TLB_JUMP_CACHE) / 4 + 4 * slot + 3];
+    for (const slot of [1, 4]) {
+      jump(slot, -0x100000 + slot);
+      u32[(base + TLB_JUMP_CACHE) / 4 + 4 * slot + 3] = 0x200 + slot;
+    }
+    jump(2, -0x200000 + 0x5000);
+    m.mmu.markCode(t.data[1]);
+    tlb.dependOn(base, 0x1000);
+    tlb.dropL1(1, 3, t.data[1], false, true);
+    expect(left(1, 2, 4)).toEqual([true, true, true]);
+    tlb.dropL1(1, 1, t.data[1], false, true);
+    expect(left(1, 2, 4)).toEqual([false, true, false]);
+    expect([word(1), word(4)]).toEqual([0, 0]);
     jump(6, -0x1000);
     tlb.flushDomain(1);
     expect(left(1, 2, 3, 4, 5, 6)).toEqual([false, false, false, false, false, false]);

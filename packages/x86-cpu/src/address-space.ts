@@ -118,10 +118,14 @@ export class AddressSpace {
   private setEntry(va: number, low: number, high: number): void {
     const at = this.entryAddress(va, true) >>> 2;
     const { u32 } = this.mmu.memory;
-    const wasPresent = (u32[at] & Pte.present) !== 0;
+    const oldLow = u32[at];
+    const oldHigh = u32[at + 1];
     u32[at] = low;
     u32[at + 1] = high;
-    if (wasPresent) this.mmu.tlb.flushPage(this.domid, va - pageOffset(va));
+    if ((oldLow & Pte.present) === 0) return;
+    const dirty = (oldLow & Pte.dirty) !== 0;
+    const executable = (oldHigh & Pte.hiNoExecute) === 0;
+    this.mmu.tlb.dropL1(this.domid, tableIndex(va, 12), pteMfn(oldLow, oldHigh), dirty, executable);
   }
 
   /** Host address of the last-level entry, or 0 if a table above is missing and none is to be made. */

@@ -393,7 +393,7 @@ export class Cpu {
     i32[entry] = low;
     i32[entry + 1] = high;
     i32[entry + 2] = record;
-    i32[entry + 3] = regions?.wordFor(block, this.state.rip, this.l4Mfn, entry) ?? 0;
+    i32[entry + 3] = regions?.wordFor(block, this.state.rip, this.l4Mfn, bank, entry) ?? 0;
     i32[(bank + TLB_HEADER + HEADER_JUMP_CACHE_DIRTY) >>> 2] = 1;
     // After a flush the jump's record is no more.
     if (jump !== 0 && flushes === this.code.flushes && this.isLinkable(jump, record))

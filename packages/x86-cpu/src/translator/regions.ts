@@ -186,9 +186,10 @@ export class Regions {
 
   /**
    * Jump-cache word for a block's region, or 0 where it is not to be entered by this address space.
+   * @param bank the address space's soft-TLB bank
    * @param entry word index of the jump-cache entry that will hold it
    */
-  wordFor(block: Block, va: number, l4Mfn: number, entry: number): number {
+  wordFor(block: Block, va: number, l4Mfn: number, bank: number, entry: number): number {
     const word = block.regionWord;
     if (word === 0) return 0;
     const binding = this.bySlot[word >>> ENTRY_BITS];
@@ -201,6 +202,7 @@ export class Regions {
         const at = anchor + page * PAGE;
         const mfn = this.mmu.walker.executedFrame(l4Mfn, at | 0, Math.floor(at / 2 ** 32) | 0);
         if (mfn !== binding.frames.get(page)) return 0;
+        this.mmu.tlb.dependOn(bank, at | 0);
       }
     }
     binding.cached.add(entry);
