@@ -59,6 +59,9 @@ export class RegionEmitter {
   private readonly items: readonly Item[];
   private readonly loopHeaders = new Set<Place>();
   private dispatcher: Label = 0;
+  /** The page that each state's entry lies in, and where that stands in memory once it is asked for. */
+  private readonly entryPages: Int32Array;
+  private pages: number | undefined;
   /** Of the block being emitted: the way out with RIP in its local, and the one with `leaving` as `leaveBefore` sets it. */
   private exit: Label = 0;
   private leave: Label = 0;
@@ -101,6 +104,7 @@ export class RegionEmitter {
       leave: () => this.leaveBefore(),
     };
     for (const place of graph.entries) this.states.set(place, this.states.size + 1);
+    this.entryPages = Int32Array.from([0, ...graph.entries.map((place) => Math.floor(place / PAGE))]);
     const entries = new Set(graph.entries);
     this.items = structure({
       nodes: [...graph.blocks.keys()],
@@ -151,15 +155,20 @@ export class RegionEmitter {
     f.get(0).i32_const(ENTRY_MASK).i32_and().set(this.state);
     f.get(0).i32_const(ENTRY_BITS).i32_shr_u().set(this.slot);
     f.i32_const(0).i32_load(TLB_BANK).set(this.bank);
-    f.i32_const(0).i64_load(RIP).i64_const(-PAGE).i64_and();
-    const pages = Int32Array.from([0, ...this.graph.entries.map((place) => Math.floor(place / PAGE))]);
-    if (pages.some((page) => page !== 0)) {
-      f.get(this.state).i32_const(2).i32_shl().i64_load32_s(this.data.keepPages(pages));
-      f.i64_const(12).i64_shl().i64_sub();
-    }
+    f.i32_const(0).i64_load(RIP);
+    this.anchorOf(f, this.state);
     f.set(this.anchor);
     f.loadRegisters(this.f.used);
     this.flags.load(f);
+  }
+
+  /** Pops an address and pushes what the anchor is if that is the entry of a state, which is in a local. */
+  private anchorOf(f: RegionCode, state: number): void {
+    f.i64_const(-PAGE).i64_and();
+    const { entryPages } = this;
+    if (entryPages.every((page) => page === 0)) return;
+    this.pages ??= this.data.keepPages(entryPages);
+    f.get(state).i32_const(2).i32_shl().i64_load32_s(this.pages).i64_const(12).i64_shl().i64_sub();
   }
 
   private sequence(items: readonly Item[], dispatched: readonly Place[] | undefined, header?: Place): void {
@@ -483,21 +492,22 @@ export class RegionEmitter {
         this.go(target);
         f.end();
       }
-      const { entry } = this.frame.own;
+      const { entry, host } = this.frame.own;
       f.get(rip).get(rip).i64_const(10).i64_shr_u().i64_xor().i32_wrap_i64().i32_const(0xfff).i32_and();
       f.i32_const(4).i32_shl().get(this.bank).i32_add().tee(entry);
       f.i64_load(JUMP_CACHE).get(rip).i64_eq().if_();
       f.get(entry)
         .i32_load(JUMP_CACHE + 12)
-        .tee(entry)
-        .i32_const(ENTRY_BITS)
-        .i32_shr_u()
-        .get(this.slot)
-        .i32_eq()
-        .if_();
+        .tee(entry);
+      f.i32_const(ENTRY_BITS).i32_shr_u().get(this.slot).i32_eq().if_();
+      f.get(entry).i32_const(ENTRY_MASK).i32_and().set(host);
+      // The same frames may be mapped elsewhere too, where this region is another one.
+      f.get(rip);
+      this.anchorOf(f, host);
+      f.get(this.anchor).i64_eq().if_(VOID, true);
       f.get(this.budget).i32_const(this.threshold).i32_gt_s().if_(VOID, true);
-      f.get(entry).i32_const(ENTRY_MASK).i32_and().set(this.state).br(this.dispatcher);
-      f.end().end().end();
+      f.get(host).set(this.state).br(this.dispatcher);
+      f.end().end().end().end();
     }
     f.br(this.exit);
   }

@@ -169,6 +169,36 @@ describe("stores beside and into translated code", () => {
     expect(counters(machine).invalidated).toBeGreaterThanOrEqual(4);
   });
 
+  it.each<[string, number]>([
+    ["of one page", 0],
+    ["of two pages", 1],
+  ])("are told apart by code %s that jumps from one alias to the other", (_name, pages) => {
+    // lea rax,[rip]; add rsi,rax; xor rbx,rdx; call +pages; dec ecx; jz 1; jmp rbx; 1: syscall
+    const callee = pages * PAGE + 0x40;
+    const distance = callee - 18;
+    const code = [
+      ...hex("48 8d 05 00 00 00 00 48 01 c6 48 31 d3 e8"),
+      distance & 0xff,
+      (distance >> 8) & 0xff,
+      0,
+      0,
+      ...hex("ff c9 74 02 ff e3 0f 05"),
+    ];
+    // Translated from a recording, so that the whole loop is one region.
+    const machine = new TestMachine({ translator: { heat: 1, interval: 200 } });
+    machine.stack();
+    for (let page = 0; page <= pages; page++)
+      machine.map(ALIAS + page * PAGE, { mfn: machine.map(CODE + page * PAGE) });
+    machine.write(CODE + callee, hex("c3"));
+    machine.program(code);
+    machine.setReg(RBX, CODE);
+    machine.setReg(RDX, CODE ^ ALIAS);
+    machine.setReg(RCX, 20_000);
+    machine.runToSyscall();
+    expect(counters(machine).entries).toBeGreaterThan(0);
+    expect(machine.reg(RSI)).toBe(BigInt(10_000 * (CODE + 7) + 10_000 * (ALIAS + 7)));
+  });
+
   it("by translated code through an alias change the loop that makes them", () => {
     const machine = new TestMachine(EAGER);
     const mfn = machine.map(CODE);
