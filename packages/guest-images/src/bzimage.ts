@@ -1,3 +1,4 @@
+import { asByteSource, type ByteSource } from "./byte-source.ts";
 import { type Compression, detectCompression } from "./compression.ts";
 import { viewOf } from "./elf.ts";
 import { ImageError } from "./image-error.ts";
@@ -15,8 +16,9 @@ const MAGIC_HDRS = 0x53726448;
 const VERSION_WITH_PAYLOAD = 0x0208;
 
 export interface BzImagePayload {
-  /** The compressed stream alone. */
-  readonly bytes: Uint8Array;
+  /** Where in the image the compressed stream lies, alone. */
+  readonly offset: number;
+  readonly length: number;
   readonly compression: Compression;
   /** Size of the kernel inside, as the build wrote it behind the stream. */
   readonly unpackedSize: number;
@@ -24,7 +26,10 @@ export interface BzImagePayload {
   readonly protocol: number;
 }
 
-/** Is this a Linux x86 boot image? */
+/** As many bytes of an image as tell whether it is a bzImage. */
+export const BZIMAGE_HEAD_BYTES = HEADER_END;
+
+/** Is this a Linux x86 boot image, or the beginning of one? */
 export function isBzImage(bytes: Uint8Array): boolean {
   return (
     bytes.length >= HEADER_MAGIC + 4 &&
@@ -38,11 +43,13 @@ export function isBzImage(bytes: Uint8Array): boolean {
  * Finds the compressed kernel in a bzImage.
  * @throws ImageError `unsupported` (boot protocol before 2.08, unknown compression), `truncated`, `corrupt`
  */
-export function readBzImage(bytes: Uint8Array): BzImagePayload {
-  const view = viewOf(bytes);
-  if (bytes.length < HEADER_END) {
-    throw new ImageError("truncated", `the bzImage ends inside its header, after ${bytes.length} bytes`);
+export function readBzImage(image: Uint8Array | ByteSource): BzImagePayload {
+  const source = asByteSource(image);
+  if (source.size < HEADER_END) {
+    throw new ImageError("truncated", `the bzImage ends inside its header, after ${source.size} bytes`);
   }
+  const header = source.bytes(0, HEADER_END);
+  const view = viewOf(header);
   const protocol = view.getUint16(PROTOCOL_VERSION, true);
   if (protocol < VERSION_WITH_PAYLOAD) {
     const version = `${protocol >> 8}.${String(protocol & 0xff).padStart(2, "0")}`;
@@ -52,25 +59,24 @@ export function readBzImage(bytes: Uint8Array): BzImagePayload {
     );
   }
   // Zero means four, for the sake of the oldest boot loaders.
-  const setupSectors = bytes[SETUP_SECTS] || 4;
+  const setupSectors = header[SETUP_SECTS] || 4;
   const start = (setupSectors + 1) * SECTOR_BYTES + view.getUint32(PAYLOAD_OFFSET, true);
   const length = view.getUint32(PAYLOAD_LENGTH, true);
-  if (start + length > bytes.length) {
+  if (start + length > source.size) {
     throw new ImageError(
       "truncated",
-      `the bzImage has ${bytes.length} bytes, but its compressed kernel reaches to byte ${start + length}`,
+      `the bzImage has ${source.size} bytes, but its compressed kernel reaches to byte ${start + length}`,
     );
   }
   if (length < 16) {
     throw new ImageError("corrupt", `the bzImage gives its compressed kernel a length of ${length} bytes`);
   }
-  const payload = bytes.subarray(start, start + length);
-  const compression = detectCompression(payload);
+  const compression = detectCompression(source.bytes(start, 16));
   if (compression === null) {
     throw new ImageError("unsupported", "the bzImage's kernel is compressed in a way that is not known here");
   }
-  const unpackedSize = view.getUint32(start + length - 4, true);
+  const unpackedSize = viewOf(source.bytes(start + length - 4, 4)).getUint32(0, true);
   // gzip ends with that very number itself; behind every other stream the kernel build appends it.
-  const stream = compression === "gzip" ? payload : payload.subarray(0, length - 4);
-  return { bytes: stream, compression, unpackedSize, protocol };
+  const streamLength = compression === "gzip" ? length : length - 4;
+  return { offset: start, length: streamLength, compression, unpackedSize, protocol };
 }

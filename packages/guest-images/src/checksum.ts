@@ -1,3 +1,5 @@
+import * as zlib from "node:zlib";
+
 // CRC-32 and CRC-64 as the .xz file format uses them (both reflected, initial value and final XOR all ones).
 
 const CRC32_POLYNOMIAL = 0xedb88320;
@@ -20,10 +22,18 @@ const crc32Tables = (() => {
   return tables;
 })();
 
-/** CRC-32 (IEEE 802.3) of the bytes, as an unsigned number. */
-export function crc32(bytes: Uint8Array): number {
+/** Node's own, which is many times faster; there is none before 20.15. */
+const nativeCrc32: ((bytes: Uint8Array, before: number) => number) | undefined = zlib.crc32;
+
+/** CRC-32 (IEEE 802.3) of the bytes, as an unsigned number; `before`, that of bytes in front of them, is gone on from. */
+export function crc32(bytes: Uint8Array, before = 0): number {
+  return nativeCrc32 === undefined ? slicedCrc32(bytes, before) : nativeCrc32(bytes, before);
+}
+
+/** {@link crc32} without Node's help. */
+export function slicedCrc32(bytes: Uint8Array, before: number): number {
   const t = crc32Tables;
-  let crc = -1;
+  let crc = ~before;
   let at = 0;
   for (const end = bytes.length - 7; at < end; at += 8) {
     crc =

@@ -1,3 +1,4 @@
+import { asByteSource, type ByteSource } from "./byte-source.ts";
 import { ImageError } from "./image-error.ts";
 
 // Values of the ELF specification (System V ABI, chapter 4, and its AMD64 supplement).
@@ -14,6 +15,9 @@ export const SHT_SYMTAB = 2;
 export const SHT_STRTAB = 3;
 export const SHT_NOTE = 7;
 export const SHT_NOBITS = 8;
+
+const HEADER_BYTES = 64;
+const NARROW_HEADER_BYTES = 52;
 
 const machineNames = new Map<number, string>([
   [2, "SPARC"],
@@ -55,9 +59,9 @@ export interface ElfSection {
   readonly entrySize: number;
 }
 
-/** The headers of an ELF file; `bytes` is the whole file, and nothing is copied out of it. */
+/** The headers of an ELF file; everything else is read from `source` when it is wanted. */
 export interface ElfFile {
-  readonly bytes: Uint8Array;
+  readonly source: ByteSource;
   readonly elfClass: typeof ELFCLASS32 | typeof ELFCLASS64;
   readonly type: number;
   readonly machine: number;
@@ -96,46 +100,49 @@ function readSize(view: DataView, offset: number): number {
  * @throws ImageError `not-a-kernel` (no ELF magic), `architecture` (big-endian), `truncated` (headers or the bytes of a
  * loadable segment lie beyond the end of the file), `corrupt`
  */
-export function readElf(bytes: Uint8Array): ElfFile {
-  if (!isElf(bytes)) {
+export function readElf(image: Uint8Array | ByteSource): ElfFile {
+  const source = asByteSource(image);
+  const header = source.bytes(0, Math.min(source.size, HEADER_BYTES));
+  if (!isElf(header)) {
     throw new ImageError("not-a-kernel", "the file does not start with the ELF magic number");
   }
-  const elfClass = bytes[4];
-  if (bytes.length < 52 || (elfClass === ELFCLASS64 && bytes.length < 64)) {
-    throw new ImageError("truncated", `the ELF file ends inside its header, after ${bytes.length} bytes`);
+  const elfClass = header[4];
+  if (header.length < (elfClass === ELFCLASS64 ? HEADER_BYTES : NARROW_HEADER_BYTES)) {
+    throw new ImageError("truncated", `the ELF file ends inside its header, after ${header.length} bytes`);
   }
   if (elfClass !== ELFCLASS32 && elfClass !== ELFCLASS64) {
     throw new ImageError("corrupt", `the ELF header names class ${elfClass}, which is neither 32-bit nor 64-bit`);
   }
-  if (bytes[5] !== ELFDATA2LSB) {
+  if (header[5] !== ELFDATA2LSB) {
     throw new ImageError("architecture", "the kernel is built for a big-endian machine, not for x86-64");
   }
-  const view = viewOf(bytes);
+  const view = viewOf(header);
   const wide = elfClass === ELFCLASS64;
   return {
-    bytes,
+    source,
     elfClass,
     type: view.getUint16(16, true),
     machine: view.getUint16(18, true),
     entry: wide ? readAddress(view, 24) : view.getUint32(24, true),
-    segments: readSegments(view, wide),
-    sections: readSections(bytes, view, wide),
+    segments: readSegments(source, view, wide),
+    sections: readSections(source, view, wide),
   };
 }
 
-function readSegments(view: DataView, wide: boolean): ElfSegment[] {
-  const tableOffset = wide ? readSize(view, 32) : view.getUint32(28, true);
-  const entrySize = view.getUint16(wide ? 54 : 42, true);
-  const count = view.getUint16(wide ? 56 : 44, true);
+function readSegments(source: ByteSource, header: DataView, wide: boolean): ElfSegment[] {
+  const tableOffset = wide ? readSize(header, 32) : header.getUint32(28, true);
+  const entrySize = header.getUint16(wide ? 54 : 42, true);
+  const count = header.getUint16(wide ? 56 : 44, true);
   if (count > 0 && entrySize < (wide ? 56 : 32)) {
     throw new ImageError("corrupt", `the ELF header gives program headers of ${entrySize} bytes, which is too small`);
   }
-  if (tableOffset + count * entrySize > view.byteLength) {
+  if (tableOffset + count * entrySize > source.size) {
     throw new ImageError("truncated", "the ELF file ends before its program headers");
   }
+  const view = viewOf(source.bytes(tableOffset, count * entrySize));
   const segments: ElfSegment[] = [];
   for (let index = 0; index < count; index++) {
-    const at = tableOffset + index * entrySize;
+    const at = index * entrySize;
     const segment: ElfSegment = wide
       ? {
           type: view.getUint32(at, true),
@@ -156,11 +163,11 @@ function readSegments(view: DataView, wide: boolean): ElfSegment[] {
           memorySize: view.getUint32(at + 20, true),
         };
     if (segment.type === PT_LOAD || segment.type === PT_NOTE) {
-      if (segment.offset + segment.fileSize > view.byteLength) {
+      if (segment.offset + segment.fileSize > source.size) {
         const end = segment.offset + segment.fileSize;
         throw new ImageError(
           "truncated",
-          `the ELF file has ${view.byteLength} bytes, but its segment ${index} reaches to byte ${end}`,
+          `the ELF file has ${source.size} bytes, but its segment ${index} reaches to byte ${end}`,
         );
       }
     }
@@ -172,24 +179,26 @@ function readSegments(view: DataView, wide: boolean): ElfSegment[] {
   return segments;
 }
 
-function readSections(bytes: Uint8Array, view: DataView, wide: boolean): ElfSection[] {
-  const tableOffset = wide ? readSize(view, 40) : view.getUint32(32, true);
-  const entrySize = view.getUint16(wide ? 58 : 46, true);
-  const count = view.getUint16(wide ? 60 : 48, true);
-  const namesIndex = view.getUint16(wide ? 62 : 50, true);
+function readSections(source: ByteSource, header: DataView, wide: boolean): ElfSection[] {
+  const tableOffset = wide ? readSize(header, 40) : header.getUint32(32, true);
+  const entrySize = header.getUint16(wide ? 58 : 46, true);
+  const count = header.getUint16(wide ? 60 : 48, true);
+  const namesIndex = header.getUint16(wide ? 62 : 50, true);
   // No loader needs sections, so a missing or cut table is not an error: the kernel still runs.
-  if (count === 0 || entrySize < (wide ? 64 : 40) || tableOffset + count * entrySize > bytes.length) {
+  if (count === 0 || entrySize < (wide ? 64 : 40) || tableOffset + count * entrySize > source.size) {
     return [];
   }
-  const headerAt = (index: number) => tableOffset + index * entrySize;
+  const view = viewOf(source.bytes(tableOffset, count * entrySize));
   const field = (index: number, wideOffset: number, narrowOffset: number) =>
-    wide ? readSize(view, headerAt(index) + wideOffset) : view.getUint32(headerAt(index) + narrowOffset, true);
-  const namesStart = namesIndex < count ? field(namesIndex, 24, 16) : bytes.length;
+    wide ? readSize(view, index * entrySize + wideOffset) : view.getUint32(index * entrySize + narrowOffset, true);
+  const namesStart = namesIndex < count ? Math.min(field(namesIndex, 24, 16), source.size) : source.size;
+  const namesSize = namesIndex < count ? Math.min(field(namesIndex, 32, 20), source.size - namesStart) : 0;
+  const names = source.bytes(namesStart, namesSize);
   const sections: ElfSection[] = [];
   for (let index = 0; index < count; index++) {
-    const at = headerAt(index);
+    const at = index * entrySize;
     sections.push({
-      name: readCString(bytes, namesStart + view.getUint32(at, true)),
+      name: readCString(names, view.getUint32(at, true)),
       type: view.getUint32(at + 4, true),
       flags: field(index, 8, 8),
       address: wide ? readAddress(view, at + 16) : view.getUint32(at + 12, true),
@@ -213,8 +222,8 @@ export function readCString(bytes: Uint8Array, start: number, end = bytes.length
 
 /** The bytes of a section, or null if it has none in the file or they lie beyond its end. */
 export function sectionBytes(elf: ElfFile, section: ElfSection): Uint8Array | null {
-  if (section.type === SHT_NOBITS || section.offset + section.size > elf.bytes.length) {
+  if (section.type === SHT_NOBITS || section.offset + section.size > elf.source.size) {
     return null;
   }
-  return elf.bytes.subarray(section.offset, section.offset + section.size);
+  return elf.source.bytes(section.offset, section.size);
 }

@@ -43,14 +43,15 @@ const align8 = (offset: number) => (offset + 7) & ~7;
 
 /** The symbols that a Linux kernel embeds for its own backtraces, or null if there are none (or in an unknown form). */
 export function kallsymsSymbols(elf: ElfFile): SymbolTable | null {
-  const bytes = elf.bytes;
-  const view = viewOf(bytes);
   for (const segment of elf.segments) {
     if (segment.type !== PT_LOAD) {
       continue;
     }
-    const start = segment.offset;
-    const end = segment.offset + segment.fileSize;
+    // The tables are aligned in the file.
+    const start = segment.offset % 8;
+    const end = start + segment.fileSize;
+    const bytes = elf.source.bytes(segment.offset - start, end);
+    const view = viewOf(bytes);
     for (let from = start; ; ) {
       const tokens = findTokens(bytes, view, from, start, end);
       if (tokens === null) {

@@ -1,5 +1,5 @@
-import { readFile } from "node:fs/promises";
-import { isBzImage, readBzImage } from "./bzimage.ts";
+import { asByteSource, type ByteSource, openByteSource } from "./byte-source.ts";
+import { BZIMAGE_HEAD_BYTES, isBzImage, readBzImage } from "./bzimage.ts";
 import { type Compression, detectCompression, unpack } from "./compression.ts";
 import { type ElfFile, EM_386, EM_X86_64, isElf, machineName, readElf, viewOf } from "./elf.ts";
 import { ImageError } from "./image-error.ts";
@@ -18,16 +18,31 @@ const AARCH64_IMAGE_MAGIC = 0x644d5241;
 const AARCH64_IMAGE_MAGIC_AT = 0x38;
 const RISCV_IMAGE_MAGIC = 0x05435352;
 
+/** Keeps what packed kernels unpack to, for whoever reads the same ones again. */
+export interface UnpackedKernels {
+  /** What `packed` holds: as it was kept, else from `unpack`. Fails only with the errors of these two. */
+  get(packed: ByteSource, unpack: () => Promise<Uint8Array>): Promise<ByteSource>;
+}
+
+export interface KernelReadOptions {
+  /** Default: a packed kernel is unpacked each time. */
+  readonly unpackedKernels?: UnpackedKernels;
+}
+
 /**
  * Unpacks a kernel file (ELF, bzImage, or compressed ELF) and reads its Xen notes.
  * @throws ImageError of any code; see {@link ImageErrorCode}
  */
-export async function readKernelImage(bytes: Uint8Array): Promise<KernelImage> {
-  if (bytes.length === 0) {
+export async function readKernelImage(
+  image: Uint8Array | ByteSource,
+  options: KernelReadOptions = {},
+): Promise<KernelImage> {
+  const source = asByteSource(image);
+  if (source.size === 0) {
     throw new ImageError("missing", "the kernel image is empty");
   }
-  const unpacked = await unpackContainer(bytes);
-  const elf = readElf(unpacked.bytes);
+  const { container, compression, unpack } = openContainer(source);
+  const elf = readElf(await unpackWith(options.unpackedKernels, source, unpack));
   if (elf.machine !== EM_X86_64 && elf.machine !== EM_386) {
     throw new ImageError("architecture", `the kernel is built for ${machineName(elf.machine)}, not for x86-64`);
   }
@@ -39,49 +54,72 @@ export async function readKernelImage(bytes: Uint8Array): Promise<KernelImage> {
     );
   }
   checkGuest(notes);
-  return { elf, notes, container: unpacked.container, compression: unpacked.compression };
+  return { elf, notes, container, compression };
 }
 
 /**
- * {@link readKernelImage} of a file.
+ * {@link readKernelImage} of a file. Of a plain ELF file only what is wanted is read, and as long as the image is in use.
  * @throws ImageError `missing` if the file cannot be read
  */
-export async function loadKernelImage(path: string): Promise<KernelImage> {
-  let bytes: Uint8Array;
+export async function loadKernelImage(path: string, options: KernelReadOptions = {}): Promise<KernelImage> {
+  let source: ByteSource;
   try {
-    bytes = await readFile(path);
+    source = await openByteSource(path);
   } catch (cause) {
     const reason = (cause as NodeJS.ErrnoException).code === "ENOENT" ? "there is no such file" : String(cause);
     throw new ImageError("missing", `cannot read the kernel ${path}: ${reason}`, { cause });
   }
-  return readKernelImage(bytes);
+  return readKernelImage(source, options);
 }
 
-async function unpackContainer(
-  bytes: Uint8Array,
-): Promise<{ bytes: Uint8Array; container: KernelImage["container"]; compression: Compression | null }> {
-  if (isElf(bytes)) {
-    return { bytes, container: "elf", compression: null };
+interface Container {
+  readonly container: KernelImage["container"];
+  readonly compression: Compression | null;
+  /** Gives the ELF file inside; null: the image is one itself. */
+  readonly unpack: (() => Promise<Uint8Array>) | null;
+}
+
+async function unpackWith(
+  kept: UnpackedKernels | undefined,
+  source: ByteSource,
+  unpack: Container["unpack"],
+): Promise<ByteSource> {
+  if (unpack === null) {
+    return source;
   }
-  if (isBzImage(bytes)) {
-    const payload = readBzImage(bytes);
-    const unpacked = await unpack(payload.bytes, payload.compression, payload.unpackedSize);
-    if (!isElf(unpacked)) {
-      throw new ImageError("corrupt", "the bzImage's payload unpacks to something that is no ELF kernel");
-    }
-    return { bytes: unpacked, container: "bzimage", compression: payload.compression };
+  return kept === undefined ? asByteSource(await unpack()) : kept.get(source, unpack);
+}
+
+function openContainer(source: ByteSource): Container {
+  const head = source.bytes(0, Math.min(source.size, BZIMAGE_HEAD_BYTES));
+  if (isElf(head)) {
+    return { container: "elf", compression: null, unpack: null };
   }
-  refuseForeignImage(bytes);
-  const compression = detectCompression(bytes);
+  if (isBzImage(head)) {
+    const { offset, length, compression, unpackedSize } = readBzImage(source);
+    const unpackPayload = async () => {
+      const unpacked = await unpack(source.bytes(offset, length), compression, unpackedSize);
+      if (!isElf(unpacked)) {
+        throw new ImageError("corrupt", "the bzImage's payload unpacks to something that is no ELF kernel");
+      }
+      return unpacked;
+    };
+    return { container: "bzimage", compression, unpack: unpackPayload };
+  }
+  refuseForeignImage(head);
+  const compression = detectCompression(head);
   if (compression === null) {
     throw new ImageError("not-a-kernel", "the file is neither an ELF kernel nor a bzImage nor a compressed ELF kernel");
   }
-  const unpacked = await unpack(bytes, compression);
-  refuseForeignImage(unpacked);
-  if (!isElf(unpacked)) {
-    throw new ImageError("not-a-kernel", `the ${compression}-compressed file holds no ELF kernel`);
-  }
-  return { bytes: unpacked, container: "compressed-elf", compression };
+  const unpackFile = async () => {
+    const unpacked = await unpack(source.bytes(0, source.size), compression);
+    refuseForeignImage(unpacked);
+    if (!isElf(unpacked)) {
+      throw new ImageError("not-a-kernel", `the ${compression}-compressed file holds no ELF kernel`);
+    }
+    return unpacked;
+  };
+  return { container: "compressed-elf", compression, unpack: unpackFile };
 }
 
 /** Other architectures' boot images are no ELF files, but carry a magic number in the same place. */

@@ -110,7 +110,7 @@ export function readXenNotes(elf: ElfFile): XenNotes | null {
 function readNoteAreas(elf: ElfFile): MutableNotes | null {
   const segments = elf.segments
     .filter((segment) => segment.type === PT_NOTE)
-    .map((segment) => elf.bytes.subarray(segment.offset, segment.offset + segment.fileSize));
+    .map((segment) => elf.source.bytes(segment.offset, segment.fileSize));
   const sections = elf.sections
     .filter((section) => section.type === SHT_NOTE)
     .map((section) => sectionBytes(elf, section))

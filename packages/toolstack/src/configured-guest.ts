@@ -11,7 +11,7 @@ import type { DomainConfig, LifecycleAction } from "./config/domain-config.ts";
 import { GuestConsole } from "./dom0/guest-console.ts";
 import { type GuestServices, serveGuest } from "./dom0/guest-services.ts";
 import type { DomainEnd, Guest, GuestEvents, GuestFate } from "./guest.ts";
-import type { GuestFiles } from "./images/guest-files.ts";
+import { type GuestFiles, namedImageError } from "./images/guest-files.ts";
 import type { Machine } from "./machine.ts";
 
 const PAGES_PER_MIB = 256;
@@ -43,7 +43,7 @@ export class ConfiguredGuest implements Guest {
     return this.config.name;
   }
 
-  /** Creates and builds a domain and lets it run. @throws BuildError */
+  /** Creates and builds a domain and lets it run. @throws BuildError; ConfigError if the kernel's file cannot be read (any more) */
   start(): void {
     const { machine, config, files } = this;
     const { hypervisor, dom0 } = machine;
@@ -82,7 +82,7 @@ export class ConfiguredGuest implements Guest {
       });
     } catch (error) {
       machine.destroyDomain(domain);
-      throw error;
+      throw namedImageError(config.kernel, error);
     }
     this.domain = domain;
     this.events.onStart?.(domain);

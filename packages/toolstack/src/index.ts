@@ -15,7 +15,7 @@ export { Dom0, Dom0Error, type EventChannel, type GrantedPage } from "./dom0/dom
 export { GuestConsole } from "./dom0/guest-console.ts";
 // Guests
 export type { DomainEnd, Guest, GuestEvents, GuestFate } from "./guest.ts";
-export { type GuestFiles, readGuestFiles } from "./images/guest-files.ts";
+export { type GuestFileOptions, type GuestFiles, readGuestFiles } from "./images/guest-files.ts";
 export { checkLinuxInitrd } from "./images/initrd-check.ts";
 export { Machine, type MachineOptions } from "./machine.ts";
 export { RunLoop, type RunLoopWork } from "./run-loop.ts";

@@ -115,7 +115,8 @@ export class Machine {
   /**
    * Creates a guest and builds its first domain, which runs when the machine does.
    *
-   * @throws BuildError, one sentence, if the kernel cannot be laid out in the configured memory.
+   * @throws BuildError, one sentence, if the kernel cannot be laid out in the configured memory; ConfigError, one
+   * sentence, if its file was changed or cut short since it was opened.
    */
   createGuest(config: DomainConfig, files: GuestFiles, events: GuestEvents = {}): Guest {
     const guest = new ConfiguredGuest(this, config, config.uuid ?? randomUuid(this.random), files, events);

@@ -118,7 +118,7 @@ async function writeInitramfs(folder: string): Promise<void> {
 
 async function writeUnpackedKernel(folder: string): Promise<void> {
   const { elf } = await readKernelImage(await readFile(join(folder, FILES.kernel)));
-  await replaceFile(join(folder, FILES.unpackedKernel), elf.bytes);
+  await replaceFile(join(folder, FILES.unpackedKernel), elf.source.bytes(0, elf.source.size));
 }
 
 /** Whole or not at all, even if others write the same file at the same time. */

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ElfFile, elfSymbols, readElf, SymbolTable } from "@xen-node/guest-images";
+import { asByteSource, type ElfFile, elfSymbols, readElf, SymbolTable } from "@xen-node/guest-images";
 import { describe, expect, it } from "vitest";
 import { symbolFile, writeSymbolFile } from "../../src/gdb/symbol-file.ts";
 import { grubImage, noRealGuests } from "../support/real-guests.ts";
@@ -11,7 +11,7 @@ const TEXT = -0x7f000000;
 const DATA = -0x7e000000;
 
 const kernel = (sections: ElfFile["sections"]): ElfFile => ({
-  bytes: new Uint8Array(),
+  source: asByteSource(new Uint8Array()),
   elfClass: 2,
   type: 2,
   machine: 62,

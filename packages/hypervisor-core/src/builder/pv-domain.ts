@@ -67,7 +67,8 @@ export interface BuiltDomain {
 /**
  * Fills an empty domain with a PV kernel and everything that it expects at its entry. The shared_info frame gets its
  * event masks only: it is zero in a new domain, save for what the hypervisor itself already keeps there.
- * @throws BuildError; the domain is then good for nothing but being destroyed
+ * @throws BuildError, or ImageError if the kernel's file cannot be read (any more); the domain is then good for nothing
+ * but being destroyed
  */
 export function buildPvDomain(target: BuilderTarget, options: BuildOptions): BuiltDomain {
   const { kernel, initrd } = options;
@@ -128,8 +129,11 @@ function loadSegments(memory: PseudoPhysicalMemory, elf: ElfFile, paddrOffset: n
   for (const segment of elf.segments) {
     if (segment.type === PT_LOAD) {
       // What lies beyond the file's bytes is zero, as every new frame is.
-      const bytes = elf.bytes.subarray(segment.offset, segment.offset + segment.fileSize);
-      memory.write(segment.physicalAddress - paddrOffset, bytes);
+      let address = segment.physicalAddress - paddrOffset;
+      for (const piece of elf.source.pieces(segment.offset, segment.fileSize)) {
+        memory.write(address, piece);
+        address += piece.length;
+      }
     }
   }
 }

@@ -1,4 +1,4 @@
-import type { ElfSegment, KernelImage, XenNotes } from "@xen-node/guest-images";
+import { asByteSource, type ElfSegment, type KernelImage, type XenNotes } from "@xen-node/guest-images";
 
 /** A segment of a kernel made for a test: its bytes go to `paddr`. */
 export interface SegmentParts {
@@ -47,7 +47,15 @@ export function makeKernel(parts: SegmentParts[], notes: Partial<XenNotes> = {},
     });
     offset += content.length;
   }
-  const elf = { bytes, elfClass: 2 as const, type: 2, machine: 62, entry, segments, sections: [] };
+  const elf = {
+    source: asByteSource(bytes),
+    elfClass: 2 as const,
+    type: 2,
+    machine: 62,
+    entry,
+    segments,
+    sections: [],
+  };
   return { elf, notes: { ...plainNotes, ...notes }, container: "elf", compression: null };
 }
 

@@ -1,5 +1,12 @@
 import { readFile } from "node:fs/promises";
-import { ImageError, type KernelImage, readKernelImage } from "@xen-node/guest-images";
+import {
+  type ByteSource,
+  ImageError,
+  type KernelImage,
+  type KernelReadOptions,
+  openByteSource,
+  readKernelImage,
+} from "@xen-node/guest-images";
 import { ConfigError } from "../config/config-error.ts";
 import type { DomainConfig } from "../config/domain-config.ts";
 import { checkLinuxInitrd } from "./initrd-check.ts";
@@ -10,43 +17,58 @@ export interface GuestFiles {
   ramdisk: Uint8Array | undefined;
 }
 
+/** How guests' files are read. */
+export type GuestFileOptions = KernelReadOptions;
+
 /**
- * Reads a guest's kernel and ram disk.
+ * Reads a guest's kernel and ram disk. The bytes of a kernel that is an ELF file, or was kept as one, are read from it
+ * when a domain is built.
  *
  * @throws ConfigError, one sentence that names the file, for one that is missing, truncated, damaged, not for Xen PV or
  * for another processor.
  */
-export async function readGuestFiles(config: Pick<DomainConfig, "kernel" | "ramdisk">): Promise<GuestFiles> {
-  const kernel = await readKernel(config.kernel);
+export async function readGuestFiles(
+  config: Pick<DomainConfig, "kernel" | "ramdisk">,
+  options: GuestFileOptions = {},
+): Promise<GuestFiles> {
+  const kernel = await readKernel(config.kernel, options);
   const ramdisk = config.ramdisk === undefined ? undefined : await readUserFile(config.ramdisk, "ramdisk");
   if (ramdisk !== undefined && kernel.notes.guestOs === "linux")
     await checkLinuxInitrd(ramdisk, config.ramdisk as string);
   return { kernel, ramdisk };
 }
 
-async function readKernel(path: string): Promise<KernelImage> {
-  const bytes = await readUserFile(path, "kernel");
+async function readKernel(path: string, options: GuestFileOptions): Promise<KernelImage> {
+  const source: ByteSource = await openByteSource(path).catch((error: unknown) => {
+    throw unreadable("kernel", path, error);
+  });
   try {
-    return await readKernelImage(bytes);
+    return await readKernelImage(source, options);
   } catch (error) {
-    if (error instanceof ImageError) throw new ConfigError(`${path}: ${error.message.replace(/\.?$/, "")}.`);
-    throw error;
+    throw namedImageError(path, error);
   }
 }
 
+/** What is wrong with a kernel's image as the user's error, which names the file; every other error as it is. */
+export function namedImageError(path: string, error: unknown): unknown {
+  return error instanceof ImageError ? new ConfigError(`${path}: ${error.message.replace(/\.?$/, "")}.`) : error;
+}
+
 async function readUserFile(path: string, what: string): Promise<Uint8Array> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const reason =
-      code === "ENOENT"
-        ? "there is no such file"
-        : code === "EISDIR"
-          ? "it is a folder"
-          : code === "EACCES"
-            ? "you may not read it"
-            : (error as Error).message;
-    throw new ConfigError(`the ${what} ${path} cannot be read: ${reason}.`);
-  }
+  return await readFile(path).catch((error: unknown) => {
+    throw unreadable(what, path, error);
+  });
+}
+
+function unreadable(what: string, path: string, error: unknown): ConfigError {
+  const { code } = error as NodeJS.ErrnoException;
+  const reason =
+    code === "ENOENT"
+      ? "there is no such file"
+      : code === "EISDIR"
+        ? "it is a folder"
+        : code === "EACCES"
+          ? "you may not read it"
+          : (error as Error).message;
+  return new ConfigError(`the ${what} ${path} cannot be read: ${reason}.`);
 }
