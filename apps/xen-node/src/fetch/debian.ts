@@ -1,7 +1,8 @@
 import { access, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { ImageError, readKernelImage } from "@xen-node/guest-images";
+import { ImageError, loadKernelImage } from "@xen-node/guest-images";
 import { UserError } from "../user-error.ts";
+import { unpackedKernels } from "./cache.ts";
 import { readDeb } from "./deb.ts";
 import { downloadFromMirror, downloadWithApt, hostSuite, type Progress } from "./download.ts";
 import { buildInitramfs } from "./initramfs.ts";
@@ -10,8 +11,6 @@ import { buildInitramfs } from "./initramfs.ts";
 export interface DebianGuest {
   /** As Debian ships it: a bzImage. */
   kernel: string;
-  /** The ELF file in the kernel, which takes no time to unpack; `kernel` again where it could not be kept. */
-  unpackedKernel: string;
   initrd: string;
   busybox: string;
   /** What was fetched, for people: "linux-image-… 6.1…". */
@@ -30,7 +29,6 @@ export interface FetchOptions {
 
 const FILES = {
   kernel: "vmlinuz",
-  unpackedKernel: "vmlinux",
   initrd: "initramfs.cpio",
   busybox: "busybox",
   manifest: "manifest.json",
@@ -51,17 +49,8 @@ export async function cachedDebian(cache: string): Promise<DebianGuest | undefin
         `${JSON.stringify({ ...manifest, initramfsVersion: INITRAMFS_VERSION }, null, 2)}\n`,
       );
     }
-    const { unpackedKernel, ...others } = FILES;
-    for (const file of Object.values(others)) await access(join(folder, file));
-    const guest = guestIn(folder, String(manifest.description));
-    // Older versions kept none. Where it cannot be kept now, each start unpacks the kernel.
-    const isUnpacked = await access(join(folder, unpackedKernel))
-      .catch(() => writeUnpackedKernel(folder))
-      .then(
-        () => true,
-        () => false,
-      );
-    return isUnpacked ? guest : { ...guest, unpackedKernel: guest.kernel };
+    for (const file of Object.values(FILES)) await access(join(folder, file));
+    return guestIn(folder, String(manifest.description));
   } catch {
     return undefined;
   }
@@ -88,10 +77,15 @@ export async function fetchDebian(options: FetchOptions): Promise<DebianGuest> {
     };
     await writeFile(join(folder, FILES.kernel), await take(packages.kernel.path, /^boot\/vmlinuz-/));
     await writeFile(join(folder, FILES.busybox), await take(packages.busybox.path, /^(usr\/)?bin\/busybox$/));
-    await writeUnpackedKernel(folder).catch((error: unknown) => {
-      if (!(error instanceof ImageError)) throw error;
-      throw new UserError(`the kernel of ${packages.kernel.name} is of no use (${error.message}): use --kernel FILE.`);
-    });
+    // The first start finds it unpacked.
+    await loadKernelImage(join(folder, FILES.kernel), { unpackedKernels: unpackedKernels(cache) }).catch(
+      (error: unknown) => {
+        if (!(error instanceof ImageError)) throw error;
+        throw new UserError(
+          `the kernel of ${packages.kernel.name} is of no use (${error.message}): use --kernel FILE.`,
+        );
+      },
+    );
     await writeInitramfs(folder);
     const description = `${packages.kernel.name} ${packages.kernel.version}, ${packages.busybox.name} ${packages.busybox.version}`;
     await writeFile(
@@ -116,11 +110,6 @@ async function writeInitramfs(folder: string): Promise<void> {
   await replaceFile(join(folder, FILES.initrd), image);
 }
 
-async function writeUnpackedKernel(folder: string): Promise<void> {
-  const { elf } = await readKernelImage(await readFile(join(folder, FILES.kernel)));
-  await replaceFile(join(folder, FILES.unpackedKernel), elf.source.bytes(0, elf.source.size));
-}
-
 /** Whole or not at all, even if others write the same file at the same time. */
 async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
   const fresh = `${path}.${process.pid}`;
@@ -131,7 +120,6 @@ async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
 function guestIn(folder: string, description: string): DebianGuest {
   return {
     kernel: join(folder, FILES.kernel),
-    unpackedKernel: join(folder, FILES.unpackedKernel),
     initrd: join(folder, FILES.initrd),
     busybox: join(folder, FILES.busybox),
     description,

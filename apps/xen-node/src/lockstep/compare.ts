@@ -1,4 +1,5 @@
 import { readGuestFiles } from "@xen-node/toolstack";
+import { unpackedKernels } from "../fetch/cache.ts";
 import { MarkerWatch } from "../report/marker-watch.ts";
 import { type FetchSettings, type GuestOptions, planGuests } from "../run/guest-plan.ts";
 import { translatorSetting } from "../run/translator-setting.ts";
@@ -31,7 +32,7 @@ export async function compare(files: string[], options: CompareOptions, fetching
     process.stderr.write(`${message}\n`);
   };
   const [{ config, userspaceMarker }] = await planGuests(files, guestOptions, fetching, say);
-  const guestFiles = await readGuestFiles(config);
+  const guestFiles = await readGuestFiles(config, { unpackedKernels: unpackedKernels(fetching.cache) });
   const limit = millions === undefined ? Number.POSITIVE_INFINITY : millions * 1e6;
   let inUserspace = false;
   const watch = new MarkerWatch(`${userspaceMarker}\r\n`, () => {

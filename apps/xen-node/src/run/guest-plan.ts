@@ -78,7 +78,7 @@ export async function planGuests(
   const config = {
     ...common,
     name: options.name ?? "debian",
-    kernel: guest.unpackedKernel,
+    kernel: guest.kernel,
     ramdisk: options.initrd ?? guest.initrd,
     cmdline: options.cmdline ?? LINUX_CONSOLE,
   };

@@ -1,4 +1,5 @@
 import { readGuestFiles } from "@xen-node/toolstack";
+import { unpackedKernels } from "../fetch/cache.ts";
 import { parseGdbAddress } from "../gdb/gdb-server.ts";
 import { parseLogFilter } from "../report/log-filter.ts";
 import { RegionFile } from "../report/region-file.ts";
@@ -41,6 +42,7 @@ export async function run(files: string[], options: RunOptions, fetching: FetchS
     regions: dumpRegions === undefined ? undefined : new RegionFile(dumpRegions),
   };
   const plans = await planGuests(files, guestOptions, fetching, (message) => process.stderr.write(`${message}\n`));
-  const guestFiles = await Promise.all(plans.map(({ config }) => readGuestFiles(config)));
+  const kept = unpackedKernels(fetching.cache);
+  const guestFiles = await Promise.all(plans.map(({ config }) => readGuestFiles(config, { unpackedKernels: kept })));
   return await new Session(plans, guestFiles, settings).run();
 }
