@@ -221,6 +221,51 @@ describe("buildPvDomain", () => {
     expect(end(900)).toBe(2048);
   });
 
+  it("leaves pages alone that the kernel wants zero, and no others", () => {
+    const machine = new TestMachine(64);
+    const { frames, memory } = machine.mmu;
+    const mark = (mfn: number) => frames.hostAddress(mfn) + 100;
+    // Frames come zero-filled; a mark shows which of them are written to.
+    const allocFrame = () => {
+      const mfn = machine.target.allocFrame();
+      memory.u8[mark(mfn)] = 0xee;
+      return mfn;
+    };
+    const content = new Uint8Array(5 * 4096);
+    content[0] = 1;
+    content[2 * 4096 + 4095] = 2;
+    content[3 * 4096 + 101] = 3;
+    const kernel = makeKernel([
+      { paddr: 0, content },
+      { paddr: 4 * 4096 + 50, content: new Uint8Array(90) },
+      // Zeros over what another segment has put there are zeros.
+      { paddr: 3 * 4096 + 96, content: new Uint8Array(16) },
+    ]);
+    const built = buildPvDomain({ ...machine.target, allocFrame }, { kernel, pages: 4096, ...ports });
+    const marks = [...built.p2m.subarray(0, 5)].map((mfn) => memory.u8[mark(mfn)]);
+    expect(marks).toEqual([0, 0xee, 0, 0, 0xee]);
+    expect(memory.u8[frames.hostAddress(built.p2m[2]) + 4095]).toBe(2);
+    expect(memory.u8[mark(built.p2m[3]) + 1]).toBe(0);
+  });
+
+  it("gives zeros where an earlier domain's frames held something else", () => {
+    const machine = new TestMachine(32);
+    const { frames, memory } = machine.mmu;
+    const used: number[] = [];
+    for (let mfn = frames.alloc(3); mfn >= 0; mfn = frames.alloc(3)) {
+      memory.u8.fill(0xdb, frames.hostAddress(mfn), frames.hostAddress(mfn) + 4096);
+      used.push(mfn);
+    }
+    for (const mfn of used) frames.free(mfn);
+    const content = new Uint8Array(3 * 4096);
+    content[4096] = 1;
+    const kernel = makeKernel([{ paddr: 0, content, memorySize: 5 * 4096 }]);
+    const built = buildPvDomain(machine.target, { kernel, pages: 4096, ...ports });
+    const expected = new Uint8Array(5 * 4096);
+    expected[4096] = 1;
+    expect(Buffer.compare(machine.read(built.vcpu.rootMfn, 0, 5 * 4096), expected)).toBe(0);
+  });
+
   it("continues a pin that was preempted", () => {
     const machine = new TestMachine(64);
     let calls = 0;
