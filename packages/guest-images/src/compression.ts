@@ -2,12 +2,8 @@
 /// <reference path="./seek-bzip.d.ts" />
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
-import { decompress as unpackZstdFrame } from "fzstd";
-import lz4 from "lz4js";
-import Bunzip from "seek-bzip";
 import { viewOf } from "./elf.ts";
 import { ImageError } from "./image-error.ts";
-import { unpackXz } from "./xz-stream.ts";
 
 /** Compressions a Linux kernel can be built with. */
 export type Compression = "gzip" | "bzip2" | "xz" | "lzma" | "lzo" | "lz4" | "zstd";
@@ -59,14 +55,18 @@ export async function unpack(
   return unpacked;
 }
 
+// Decoders are loaded when they are needed: most kernels that are read have been unpacked before.
+
 async function unpackStream(
   bytes: Uint8Array,
   compression: Compression,
   unpackedSize: number | null,
 ): Promise<Uint8Array> {
   switch (compression) {
-    case "xz":
+    case "xz": {
+      const { unpackXz } = await import("./xz-stream.ts");
       return unpackXz(bytes, MAX_UNPACKED_BYTES);
+    }
     case "lz4":
       return unpackLz4Legacy(bytes);
     case "lzma":
@@ -82,10 +82,14 @@ async function unpackStream(
     switch (compression) {
       case "gzip":
         return await gunzipAsync(bytes, { maxOutputLength: unpackedSize ?? MAX_UNPACKED_BYTES });
-      case "bzip2":
+      case "bzip2": {
+        const { default: Bunzip } = await import("seek-bzip");
         return Bunzip.decode(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-      case "zstd":
-        return unpackZstdFrame(bytes);
+      }
+      case "zstd": {
+        const { decompress } = await import("fzstd");
+        return decompress(bytes);
+      }
     }
   } catch (cause) {
     const reason = cause instanceof Error ? ` (${cause.message})` : "";
@@ -96,7 +100,8 @@ async function unpackStream(
 /**
  * The "legacy" LZ4 frame that kernels use: magic, then blocks of at most 8 MiB of output, each after its compressed size.
  */
-function unpackLz4Legacy(bytes: Uint8Array): Uint8Array {
+async function unpackLz4Legacy(bytes: Uint8Array): Promise<Uint8Array> {
+  const { default: lz4 } = await import("lz4js");
   const view = viewOf(bytes);
   const chunks: Uint8Array[] = [];
   let total = 0;

@@ -3,7 +3,6 @@ import { basename, join } from "node:path";
 import { ImageError, loadKernelImage } from "@xen-node/guest-images";
 import { UserError } from "../user-error.ts";
 import { unpackedKernels } from "./cache.ts";
-import { readDeb } from "./deb.ts";
 import { downloadFromMirror, downloadWithApt, hostSuite, type Progress } from "./download.ts";
 import { buildInitramfs } from "./initramfs.ts";
 
@@ -68,6 +67,8 @@ export async function fetchDebian(options: FetchOptions): Promise<DebianGuest> {
     const packages = options.mirror
       ? await downloadFromMirror(folder, options.mirror, options.suite ?? (await hostSuite()), progress)
       : await downloadWithApt(folder, progress);
+    // With its decoders, which starts that fetch nothing need not wait for.
+    const { readDeb } = await import("./deb.ts");
     progress("Unpacking and building the initial ram disk ...");
     const take = async (path: string, pattern: RegExp): Promise<Uint8Array> => {
       const [data] = (await readDeb(path, (name) => pattern.test(name), 1)).values();
