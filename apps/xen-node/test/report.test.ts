@@ -1,6 +1,8 @@
+import { ELFCLASS64, ImageError, type KernelImage, PT_LOAD } from "@xen-node/guest-images";
 import { describe, expect, it } from "vitest";
 import { filteredLog, parseLogFilter } from "../src/report/log-filter.ts";
 import { MarkerWatch } from "../src/report/marker-watch.ts";
+import { symbolizerOf } from "../src/report/symbolizer.ts";
 import { UserError } from "../src/user-error.ts";
 
 describe("--log", () => {
@@ -23,6 +25,20 @@ describe("--log", () => {
   it("refuses an unknown level in one sentence", () => {
     expect(() => parseLogFilter("mm=loud")).toThrow(UserError);
     expect(() => parseLogFilter("mm=loud")).toThrow(/knows no level "loud": use debug, info/);
+  });
+});
+
+describe("symbols for a crash", () => {
+  it("are none where the kernel's file has been changed since, and the crash is still told of", () => {
+    const changed = (): never => {
+      throw new ImageError("corrupt", "the file was changed");
+    };
+    const segment = { type: PT_LOAD, offset: 0, fileSize: 64, memorySize: 64, flags: 7 };
+    const segments = [{ ...segment, virtualAddress: 0, physicalAddress: 0 }];
+    const source = { size: 64, bytes: changed, pieces: changed };
+    const elf = { source, elfClass: ELFCLASS64, type: 2, machine: 62, entry: 0, segments, sections: [] } as const;
+    const kernel = { elf } as unknown as KernelImage;
+    expect(symbolizerOf({ kernel, ramdisk: undefined })(0x1000)).toBeUndefined();
   });
 });
 

@@ -264,12 +264,15 @@ function makeTable(
 ): SymbolTable {
   // Absolute symbols (offsets in the per-cpu area) name no place that a program counter or pointer could show.
   const first = addresses.findIndex((address) => address < 0);
+  // The table outlives its making by long: it is not to hold on to the whole segment.
+  const base = names.starts[0];
+  const packed = bytes.slice(base, names.starts[names.starts.length - 1] + names.lengths[names.lengths.length - 1]);
   const nameAt = (index: number) => {
-    const start = names.starts[first + index];
+    const start = names.starts[first + index] - base;
     const end = start + names.lengths[first + index];
     let text = "";
     for (let at = start; at < end; at++) {
-      text += tokens[bytes[at]];
+      text += tokens[packed[at]];
     }
     return text.slice(1);
   };

@@ -1,5 +1,16 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { elfSymbols, kallsymsSymbols, kernelSymbols, readElf, SymbolTable, systemMapSymbols } from "../src/index.ts";
+import {
+  elfSymbols,
+  kallsymsSymbols,
+  kernelSymbols,
+  openByteSource,
+  readElf,
+  SymbolTable,
+  systemMapSymbols,
+} from "../src/index.ts";
 import { makeElf } from "./elf-maker.ts";
 import { elfWithKallsyms, type KallsymsForm } from "./kallsyms-maker.ts";
 
@@ -44,6 +55,24 @@ describe("kallsymsSymbols", () => {
     const entries = [...(table?.entries() ?? [])];
     expect(entries).toHaveLength(701);
     expect(entries[1]).toEqual({ address: start + 0x40, name: "sys_call1" });
+  });
+
+  it("reads from a file, in which a segment may begin anywhere", async () => {
+    const bytes = elfWithKallsyms(manySymbols(true), "6.1");
+    const view = new DataView(bytes.buffer);
+    // The first program header's offset and size in the file.
+    view.setUint32(64 + 8, view.getUint32(64 + 8, true) + 3, true);
+    view.setUint32(64 + 32, view.getUint32(64 + 32, true) - 3, true);
+    const folder = await mkdtemp(join(tmpdir(), "xen-node-test-"));
+    try {
+      const path = join(folder, "vmlinux");
+      await writeFile(path, bytes);
+      const table = kernelSymbols(readElf(await openByteSource(path)));
+      expect(table?.size).toBe(701);
+      expect([...(table?.entries() ?? [])]).toEqual([...(kernelSymbols(readElf(bytes))?.entries() ?? [])]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   it("finds nothing in a kernel without a table", () => {
