@@ -78,10 +78,16 @@ describe("the cache of unpacked kernels", () => {
     // Root may write everywhere, but nobody into a file.
     const file = join(folder, "file");
     await writeFile(file, "");
-    for (const path of [file, join(file, "kernels")]) {
+    for (const path of [file, join(file, "kernels"), "/proc/none/kernels"]) {
       expect(await get(1, new KernelCache(path))).toBe("unpacked");
       expect(await get(1, new KernelCache(path))).toBe("unpacked");
     }
+  });
+
+  it("makes its folder and those around it", async () => {
+    const path = join(folder, "a", "b", "kernels");
+    expect(await get(1, new KernelCache(path))).toBe("unpacked");
+    expect(await get(1, new KernelCache(path))).toBe("kept");
   });
 
   it("does without an entry that cannot be replaced", async () => {

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, open, readdir, rename, rm, stat, utimes } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import {
   asByteSource,
   type ByteSource,
@@ -61,7 +61,7 @@ export class KernelCache implements UnpackedKernels {
   private async keep(key: string, elf: Uint8Array): Promise<ByteSource | undefined> {
     const unfinished = join(this.folder, `unfinished-${randomBytes(8).toString("hex")}`);
     try {
-      await mkdir(this.folder, { recursive: true });
+      await makeFolder(this.folder);
       await writeSparse(unfinished, elf);
       const path = join(this.folder, `${key}-${hex(crc32(elf))}`);
       await rename(unfinished, path);
@@ -95,6 +95,20 @@ export class KernelCache implements UnpackedKernels {
   private names(): Promise<string[]> {
     return readdir(this.folder).catch(() => []);
   }
+}
+
+/** As mkdir's own option `recursive`, which never comes to an end in /proc and other places that have no new folders. */
+async function makeFolder(path: string): Promise<void> {
+  const failed = await mkdir(path).then(
+    () => undefined,
+    (error: NodeJS.ErrnoException) => error,
+  );
+  if (failed === undefined || failed.code === "EEXIST") return;
+  if (failed.code !== "ENOENT" || dirname(path) === path) throw failed;
+  await makeFolder(dirname(path));
+  await mkdir(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EEXIST") throw error;
+  });
 }
 
 const hex = (crc: number): string => crc.toString(16).padStart(8, "0");
