@@ -1,12 +1,4 @@
-import {
-  Access,
-  HEADER_JUMP_CACHE_DIRTY,
-  HEADER_JUMP_CACHE_MODE,
-  type Mmu,
-  TLB_HEADER,
-  TLB_JUMP_CACHE,
-  WalkFault,
-} from "@xen-node/mmu";
+import { Access, HEADER_JUMP_CACHE_DIRTY, HEADER_JUMP_CACHE_MODE, type Mmu, TLB_HEADER, TLB_JUMP_CACHE, WalkFault } from "@xen-node/mmu";
 import { type Block, CodeCache, CodeMode } from "./code-cache.ts";
 import { CpuState } from "./cpu-state.ts";
 import { type CpuidModel, X8664V2Cpuid } from "./cpuid.ts";
@@ -390,6 +382,12 @@ export class Cpu {
     const { record } = block;
     const slot = (low ^ ((low >>> 10) | (high << 22))) & 0xfff;
     const entry = (bank + TLB_JUMP_CACHE + slot * 16) >>> 2;
+    // What was there goes on to the other places, where generated code looks before it calls here.
+    if (i32[entry] !== low || i32[entry + 1] !== high) {
+      i32.copyWithin(entry ^ 12, entry ^ 8, (entry ^ 8) + 4);
+      i32.copyWithin(entry ^ 8, entry ^ 4, (entry ^ 4) + 4);
+      i32.copyWithin(entry ^ 4, entry, entry + 4);
+    }
     i32[entry] = low;
     i32[entry + 1] = high;
     i32[entry + 2] = record;

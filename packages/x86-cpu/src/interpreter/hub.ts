@@ -13,7 +13,7 @@ export const ENTRY_BITS = 9;
  * `run(budget)`: looks RIP up in the jump cache and goes on in the region there, or in the interpreter where there is
  * none; a region that leads out of itself comes back here. Every so often the interpreter is sampled for what is hot.
  */
-export function emitHub(module: ModuleBuilder, imports: ImportIndices, interpret: number): void {
+export function emitHub(module: ModuleBuilder, imports: ImportIndices, interpret: number, lookUp: number): void {
   const regionType = module.type([I32, I32], [I32]);
   const regions = module.table(REGION_SLOTS);
   module.exportTable("regions", regions);
@@ -63,7 +63,7 @@ export function emitHub(module: ModuleBuilder, imports: ImportIndices, interpret
   f.i32_const(1).set(plain).br(again);
   f.end();
   f.else_();
-  f.i32_const(0).call(imports.lookup).tee(record).i32_eqz().if_().get(count).return_().end();
+  f.i32_const(0).call(lookUp).tee(record).i32_eqz().if_().get(count).return_().end();
   // The cache now says whether there is a region.
   f.get(plain).i32_eqz().br_if(again);
   f.end();

@@ -11,6 +11,7 @@ import {
   R_PLAIN,
   R_THRESHOLD,
   RECORD_BYTES,
+  STALE_HANDLER,
 } from "../records.ts";
 import { CONDITION_NAMES, type ControlContext, type OperandSize } from "../semantics/context.ts";
 import { type ControlForm, controlForms } from "../semantics/control.ts";
@@ -22,8 +23,9 @@ import { EXIT_REASON, EXIT_RECORD, MISS_RECORD, PAGE_VA, RIP, TLB_BANK } from ".
 import { InterpreterContext } from "./context.ts";
 import { controlName, formHandlers, forms } from "./handlers.ts";
 import { emitHub } from "./hub.ts";
+import { emitLookup, probeJumpCache } from "./jump-cache.ts";
 import { emitRegionHelpers, type HelperTable } from "./region-helpers.ts";
-import { declareImports, emitSharedFunctions, type ImportIndices, JUMP_CACHE } from "./shared-functions.ts";
+import { declareImports, emitSharedFunctions } from "./shared-functions.ts";
 
 /** One handler to be: its name and how to emit its body in a frame. */
 interface Handler {
@@ -188,7 +190,7 @@ function emitFusedCondition(c: ControlContext, name: string, code: number): void
   if (code & 1) f.i32_eqz();
 }
 
-function specialHandlers(imports: ImportIndices, exitAtTarget: () => void): Handler[] {
+function specialHandlers(lookup: number, exitAtTarget: () => void): Handler[] {
   return [
     {
       name: "miss",
@@ -196,7 +198,7 @@ function specialHandlers(imports: ImportIndices, exitAtTarget: () => void): Hand
         const { f } = frame;
         // Always true, but the engine is told otherwise: this must not count as a call on the loop's way.
         f.get(frame.record).i32_eqz().if_(VOID, false);
-        f.i32_const(0).i32_load(EXIT_RECORD).call(imports.lookup).tee(frame.record).i32_eqz().if_();
+        f.i32_const(0).i32_load(EXIT_RECORD).call(lookup).tee(frame.record).i32_eqz().if_();
         exitAtTarget();
         f.end().br(loop!.dispatch).end();
       },
@@ -212,7 +214,14 @@ function specialHandlers(imports: ImportIndices, exitAtTarget: () => void): Hand
         f.i32_const(0).i64_load(PAGE_VA).get(frame.record).i64_load16_u(R_NEXT).i64_add();
         f.get(frame.record).i64_load8_u(R_LENGTH).i64_sub().set(loop!.target);
         f.i32_const(0).get(loop!.target).i64_store(RIP);
-        f.i32_const(0).i32_const(0).i32_store(EXIT_RECORD).i32_const(MISS_RECORD).set(frame.record).br(loop!.dispatch);
+        f.i32_const(0).i32_const(0).i32_store(EXIT_RECORD);
+        // Behind an instruction that lies in two pages, the next one is in the second.
+        f.i32_const(0).get(loop!.target).i64_const(-4096).i64_and().i64_store(PAGE_VA);
+        // The jump that led here keeps its link, so this is met again: but the first time, the jump cache has the new block.
+        probeJumpCache(f, loop!.target, frame.bank, frame.own.host);
+        f.tee(frame.own.host).i32_const(MISS_RECORD);
+        f.get(frame.own.host).i32_load16_u(R_HANDLER).i32_const(STALE_HANDLER).i32_ne();
+        f.select().set(frame.record).br(loop!.dispatch);
       },
     },
     {
@@ -276,6 +285,7 @@ export function buildInterpreter(memoryPages: number): InterpreterModule {
   });
   const system = { name: "system", index: imports.system };
 
+  const lookUp = emitLookup(module, imports);
   const interpret = module.function(module.type([I32, I32], [I32]));
   const f = interpret.body;
   const count = 1;
@@ -295,7 +305,7 @@ export function buildInterpreter(memoryPages: number): InterpreterModule {
   const loop: Loop = { lookup, dispatch, budgetAtRecord, count, target };
   const frame: Frame = { f, functions, record: 0, bank, ...locals, leave: () => f.br(atRecord) };
   const hot: Handler[] = [
-    ...specialHandlers(imports, () => f.br(atTarget)),
+    ...specialHandlers(lookUp, () => f.br(atTarget)),
     ...handlersOfForms("hot"),
     ...controlForms.map(handlerOfControl),
     ...fusedHandlers(),
@@ -325,15 +335,8 @@ export function buildInterpreter(memoryPages: number): InterpreterModule {
   f.i32_const(0).get(target).i64_store(RIP);
   f.get(count).i32_const(MAX_BLOCK_INSTRUCTIONS).i32_le_s().br_if(budgetAtTarget);
   f.i32_const(0).get(target).i64_const(-4096).i64_and().i64_store(PAGE_VA);
-  f.get(target).get(target).i64_const(10).i64_shr_u().i64_xor().i32_wrap_i64().i32_const(0xfff).i32_and();
-  f.i32_const(4)
-    .i32_shl()
-    .get(bank)
-    .i32_add()
-    .tee(next)
-    .i32_load(JUMP_CACHE + 8)
-    .i32_const(MISS_RECORD);
-  f.get(next).i64_load(JUMP_CACHE).get(target).i64_eq().select().set(0).br(dispatch);
+  probeJumpCache(f, target, bank, next);
+  f.set(0).br(dispatch);
   f.end();
   f.unreachable();
   f.end();
@@ -358,7 +361,7 @@ export function buildInterpreter(memoryPages: number): InterpreterModule {
     outOfLine.map(({ index }) => index),
   );
   helpers.emitCallHandler(hot.length);
-  emitHub(module, imports, interpret.index);
+  emitHub(module, imports, interpret.index, lookUp);
   helpers.export(module);
   const names = [...hot, ...outOfLine].map(({ name }) => name);
   const handlers = new Map(names.map((name, number) => [name, number]));

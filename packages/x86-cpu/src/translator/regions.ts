@@ -14,6 +14,8 @@ const PAGE = 4096;
 const DEFAULT_HEAT = 160;
 /** Samples of a page before a look at whether its code is known from elsewhere: that costs little. */
 const TAKE_HEAT = 2;
+/** Words of jump-cache entries that may change places. */
+const JUMP_CACHE_SET = 16;
 const DEFAULT_REGIONS = 4000;
 const DEFAULT_WASM_BYTES = 96 << 20;
 
@@ -27,7 +29,7 @@ interface KnownEntry {
 class Binding {
   readonly uses: CodeUse[] = [];
   readonly blocks: { readonly block: Block; readonly place: Place }[] = [];
-  /** Jump-cache entries (word indices) that lead here. */
+  /** Sets of jump-cache entries (word indices of the first) that have led here: within one they change places. */
   readonly cached = new Set<number>();
   /** Frame of each of the translation's pages. */
   constructor(
@@ -38,12 +40,13 @@ class Binding {
     readonly va: number,
   ) {}
 
-  /** Takes a word that leads here out of the jump caches. */
-  forgetCached(i32: Int32Array, word: number): void {
-    for (const entry of this.cached) {
-      if (i32[entry + 3] !== word) continue;
-      i32.fill(0, entry, entry + 4);
-      this.cached.delete(entry);
+  /** Takes the word of an entry, or all of them, out of the jump caches. */
+  forgetCached(i32: Int32Array, word?: number): void {
+    for (const set of this.cached) {
+      for (let entry = set; entry < set + JUMP_CACHE_SET; entry += 4) {
+        const cached = i32[entry + 3];
+        if (word === undefined ? cached >>> ENTRY_BITS === this.slot : cached === word) i32.fill(0, entry, entry + 4);
+      }
     }
   }
 }
@@ -205,7 +208,7 @@ export class Regions {
         this.mmu.tlb.dependOn(bank, at | 0);
       }
     }
-    binding.cached.add(entry);
+    binding.cached.add(entry & -JUMP_CACHE_SET);
     return word;
   }
 
@@ -300,9 +303,7 @@ export class Regions {
     for (const use of binding.uses) this.code.unwatch(use);
     for (const { block } of binding.blocks)
       if (block.regionWord >>> ENTRY_BITS === slot) this.code.leaveRegionAt(block);
-    for (const entry of binding.cached) {
-      if (i32[entry + 3] >>> ENTRY_BITS === slot) i32.fill(0, entry, entry + 4);
-    }
+    binding.forgetCached(i32);
     this.exports.regions.set(slot, null);
     i32[REGION_STALE >> 2] = 1;
     this.freeSlots.push(slot);
