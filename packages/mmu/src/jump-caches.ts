@@ -1,8 +1,10 @@
 import type { MachineMemory } from "./memory.ts";
-import { BANK_BYTES, HEADER_JUMP_CACHE_DIRTY, TLB_HEADER, TLB_JUMP_CACHE } from "./tlb-layout.ts";
+import { BANK_BYTES, TLB_HEADER, TLB_JUMP_CACHE } from "./tlb-layout.ts";
 
-const L1_INDICES = 512;
-const WORDS = L1_INDICES / 32;
+const LEVELS = 4;
+const INDICES = 512;
+const WORDS_PER_LEVEL = INDICES / 32;
+const WORDS = LEVELS * WORDS_PER_LEVEL;
 const WORDS_PER_ENTRY = 4;
 /** Offset in words of what an entry says besides the record: see tlb-layout.ts. */
 const WORD = 3;
@@ -22,23 +24,50 @@ export function indexInTable(lo: number, hi: number, level: number): number {
   }
 }
 
+/** For each bank, sets of indices in tables of the four levels: which entries of tables lie above some addresses. */
+class TableIndices {
+  private readonly bits: Uint32Array;
+
+  constructor(banks: number) {
+    this.bits = new Uint32Array(banks * WORDS);
+  }
+
+  add(bank: number, lo: number, hi: number): void {
+    const { bits } = this;
+    for (let level = 1; level <= LEVELS; level++) {
+      const index = indexInTable(lo, hi, level);
+      bits[bank * WORDS + (level - 1) * WORDS_PER_LEVEL + (index >>> 5)] |= 1 << (index & 31);
+    }
+  }
+
+  has(bank: number, level: number, index: number): boolean {
+    return ((this.bits[bank * WORDS + (level - 1) * WORDS_PER_LEVEL + (index >>> 5)] >>> (index & 31)) & 1) !== 0;
+  }
+
+  delete(bank: number, level: number, index: number): void {
+    this.bits[bank * WORDS + (level - 1) * WORDS_PER_LEVEL + (index >>> 5)] &= ~(1 << (index & 31));
+  }
+
+  clear(bank: number): void {
+    this.bits.fill(0, bank * WORDS, (bank + 1) * WORDS);
+  }
+}
+
 /**
  * What must leave the banks' jump caches when a mapping changes. A cache is dear to lose: each entry that is looked up
  * again costs a walk and two Map look-ups. So only the entries go whose code may lie behind what changed: those at
  * addresses of that table entry, and of the page before it, whose last instruction may reach over. Entries for translated
- * code depend on other pages too: those are noted, and when one of them changes all such entries go.
+ * code depend on other pages too: those are noted, and when one of them may have changed all such entries go.
  */
 export class JumpCaches {
   private readonly u32: Uint32Array;
   private readonly u8: Uint8Array;
-  /** Per bank: bits of the L1 indices that entries had when the dirty word was last found set; never too few. */
-  private readonly indices: Uint32Array;
-  /** Per bank: `indices` has bits. */
-  private readonly known: Uint8Array;
-  /** Per bank: bits of the L1 indices of pages that entries with a word depend on. */
-  private readonly spans: Uint32Array;
-  /** Per bank: `spans` has bits. */
-  private readonly spanning: Uint8Array;
+  /** Indices above the pages of entries and the pages after them; never too few. */
+  private readonly entries: TableIndices;
+  /** Indices above the pages that entries with a word depend on. */
+  private readonly spans: TableIndices;
+  /** Per bank: something was added since it was cleared. */
+  private readonly used: Uint8Array;
 
   constructor(
     memory: MachineMemory,
@@ -47,50 +76,38 @@ export class JumpCaches {
   ) {
     this.u32 = memory.u32;
     this.u8 = memory.u8;
-    this.indices = new Uint32Array(banks * WORDS);
-    this.known = new Uint8Array(banks);
-    this.spans = new Uint32Array(banks * WORDS);
-    this.spanning = new Uint8Array(banks);
+    this.entries = new TableIndices(banks);
+    this.spans = new TableIndices(banks);
+    this.used = new Uint8Array(banks);
   }
 
-  /** An entry with a word, about to be added, depends on the page of an address, given as its low 32 bits. */
-  dependOn(bank: number, lo: number): void {
-    const index = indexInTable(lo, 0, 1);
-    this.spans[bank * WORDS + (index >>> 5)] |= 1 << (index & 31);
-    this.spanning[bank] = 1;
+  /** An entry for an address, given as its low and high 32 bits, is about to be added. */
+  add(bank: number, lo: number, hi: number): void {
+    this.used[bank] = 1;
+    this.entries.add(bank, lo, hi);
+    const next = (lo + PAGE) >>> 0;
+    this.entries.add(bank, next, next < PAGE ? hi + 1 : hi);
+  }
+
+  /** An entry with a word, about to be added, depends on the page of an address. */
+  dependOn(bank: number, lo: number, hi: number): void {
+    this.spans.add(bank, lo, hi);
   }
 
   /** Empties a bank's cache. */
   clear(bank: number): void {
-    const dirty = this.dirtyWord(bank);
-    if (this.u32[dirty] === 0 && this.known[bank] === 0) return;
-    this.u32[dirty] = 0;
-    this.known[bank] = 0;
-    this.forgetSpans(bank);
-    this.indices.fill(0, bank * WORDS, (bank + 1) * WORDS);
+    if (this.used[bank] === 0) return;
+    this.used[bank] = 0;
+    this.entries.clear(bank);
+    this.spans.clear(bank);
     const base = this.start + bank * BANK_BYTES;
     this.u8.fill(0, base + TLB_JUMP_CACHE, base + TLB_HEADER);
   }
 
-  /** An L1 entry with this index changed. */
-  forgetPage(bank: number, index: number): void {
-    const before = (index - 1) & (L1_INDICES - 1);
-    this.refresh(bank);
-    const { indices } = this;
-    const word = bank * WORDS;
-    if (((this.spans[word + (index >>> 5)] >>> (index & 31)) & 1) !== 0) this.forgetSpanning(bank);
-    if (((indices[word + (index >>> 5)] >>> (index & 31)) | (indices[word + (before >>> 5)] >>> (before & 31))) & 1) {
-      this.forget(bank, 1, index);
-      indices[word + (index >>> 5)] &= ~(1 << (index & 31));
-      indices[word + (before >>> 5)] &= ~(1 << (before & 31));
-    }
-  }
-
-  /** An entry with this index in a table of level 2 to 4 changed. */
-  forgetTable(bank: number, level: number, index: number): void {
-    this.refresh(bank);
-    if (this.spanning[bank] !== 0) this.forgetSpanning(bank);
-    if (this.known[bank] !== 0) this.forget(bank, level, index);
+  /** An entry with this index in a table of a level (1-4) changed. */
+  forget(bank: number, level: number, index: number): void {
+    if (this.spans.has(bank, level, index)) this.forgetSpanning(bank);
+    if (this.entries.has(bank, level, index)) this.forgetBehind(bank, level, index);
   }
 
   /** All entries with a word go. */
@@ -99,33 +116,10 @@ export class JumpCaches {
     const first = (this.start + bank * BANK_BYTES + TLB_JUMP_CACHE) >>> 2;
     const end = (this.start + bank * BANK_BYTES + TLB_HEADER) >>> 2;
     for (let p = first; p < end; p += WORDS_PER_ENTRY) if (u32[p + WORD] !== 0) u32.fill(0, p, p + WORDS_PER_ENTRY);
-    this.forgetSpans(bank);
+    this.spans.clear(bank);
   }
 
-  private forgetSpans(bank: number): void {
-    this.spans.fill(0, bank * WORDS, (bank + 1) * WORDS);
-    this.spanning[bank] = 0;
-  }
-
-  /** Takes stock of a cache to which entries were added. */
-  private refresh(bank: number): void {
-    const { u32, indices } = this;
-    const dirty = this.dirtyWord(bank);
-    if (u32[dirty] === 0) return;
-    u32[dirty] = 0;
-    const word = bank * WORDS;
-    indices.fill(0, word, word + WORDS);
-    const first = (this.start + bank * BANK_BYTES + TLB_JUMP_CACHE) >>> 2;
-    const end = (this.start + bank * BANK_BYTES + TLB_HEADER) >>> 2;
-    for (let p = first; p < end; p += WORDS_PER_ENTRY) {
-      // Empty entries look like ones of address 0.
-      const index = (u32[p] >>> 12) & (L1_INDICES - 1);
-      indices[word + (index >>> 5)] |= 1 << (index & 31);
-    }
-    this.known[bank] = 1;
-  }
-
-  private forget(bank: number, level: number, index: number): void {
+  private forgetBehind(bank: number, level: number, index: number): void {
     const { u32 } = this;
     const first = (this.start + bank * BANK_BYTES + TLB_JUMP_CACHE) >>> 2;
     const end = (this.start + bank * BANK_BYTES + TLB_HEADER) >>> 2;
@@ -133,13 +127,10 @@ export class JumpCaches {
       const lo = u32[p];
       const hi = u32[p + 1];
       const next = (lo + PAGE) >>> 0;
-      if (indexInTable(lo, hi, level) !== index && indexInTable(next, next < lo ? hi + 1 : hi, level) !== index)
+      if (indexInTable(lo, hi, level) !== index && indexInTable(next, next < PAGE ? hi + 1 : hi, level) !== index)
         continue;
       u32.fill(0, p, p + WORDS_PER_ENTRY);
     }
-  }
-
-  private dirtyWord(bank: number): number {
-    return (this.start + bank * BANK_BYTES + TLB_HEADER + HEADER_JUMP_CACHE_DIRTY) >>> 2;
+    this.entries.delete(bank, level, index);
   }
 }

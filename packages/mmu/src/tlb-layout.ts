@@ -4,8 +4,9 @@
  * A bank serves one address space (one L4 table):
  *   +0x00000  read array   4096 x { i64 tag, i32 addend, i32 0 }
  *   +0x10000  write array  4096 x the same
- *   +0x20000  jump cache   4096 x { i64 rip, i32 record, i32 word }: filled by x86-cpu; all zero = empty. An entry with a
- *                          word may depend on other pages than RIP's: TlbBanks.dependOn tells which
+ *   +0x20000  jump cache   4096 x { i64 rip, i32 record, i32 word }: filled by x86-cpu, which chooses the places and tells
+ *                          TlbBanks.noteJump; all zero = empty. An entry with a word may depend on other pages than
+ *                          RIP's: TlbBanks.dependOn is told which
  *   +0x30000  header
  *
  * Byte offset of an address's entry in its array: (va >>> 8) & 0xfff0. It hits if (tag ^ va), as a u64, is at most
@@ -26,11 +27,6 @@ export const HEADER_L4_MFN = 0;
 export const HEADER_DOMID = 4;
 /** x86-cpu's: processor mode that the jump cache was filled in. */
 export const HEADER_JUMP_CACHE_MODE = 8;
-/**
- * x86-cpu stores 1 when it adds a jump-cache entry. Whoever drops entries here sets it back to 0 and knows from then on
- * what is in the cache (see jump-caches.ts); so 0 does not mean that it is empty.
- */
-export const HEADER_JUMP_CACHE_DIRTY = 12;
 /** Entries in the fill log, or FILL_LOG_OVERFLOW. */
 export const HEADER_FILL_COUNT = 16;
 /** u16 each: entry number, plus FILL_LOG_WRITE for the write array. */

@@ -169,11 +169,16 @@ export class TlbBanks {
   }
 
   /**
-   * A jump-cache entry with a word, about to be added, is good only while the page of an address is mapped as it is now.
+   * A jump-cache entry for an address is about to be added.
    * @param base the bank's host address
    */
-  dependOn(base: number, vaLo: number): void {
-    this.jumps.dependOn(this.bankAt(base), vaLo);
+  noteJump(base: number, vaLo: number, vaHi: number): void {
+    this.jumps.add(this.bankAt(base), vaLo, vaHi);
+  }
+
+  /** A jump-cache entry with a word, about to be added, is good only while the page of an address is mapped as it is now. */
+  dependOn(base: number, vaLo: number, vaHi: number): void {
+    this.jumps.dependOn(this.bankAt(base), vaLo, vaHi);
   }
 
   /**
@@ -189,7 +194,7 @@ export class TlbBanks {
     const { domidOf, filled, touched } = this;
     for (let bank = 0; bank < touched; bank++) {
       if (domidOf[bank] !== domid) continue;
-      if (code) this.jumps.forgetPage(bank, index);
+      if (code) this.jumps.forget(bank, 1, index);
       const slots = filled[bank * L1_INDICES + index];
       if (slots !== 0)
         this.dropFilled(
@@ -217,7 +222,7 @@ export class TlbBanks {
     this.walker.forgetFetches();
     for (let bank = 0; bank < this.touched; bank++) {
       if (this.domidOf[bank] !== domid) continue;
-      this.jumps.forgetTable(bank, level, index);
+      this.jumps.forget(bank, level, index);
       const base = this.start + bank * BANK_BYTES;
       const count = this.u32[(base + TLB_HEADER + HEADER_FILL_COUNT) >>> 2];
       if (count === FILL_LOG_OVERFLOW) {

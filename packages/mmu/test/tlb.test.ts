@@ -3,7 +3,6 @@ import {
   Access,
   BANK_BYTES,
   HEADER_FILL_COUNT,
-  HEADER_JUMP_CACHE_DIRTY,
   Pte,
   TLB_HEADER,
   TLB_JUMP_CACHE,
@@ -306,12 +305,11 @@ describe("TlbBanks", () => {
     const { u32 } = m.mmu.memory;
     const base = tlb.activate(1, t.l4);
     for (const va of [0, 0x1000, 0x2000]) tlb.fill(base, va, 0, Access.read);
-    const dirty = (base + TLB_HEADER + HEADER_JUMP_CACHE_DIRTY) / 4;
     /** As x86-cpu does, at slots of our choice. */
     const jump = (slot: number, va: number) => {
       const p = (base + TLB_JUMP_CACHE) / 4 + 4 * slot;
+      tlb.noteJump(base, va | 0, hiOf(va));
       u32.set([va, hiOf(va), 0x5000 + slot], p);
-      u32[dirty] = 1;
     };
     const left = (...slots: number[]) => slots.map((slot) => u32[(base + TLB_JUMP_CACHE) / 4 + 4 * slot + 2] !== 0);
     jump(1, 0x0ffe);
@@ -327,7 +325,6 @@ describe("TlbBanks", () => {
     // Page 2 is no more; an instruction of page 1 may have reached into it, at any address with those low bits.
     expect(types.modL1(t.l1, 2, 0, 0, 1)).toBe(0);
     expect(left(1, 2, 3, 4, 5, 6)).toEqual([true, false, false, true, false, true]);
-    expect(u32[dirty]).toBe(0);
     // Entries that come later are seen as well.
     jump(5, 0x201010);
     expect(types.modEntry(t.l2, 0, 0, 0, 1)).toBe(0);
@@ -340,12 +337,21 @@ describe("TlbBanks", () => {
     }
     jump(2, -0x200000 + 0x5000);
     m.mmu.markCode(t.data[1]);
-    tlb.dependOn(base, 0x1000);
+    tlb.dependOn(base, 0x1000, 0);
     tlb.dropL1(1, 3, t.data[1], false, true);
     expect(left(1, 2, 4)).toEqual([true, true, true]);
     tlb.dropL1(1, 1, t.data[1], false, true);
     expect(left(1, 2, 4)).toEqual([false, true, false]);
     expect([word(1), word(4)]).toEqual([0, 0]);
+    // Tables above other pages than those that it depends on.
+    jump(1, -0x100000);
+    u32[(base + TLB_JUMP_CACHE) / 4 + 4 + 3] = 0x201;
+    tlb.dependOn(base, 0x1000, 0);
+    tlb.dropTable(1, 2, 7);
+    tlb.dropTable(1, 3, 7);
+    expect(left(1)).toEqual([true]);
+    tlb.dropTable(1, 2, 0);
+    expect(left(1)).toEqual([false]);
     jump(6, -0x1000);
     tlb.flushDomain(1);
     expect(left(1, 2, 3, 4, 5, 6)).toEqual([false, false, false, false, false, false]);

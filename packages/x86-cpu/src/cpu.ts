@@ -1,4 +1,4 @@
-import { Access, HEADER_JUMP_CACHE_DIRTY, HEADER_JUMP_CACHE_MODE, type Mmu, TLB_HEADER, TLB_JUMP_CACHE, WalkFault } from "@xen-node/mmu";
+import { Access, HEADER_JUMP_CACHE_MODE, type Mmu, TLB_HEADER, TLB_JUMP_CACHE, WalkFault } from "@xen-node/mmu";
 import { type Block, CodeCache, CodeMode } from "./code-cache.ts";
 import { CpuState } from "./cpu-state.ts";
 import { type CpuidModel, X8664V2Cpuid } from "./cpuid.ts";
@@ -392,7 +392,7 @@ export class Cpu {
     i32[entry + 1] = high;
     i32[entry + 2] = record;
     i32[entry + 3] = regions?.wordFor(block, this.state.rip, this.l4Mfn, bank, entry) ?? 0;
-    i32[(bank + TLB_HEADER + HEADER_JUMP_CACHE_DIRTY) >>> 2] = 1;
+    this.mmu.tlb.noteJump(bank, low, high);
     // After a flush the jump's record is no more.
     if (jump !== 0 && flushes === this.code.flushes && this.isLinkable(jump, record))
       i32[(jump + R_LINK) >>> 2] = record;

@@ -203,9 +203,9 @@ export class Regions {
       const anchor = va - place;
       for (const page of translation.pages) {
         const at = anchor + page * PAGE;
-        const mfn = this.mmu.walker.executedFrame(l4Mfn, at | 0, Math.floor(at / 2 ** 32) | 0);
-        if (mfn !== binding.frames.get(page)) return 0;
-        this.mmu.tlb.dependOn(bank, at | 0);
+        const high = Math.floor(at / 2 ** 32) | 0;
+        if (this.mmu.walker.executedFrame(l4Mfn, at | 0, high) !== binding.frames.get(page)) return 0;
+        this.mmu.tlb.dependOn(bank, at | 0, high);
       }
     }
     binding.cached.add(entry & -JUMP_CACHE_SET);
