@@ -216,7 +216,8 @@ export class Regions {
   private take(va: number, l4Mfn: number, mode: number): boolean {
     for (const { translation, place } of this.known.get((va & (PAGE - 1)) | (mode << 12)) ?? []) {
       this.reader.begin(l4Mfn, va - place, mode);
-      if (!this.matches(translation)) continue;
+      // Bound again and again would be what cannot be entered at the address.
+      if (!this.matches(translation) || this.entryBlock(translation, place) === undefined) continue;
       this.shared++;
       this.bind(translation, va);
       return true;
@@ -275,10 +276,8 @@ export class Regions {
     }
     const { i32 } = this.mmu.memory;
     translation.entries.forEach((place, i) => {
-      const mfn = frames.get(Math.floor(place / PAGE));
-      if (mfn === undefined) return;
-      const block = this.code.blockAt(mfn, place & (PAGE - 1), translation.mode);
-      if (block === undefined || block.secondMfn >= 0) return;
+      const block = this.entryBlock(translation, place);
+      if (block === undefined) return;
       // The newer region has seen more of what is executed together.
       if (block.regionWord !== 0) this.bySlot[block.regionWord >>> ENTRY_BITS]?.forgetCached(i32, block.regionWord);
       if (this.code.enterRegionAt(block, (slot << ENTRY_BITS) | (i + 1), translation.threshold)) {
@@ -288,6 +287,17 @@ export class Regions {
     this.bySlot[slot] = binding;
     this.exports.regions.set(slot, translation.run);
     translation.bindings++;
+  }
+
+  /** The block at an entry of a translation that matches what lies around the reader's anchor. */
+  private entryBlock({ mode }: Translation, place: Place): Block | undefined {
+    const page = Math.floor(place / PAGE);
+    const mfn = this.reader.frameOf(page);
+    const block = mfn < 0 ? undefined : this.code.blockAt(mfn, place & (PAGE - 1), mode);
+    // Its first instruction may reach into the next page, which is another one for other address spaces.
+    if (block === undefined || (block.secondMfn >= 0 && block.secondMfn !== this.reader.frameOf(page + 1)))
+      return undefined;
+    return block;
   }
 
   private invalidate(binding: Binding): void {
