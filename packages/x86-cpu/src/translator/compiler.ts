@@ -87,7 +87,7 @@ export class RegionCompiler {
     };
     const data: RegionData = {
       keepRecord: ({ bytes }) => this.keep(bytes),
-      keepPages: (numbers) => this.keep(new Uint8Array(numbers.buffer)),
+      keepTable: (numbers) => this.keep(new Uint8Array(numbers.buffer)),
     };
     let emitter = new RegionEmitter(graph, helpers, typeOf, this.instructions, data, this.linked);
     let whole = emitter.emit(typeOf, helpers);

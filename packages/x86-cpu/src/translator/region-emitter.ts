@@ -4,7 +4,6 @@ import { ExitReason } from "../exit.ts";
 import { controlHandlers } from "../interpreter/handlers.ts";
 import { ENTRY_BITS } from "../interpreter/hub.ts";
 import type { HelperTable } from "../interpreter/region-helpers.ts";
-import { JUMP_CACHE } from "../interpreter/shared-functions.ts";
 import { MAX_BLOCK_INSTRUCTIONS } from "../records.ts";
 import { type Frame, frameLocals } from "../semantics/emission-context.ts";
 import { EXIT_REASON, GPR, PAGE_VA, REGION_STALE, RIP, TLB_BANK } from "../state.ts";
@@ -17,6 +16,7 @@ import type { RecordFields } from "./region-record.ts";
 import { registersWritten } from "./registers-written.ts";
 import { RegionCode } from "./state-locals.ts";
 import { type Item, longestWay, structure } from "./structure.ts";
+import { TARGET_ENTRY_SHIFT, type TargetTable, targetTable } from "./target-table.ts";
 
 const ENTRY_MASK = (1 << ENTRY_BITS) - 1;
 const PAGE = 4096;
@@ -36,8 +36,8 @@ interface Destination {
 export interface RegionData {
   /** Keeps a copy of a record for a handler that reads it; answers its host address. */
   keepRecord(record: RecordFields): number;
-  /** Keeps the page that each state lies in, as int32; answers the host address. */
-  keepPages(pages: Int32Array): number;
+  /** Keeps a table of int32; answers its host address. */
+  keepTable(table: Int32Array): number;
 }
 
 /** Emits one function for a region: (entry word, budget) → the rest of the budget. RIP and EXIT_REASON say the rest. */
@@ -50,7 +50,7 @@ export class RegionEmitter {
   private readonly anchor: number;
   private readonly rip: number;
   private readonly state: number;
-  private readonly slot: number;
+  private readonly place: number;
   private readonly bank: number;
   private readonly budget = 1;
   private readonly states = new Map<Place, number>();
@@ -60,8 +60,10 @@ export class RegionEmitter {
   private readonly loopHeaders = new Set<Place>();
   private dispatcher: Label = 0;
   /** The page that each state's entry lies in, and where that stands in memory once it is asked for. */
+  private readonly entryStates: ReadonlyMap<Place, number>;
   private readonly entryPages: Int32Array;
   private pages: number | undefined;
+  private targets: (TargetTable & { readonly at: number }) | undefined;
   /** Of the block being emitted: the way out with RIP in its local, and the one with `leaving` as `leaveBefore` sets it. */
   private exit: Label = 0;
   private leave: Label = 0;
@@ -91,7 +93,7 @@ export class RegionEmitter {
     this.anchor = f.local(I64);
     this.rip = f.local(I64);
     this.state = f.local(I32);
-    this.slot = f.local(I32);
+    this.place = f.local(I64);
     this.bank = f.local(I32);
     this.leaving = f.local(I32);
     this.flags = new RegionFlags(f, helpers.functions);
@@ -104,6 +106,7 @@ export class RegionEmitter {
       leave: () => this.leaveBefore(),
     };
     for (const place of graph.entries) this.states.set(place, this.states.size + 1);
+    this.entryStates = new Map(this.states);
     this.entryPages = Int32Array.from([0, ...graph.entries.map((place) => Math.floor(place / PAGE))]);
     const entries = new Set(graph.entries);
     this.items = structure({
@@ -153,7 +156,6 @@ export class RegionEmitter {
     f.get(this.budget).i32_const(this.threshold).i32_le_s().if_(VOID, false);
     f.i32_const(0).i32_const(ExitReason.INTERPRET).i32_store(EXIT_REASON).get(this.budget).return_().end();
     f.get(0).i32_const(ENTRY_MASK).i32_and().set(this.state);
-    f.get(0).i32_const(ENTRY_BITS).i32_shr_u().set(this.slot);
     f.i32_const(0).i32_load(TLB_BANK).set(this.bank);
     f.i32_const(0).i64_load(RIP);
     this.anchorOf(f, this.state);
@@ -167,7 +169,7 @@ export class RegionEmitter {
     f.i64_const(-PAGE).i64_and();
     const { entryPages } = this;
     if (entryPages.every((page) => page === 0)) return;
-    this.pages ??= this.data.keepPages(entryPages);
+    this.pages ??= this.data.keepTable(entryPages);
     f.get(state).i32_const(2).i32_shl().i64_load32_s(this.pages).i64_const(12).i64_shl().i64_sub();
   }
 
@@ -480,7 +482,7 @@ export class RegionEmitter {
     f.i32_const(state).set(this.state).br(this.dispatcher);
   }
 
-  /** Pops an address: goes there within the region if the jump cache knows it so. */
+  /** Pops an address: goes there within the region if that is one of its entries. */
   goIndirect(insn: RegionInstruction): void {
     const { f, rip } = this;
     f.set(rip);
@@ -492,23 +494,31 @@ export class RegionEmitter {
         this.go(target);
         f.end();
       }
-      const { entry, host } = this.frame.own;
-      f.get(rip).get(rip).i64_const(10).i64_shr_u().i64_xor().i32_wrap_i64().i32_const(0xfff).i32_and();
-      f.i32_const(4).i32_shl().get(this.bank).i32_add().tee(entry);
-      f.i64_load(JUMP_CACHE).get(rip).i64_eq().if_();
-      f.get(entry)
-        .i32_load(JUMP_CACHE + 12)
-        .tee(entry);
-      f.i32_const(ENTRY_BITS).i32_shr_u().get(this.slot).i32_eq().if_();
-      f.get(entry).i32_const(ENTRY_MASK).i32_and().set(host);
-      // The same frames may be mapped elsewhere too, where this region is another one.
-      f.get(rip);
-      this.anchorOf(f, host);
-      f.get(this.anchor).i64_eq().if_(VOID, true);
+      this.findTarget();
+      f.if_(VOID, true);
       f.get(this.budget).i32_const(this.threshold).i32_gt_s().if_(VOID, true);
-      f.get(host).set(this.state).br(this.dispatcher);
-      f.end().end().end().end();
+      f.br(this.dispatcher);
+      f.end().end();
     }
     f.br(this.exit);
+  }
+
+  /** Pushes whether RIP in its local is an entry of the region as it is mapped here, and sets the state to it. */
+  private findTarget(): void {
+    const { f } = this;
+    const { entry } = this.frame.own;
+    if (this.targets === undefined) {
+      const table = targetTable(this.entryStates);
+      this.targets = { ...table, at: this.data.keepTable(table.words) };
+    }
+    const { at, multiplier, shift } = this.targets;
+    f.get(this.rip).get(this.anchor).i64_sub().tee(this.place);
+    f.get(this.place).i32_wrap_i64().i32_const(multiplier).i32_mul().i32_const(shift).i32_shr_u();
+    f.i32_const(TARGET_ENTRY_SHIFT)
+      .i32_shl()
+      .tee(entry)
+      .i32_load(at + 4)
+      .set(this.state);
+    f.get(entry).i64_load32_s(at).i64_eq();
   }
 }

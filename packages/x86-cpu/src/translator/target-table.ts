@@ -1,0 +1,52 @@
+import type { Place } from "./flow-graph.ts";
+
+/** Bytes of an entry: place and state, int32 each. */
+const ENTRY_SHIFT = 3;
+/** Slots for each target: with fewer too many share one. */
+const ROOM = 2;
+const MULTIPLIERS = [0x9e3779b1, 0x85ebca6b, 0xc2b2ae35, 0x27d4eb2f, 0x165667b1, 0xd3a2646d] as const;
+
+/**
+ * Where a region's indirect transfers find their targets: a hash table with one look, made so that few of the targets
+ * share a slot. Those that lose theirs are found by the hub.
+ */
+export interface TargetTable {
+  /** Slots of place and state. */
+  readonly words: Int32Array;
+  /** The byte offset of a place's slot is ((place * multiplier) >>> shift) << 3. */
+  readonly multiplier: number;
+  readonly shift: number;
+}
+
+/** Bits of a slot's byte offset that are zero. */
+export const TARGET_ENTRY_SHIFT = ENTRY_SHIFT;
+
+/** @param targets places and the states by which a dispatcher knows them */
+export function targetTable(targets: ReadonlyMap<Place, number>): TargetTable {
+  const bits = Math.max(1, Math.ceil(Math.log2(targets.size * ROOM)));
+  const shift = 32 - bits;
+  let best: Int32Array | undefined;
+  let multiplier: number = MULTIPLIERS[0];
+  let most = -1;
+  for (const candidate of MULTIPLIERS) {
+    const slotOf = (place: number): number => (Math.imul(place, candidate) >>> shift) << 1;
+    const words = new Int32Array(2 << bits);
+    // An empty slot names a place that is looked for elsewhere: 0, and in the slot of that one another.
+    for (let other = 1; slotOf(words[0]) === 0; other++) words[0] = other;
+    let kept = 0;
+    for (const [place, state] of targets) {
+      const slot = slotOf(place);
+      if (words[slot + 1] !== 0) continue;
+      words[slot] = place;
+      words[slot + 1] = state;
+      kept++;
+    }
+    if (kept > most) {
+      best = words;
+      most = kept;
+      multiplier = candidate;
+    }
+    if (kept === targets.size) break;
+  }
+  return { words: best!, multiplier: multiplier | 0, shift };
+}
