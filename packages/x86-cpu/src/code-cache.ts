@@ -38,6 +38,8 @@ export interface Block {
   /** Bytes [start, end) of the page that it was decoded from. */
   readonly start: number;
   readonly end: number;
+  /** Bytes of its instructions, those in the second page too. */
+  readonly bytes: number;
   /** Frame of the second page of an instruction that crosses into it, or −1. */
   readonly secondMfn: number;
   /** The records as they were before a region took the block over, or 0. */
@@ -295,6 +297,7 @@ export class CodeCache {
       regionWord: 0,
       start: offset,
       end: Math.min(at, 4096),
+      bytes: at - offset,
       secondMfn: second,
     };
     this.cursor = position.record;

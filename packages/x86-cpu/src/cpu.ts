@@ -270,7 +270,7 @@ export class Cpu {
         i32[SYSTEM_FLAGS >> 2] &= ~resume;
         // With so little left the interpreter comes back after one block; one that is too long is cut.
         const before = step ? 1 : Math.min(this.budgetLeft, MAX_BLOCK_INSTRUCTIONS);
-        if (recording !== undefined) this.record(recording);
+        if (recording !== undefined) this.record(recording, block);
         const record = block.instructions > before ? this.code.beginningOf(block, before) : this.code.recordOf(block);
         const done = before - this.exports.interpret(record, before);
         const reason = this.account(done);
@@ -288,8 +288,9 @@ export class Cpu {
     return ExitReason.BUDGET;
   }
 
-  private record(recording: Recording): void {
-    if (recording.l4Mfn === this.l4Mfn && recording.mode === this.mode) recording.enter(this.state.rip);
+  private record(recording: Recording, block: Block): void {
+    const { rip } = this.state;
+    if (recording.l4Mfn === this.l4Mfn && recording.mode === this.mode) recording.enter(rip, rip + block.bytes);
     else recording.skip();
     if (recording.isOver) this.regions!.finishRecording(recording);
   }

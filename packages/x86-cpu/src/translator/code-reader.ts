@@ -73,8 +73,8 @@ export class CodeReader implements CodeSource {
     return mfn >= 0 && this.code.blockAt(mfn, place & (PAGE - 1), this.mode) !== undefined;
   }
 
-  targetsOf(leader: Place): Place[] {
-    const followers = this.recording?.followers.get(this.anchor + leader) ?? [];
+  targetsOf(end: Place): Place[] {
+    const followers = this.recording?.followers.get(this.anchor + end) ?? [];
     return [...followers].map((va) => va - this.anchor).filter((place) => this.wasSeen(place));
   }
 

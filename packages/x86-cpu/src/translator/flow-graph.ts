@@ -39,12 +39,12 @@ export interface CodeSource {
   instruction(place: Place): RegionInstruction | undefined;
   /** Whether control was seen to arrive there. */
   wasSeen(place: Place): boolean;
-  /** Places where control was seen to go from a block. */
-  targetsOf(leader: Place): readonly Place[];
+  /** Places where control was seen to go from the instruction that ends at a place. */
+  targetsOf(end: Place): readonly Place[];
 }
 
 /** TurboFan takes more than twice the time for twice the instructions. */
-const MAX_INSTRUCTIONS = 1500;
+const MAX_INSTRUCTIONS = 800;
 /** Where indirect jumps may lead: more targets than this go through the jump cache. */
 const MAX_JUMP_TARGETS = 24;
 const MAX_ENTRIES = 500;
@@ -84,17 +84,17 @@ export function discover(source: CodeSource, start: Place, maxInstructions = MAX
         return;
       }
       if (flow === Flow.CALL || flow === Flow.INDIRECT_CALL) {
-        const callees = flow === Flow.CALL ? [target!] : source.targetsOf(leader);
+        const callees = flow === Flow.CALL ? [target!] : source.targetsOf(next);
         for (const callee of callees) if (follow(callee, far)) entries.add(callee);
         if (follow(next, near)) entries.add(next);
         return;
       }
       if (flow === Flow.RETURN) {
-        for (const to of source.targetsOf(leader)) if (follow(to, far)) entries.add(to);
+        for (const to of source.targetsOf(next)) if (follow(to, far)) entries.add(to);
         return;
       }
       if (flow === Flow.INDIRECT_JUMP) {
-        const targets = source.targetsOf(leader).slice(0, MAX_JUMP_TARGETS);
+        const targets = source.targetsOf(next).slice(0, MAX_JUMP_TARGETS);
         jumpTargets.set(place, targets);
         for (const to of targets) if (follow(to, near)) entries.add(to);
       }

@@ -8,7 +8,10 @@ const RECORDED_BLOCKS = 1000;
 export class Recording {
   /** How often each block was executed, by its linear address. */
   readonly counts = new Map<number, number>();
-  /** Where control went from each block. */
+  /**
+   * Where control went from each block, by the address behind its last instruction: the interpreter's blocks go on behind
+   * conditional jumps, so that several may end with the same one.
+   */
   readonly followers = new Map<number, Set<number>>();
   private last = Number.NaN;
   private left = RECORDED_BLOCKS;
@@ -20,8 +23,8 @@ export class Recording {
     readonly start: number,
   ) {}
 
-  /** The block at an address is about to be executed. */
-  enter(va: number): void {
+  /** The block from `va` up to `end` is about to be executed. */
+  enter(va: number, end: number): void {
     const count = this.counts.get(va);
     this.counts.set(va, (count ?? 0) + 1);
     if (!Number.isNaN(this.last)) {
@@ -29,7 +32,7 @@ export class Recording {
       if (followers) followers.add(va);
       else this.followers.set(this.last, new Set([va]));
     }
-    this.last = va;
+    this.last = end;
     this.left--;
   }
 
