@@ -41,24 +41,34 @@ export class NoHandlerError extends Error {
 export class BlockWriter {
   readonly position: Position = { record: 0, index: 0, start: 0, next: 0 };
   private current = 0;
-  private lastName = "";
-  private readonly numbers = new Map<string, Map<string, { name: string; number: number }[]>>();
+  private readonly numbers = new Map<string, Map<string, number[]>>();
+  /** By the suffix of its name, what does a handler's work and the next one's too. */
+  private readonly fused = new Map<string, Map<number, number>>();
 
   constructor(
     private readonly view: DataView,
     private readonly i32: Int32Array,
     private readonly handlers: ReadonlyMap<string, number>,
-  ) {}
+  ) {
+    for (const [name, number] of handlers) {
+      const plus = name.indexOf("+");
+      const first = plus < 0 ? undefined : handlers.get(name.slice(0, plus));
+      if (first === undefined) continue;
+      const suffix = name.slice(plus);
+      const bySuffix = this.fused.get(suffix);
+      if (bySuffix) bySuffix.set(first, number);
+      else this.fused.set(suffix, new Map([[first, number]]));
+    }
+  }
 
   /** Starts a record by its handler's name. Registers are ZERO and the immediate 0 until they are set. */
   handler(name: string): this {
     const number = this.handlers.get(name);
     if (number === undefined) throw new NoHandlerError(name);
-    return this.begin(name, number);
+    return this.begin(number);
   }
 
-  private begin(name: string, number: number): this {
-    this.lastName = name;
+  private begin(number: number): this {
     const { position } = this;
     const at = position.record;
     this.current = at;
@@ -79,7 +89,17 @@ export class BlockWriter {
 
   /** Starts a record of a form: `form("add", 8, "rm")`. */
   form(name: string, size: OperandSize, kinds: OperandKinds): this {
-    // Joining the parts of a name for each record would be most of the work.
+    const number = this.numberOf(name, size, kinds);
+    if (number < 0) throw new NoHandlerError(handlerName(name, size, kinds));
+    return this.begin(number);
+  }
+
+  hasForm(name: string, size: OperandSize, kinds: OperandKinds): boolean {
+    return this.numberOf(name, size, kinds) >= 0;
+  }
+
+  /** Number of a form's handler, or -1. Joining the parts of a name for each record would be most of the work. */
+  private numberOf(name: string, size: OperandSize, kinds: OperandKinds): number {
     let byKinds = this.numbers.get(name);
     if (byKinds === undefined) {
       byKinds = new Map();
@@ -90,21 +110,14 @@ export class BlockWriter {
       bySize = [];
       byKinds.set(kinds, bySize);
     }
-    let found = bySize[size];
-    if (found === undefined) {
-      const whole = handlerName(name, size, kinds);
-      const number = this.handlers.get(whole);
-      if (number === undefined) throw new NoHandlerError(whole);
-      found = { name: whole, number };
-      bySize[size] = found;
-    }
-    return this.begin(found.name, found.number);
+    bySize[size] ??= this.handlers.get(handlerName(name, size, kinds)) ?? -1;
+    return bySize[size];
   }
 
   /** Turns the record before into the variant that does the next one too, if there is one for it. */
   fuse(suffix: string): this {
     if (this.current !== 0 && this.current === this.position.record - RECORD_BYTES) {
-      const fused = this.handlers.get(this.lastName + suffix);
+      const fused = this.fused.get(suffix)?.get(this.view.getUint16(this.current + R_HANDLER, true));
       if (fused !== undefined) this.view.setUint16(this.current + R_HANDLER, fused, true);
     }
     return this;
@@ -114,11 +127,6 @@ export class BlockWriter {
   startBlock(record: number): void {
     this.position.record = record;
     this.current = 0;
-    this.lastName = "";
-  }
-
-  has(name: string): boolean {
-    return this.handlers.has(name);
   }
 
   /** Sets the destination's (source's) state address. */

@@ -3,17 +3,20 @@ import { CONDITION_NAMES, type OperandSize } from "../semantics/context.ts";
 import { GPR, RSP, TMP0 } from "../state.ts";
 import type { BlockWriter } from "./block-writer.ts";
 
+const FUSED_JUMPS = CONDITION_NAMES.map((condition) => `+j${condition}`);
+const JUMPS = CONDITION_NAMES.map((condition) => `j${condition}.n`);
+
 /**
  * Lowers a near control transfer; false if the instruction is none. The immediate of a direct one is its target as an
  * offset from the start of the block's page.
  */
 export function lowerControl(insn: Instruction, writer: BlockWriter): boolean {
   const { family, flow, condition } = insn.entry;
-  const width = insn.mode64 ? 64 : 32;
+  const { mode64 } = insn;
   const target = writer.position.next + insn.immLo;
   switch (flow) {
     case Flow.CONDITIONAL:
-      if (family === "jcc") writer.fuse(`+j${CONDITION_NAMES[condition]}`).handler(`j${CONDITION_NAMES[condition]}.n`);
+      if (family === "jcc") writer.fuse(FUSED_JUMPS[condition]).handler(JUMPS[condition]);
       else writer.handler(`${family === "jecxz" ? "jcxz" : family}${insn.addrSize * 8}.n`);
       writer.target(target);
       return true;
@@ -21,16 +24,22 @@ export function lowerControl(insn: Instruction, writer: BlockWriter): boolean {
       writer.handler("jmp.n").target(target);
       return true;
     case Flow.CALL:
-      writer.handler(`call${width}.n`).base(RSP).target(target);
+      writer
+        .handler(mode64 ? "call64.n" : "call32.n")
+        .base(RSP)
+        .target(target);
       return true;
     case Flow.RETURN:
-      writer.handler(`ret${width}.n`).immediate(insn.immLo).base(RSP);
+      writer
+        .handler(mode64 ? "ret64.n" : "ret32.n")
+        .immediate(insn.immLo)
+        .base(RSP);
       return true;
     case Flow.INDIRECT_JUMP:
-      indirect(insn, writer, `jmpind${width}.r`);
+      indirect(insn, writer, mode64 ? "jmpind64.r" : "jmpind32.r");
       return true;
     case Flow.INDIRECT_CALL:
-      indirect(insn, writer, `callind${width}.r`);
+      indirect(insn, writer, mode64 ? "callind64.r" : "callind32.r");
       return true;
     default:
       return false;

@@ -1,10 +1,17 @@
-import type { Instruction } from "../decode/index.ts";
+import { type Instruction, opcodeEntries } from "../decode/index.ts";
 import { type BlockWriter, NoHandlerError } from "./block-writer.ts";
 import { lowerControl } from "./control.ts";
 import { isFloatingPoint } from "./floating-point.ts";
 import { integerRules } from "./integer.ts";
 import { lowerVector } from "./vector.ts";
 import { lowerX87 } from "./x87.ts";
+
+/** Entries that raise #UD whatever they are given. */
+const undefinedEntries = new Set(opcodeEntries.filter(({ mnemonic }) => mnemonic.startsWith("ud")));
+/** Entries with MMX or XMM registers among their operands. */
+const vectorEntries = new Set(
+  opcodeEntries.filter(({ operands }) => operands.some(({ method }) => method >= 8 && method <= 13)),
+);
 
 /**
  * Writes the records of an instruction.
@@ -14,13 +21,12 @@ import { lowerX87 } from "./x87.ts";
  */
 export function lowerInstruction(insn: Instruction, writer: BlockWriter, fpuUnavailable: boolean): boolean {
   const { entry } = insn;
-  if (entry.mnemonic.startsWith("ud")) writer.handler("fault.UD8.n");
+  if (undefinedEntries.has(entry)) writer.handler("fault.UD8.n");
   else if (fpuUnavailable && isFloatingPoint(insn)) writer.handler("fault.NM8.n");
   else if (lowerControl(insn, writer)) return true;
   else {
     const rule = integerRules.get(entry.family);
-    const isVector = entry.operands.some((operand) => operand.method >= 8 && operand.method <= 13);
-    if (rule !== undefined && !isVector) rule(insn, writer);
+    if (rule !== undefined && !vectorEntries.has(entry)) rule(insn, writer);
     else if (!lowerVector(insn, writer) && !lowerX87(insn, writer)) throw new NoHandlerError(entry.mnemonic);
   }
   return false;

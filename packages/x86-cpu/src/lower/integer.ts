@@ -1,9 +1,11 @@
 import { AddressingMethod, type Instruction, type OperandSpec } from "../decode/index.ts";
 import type { OperandSize } from "../semantics/context.ts";
-import type { OperandKinds } from "../semantics/registry.ts";
 import { EA, GPR, RBP, RSP, SEG_BASE, SEG_SELECTOR, SS, TMP0, TMP1, ZERO } from "../state.ts";
 import { type BlockWriter, NoHandlerError } from "./block-writer.ts";
 import { generalRegister, isMemory, operandBytes, registerAddress } from "./operands.ts";
+
+/** What an instruction does with its memory operand. */
+type Access = "modify" | "read" | "write";
 
 /** Writes the records of an instruction. Names of control transfers end the block; see lower/control.ts. */
 export type Rule = (insn: Instruction, writer: BlockWriter) => void;
@@ -29,26 +31,35 @@ function kindLetter(insn: Instruction, spec: OperandSpec): "r" | "m" | "i" {
 }
 
 /** Two operands, destination first. A memory operand without a direct form goes through a temporary. */
-function binary(name: string, access: "modify" | "read" | "write" = "modify"): Rule {
-  return (insn, writer) => {
-    const [dst, src] = insn.entry.operands;
-    const size = operandSize(insn, dst);
-    const kinds = (kindLetter(insn, dst) + kindLetter(insn, src)) as OperandKinds;
-    if (kinds.includes("m")) {
-      writer.prepareMemory(insn);
-      if (!writer.has(`${name}${size * 8}.${kinds}`)) {
-        throughTemporary(insn, writer, access, size, (w) => {
-          const register = kinds[0] === "m" ? kinds.replace("m", "r") : "rr";
-          w.form(name, size, register as OperandKinds);
-          fillOperands(insn, w, kinds[0] === "m" ? TMP0 : undefined, kinds[1] === "m" ? TMP0 : undefined);
-        });
-        return;
-      }
-    }
+function binary(name: string, access: Access = "modify"): Rule {
+  return (insn, writer) => lowerBinary(name, access, insn, writer);
+}
+
+/** Strings that are there, rather than joined for every instruction: this is done for most of them. */
+const KINDS = { r: { r: "rr", m: "rm", i: "ri" }, m: { r: "mr", m: undefined, i: "mi" } } as const;
+
+function lowerBinary(name: string, access: Access, insn: Instruction, writer: BlockWriter): void {
+  const [dst, src] = insn.entry.operands;
+  const size = operandSize(insn, dst);
+  const toMemory = isMemory(insn, dst);
+  const kinds = KINDS[toMemory ? "m" : "r"][kindLetter(insn, src)];
+  if (kinds === undefined) throw new NoHandlerError(name);
+  if (kinds === "rr" || kinds === "ri") {
     writer.form(name, size, kinds);
     fillOperands(insn, writer);
-    if (kinds.includes("m")) writer.memory(insn);
-  };
+    return;
+  }
+  writer.prepareMemory(insn);
+  if (writer.hasForm(name, size, kinds)) {
+    writer.form(name, size, kinds);
+    fillOperands(insn, writer);
+    writer.memory(insn);
+    return;
+  }
+  throughTemporary(insn, writer, access, size, (w) => {
+    w.form(name, size, kinds === "mi" ? "ri" : "rr");
+    fillOperands(insn, w, toMemory ? TMP0 : undefined, toMemory ? undefined : TMP0);
+  });
 }
 
 function fillOperands(insn: Instruction, writer: BlockWriter, dstAddress?: number, srcAddress?: number): void {
@@ -65,7 +76,7 @@ function fillOperands(insn: Instruction, writer: BlockWriter, dstAddress?: numbe
 export function throughTemporary(
   insn: Instruction,
   writer: BlockWriter,
-  access: "modify" | "read" | "write",
+  access: Access,
   size: OperandSize,
   body: (writer: BlockWriter) => void,
 ): void {
@@ -79,7 +90,7 @@ export function throughTemporary(
 }
 
 /** One operand: register or memory through a temporary (or directly where the form exists). */
-function unary(name: string, access: "modify" | "read" | "write" = "modify"): Rule {
+function unary(name: string, access: Access = "modify"): Rule {
   return (insn, writer) => {
     const [dst] = insn.entry.operands;
     const size = operandSize(insn, dst);
@@ -88,7 +99,7 @@ function unary(name: string, access: "modify" | "read" | "write" = "modify"): Ru
       return;
     }
     writer.prepareMemory(insn);
-    if (writer.has(`${name}${size * 8}.m`)) writer.form(name, size, "m").memory(insn);
+    if (writer.hasForm(name, size, "m")) writer.form(name, size, "m").memory(insn);
     else throughTemporary(insn, writer, access, size, (w) => w.form(name, size, "r").dst(TMP0));
   };
 }
@@ -137,7 +148,7 @@ function bitTest(name: string): Rule {
   return (insn, writer) => {
     const [dst, src] = insn.entry.operands;
     if (!isMemory(insn, dst) || isImmediate(src)) {
-      binary(name, name === "bt" ? "read" : "modify")(insn, writer);
+      lowerBinary(name, name === "bt" ? "read" : "modify", insn, writer);
       return;
     }
     const size = operandSize(insn, dst);
@@ -164,7 +175,7 @@ function extend(name: string): Rule {
     const address = registerAddress(insn, generalRegister(insn, dst), to);
     if (from === to) {
       // MOVSXD at operand size 2 or 4 is a move.
-      binary("mov", "write")(insn, writer);
+      lowerBinary("mov", "write", insn, writer);
       return;
     }
     const memory = isMemory(insn, src);
@@ -194,14 +205,14 @@ const imul: Rule = (insn, writer) => {
 
 /** SETcc and CMOVcc by their condition's name. */
 const set: Rule = (insn, writer) => unary(insn.entry.mnemonic, "write")(insn, writer);
-const cmov: Rule = (insn, writer) => binary(insn.entry.mnemonic, "read")(insn, writer);
+const cmov: Rule = (insn, writer) => lowerBinary(insn.entry.mnemonic, "read", insn, writer);
 
 const mov: Rule = (insn, writer) => {
   const [dst, src] = insn.entry.operands;
   const method = (m: number) => dst.method === m || src.method === m;
   if (method(AddressingMethod.REG_SEGMENT)) movSegment(insn, writer);
   else if (method(AddressingMethod.REG_CONTROL) || method(AddressingMethod.REG_DEBUG)) writer.handler("system");
-  else binary("mov", "write")(insn, writer);
+  else lowerBinary("mov", "write", insn, writer);
 };
 
 /** MOV from a segment register stores 2 bytes to memory, and zero-extends to a register of the operand size. */
