@@ -66,6 +66,10 @@ class CpuProcessor implements Processor {
     return this.cpu.regions;
   }
 
+  retire(count: number): void {
+    this.cpu.retired += count;
+  }
+
   run(budget: number): number {
     return this.cpu.run(budget);
   }

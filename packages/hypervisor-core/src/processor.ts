@@ -11,6 +11,8 @@ export interface ProcessorTranslator {
 export interface Processor {
   /** Instructions retired since construction, exact at every exit. */
   readonly retired: number;
+  /** Counts instructions that were carried out for it. */
+  retire(count: number): void;
   /** Runs up to `budget` instructions of the loaded context and says why it stopped (ExitReason). `run(1)` runs one. */
   run(budget: number): number;
   /** Selects the soft-TLB bank and page-table root. */

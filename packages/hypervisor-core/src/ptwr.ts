@@ -1,9 +1,9 @@
 import { PageType, pteMfn, TLB_WRITE } from "@xen-node/mmu";
-import { CONTEXT_BYTES, ExitReason } from "@xen-node/x86-cpu";
+import { CONTEXT_BYTES, DR7, ExitReason, RF, SYSTEM_FLAGS, TF } from "@xen-node/x86-cpu";
 import { injectPageFault } from "./bounce.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import { Gpr } from "./registers.ts";
-import { StoreKind, storeKind } from "./store-instruction.ts";
+import { decodeStore, StoreInstruction, StoreKind } from "./store-instruction.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 const PAGE_BYTES = 4096;
@@ -15,17 +15,20 @@ const PTE_RW = 2;
 /** #PF error code bits: present, write. */
 const PF_PRESENT_WRITE = 3;
 const PF_RESERVED_OR_FETCH = 0x18;
+const DR7_ENABLED = 0xff;
 
 /**
  * Writable page tables: a guest kernel's store to a read-only page that is one of its L1 tables is carried out on a copy
  * of the table (one instruction, through a write-TLB entry that leads to the copy), and the one entry that changed is
  * then validated and stored like a hypercall's. Any store instruction works, locked ones and one-byte ones included,
  * repeated ones an iteration at a time; one that changes more than one entry is refused, as is an entry that breaks the rules: then the guest gets its #PF,
- * with all registers as before. Of the copy only that part is filled which the instruction can reach.
+ * with all registers as before. Of the copy only that part is filled which the instruction can reach. A MOV or XCHG of a
+ * whole entry, which is what kernels mostly use, needs no copy and is not run.
  */
 export class WritablePageTables {
   private readonly copy: number;
   private readonly saved = new Uint8Array(CONTEXT_BYTES);
+  private readonly store = new StoreInstruction();
   /** Writes emulated, for statistics. */
   emulated = 0;
 
@@ -54,9 +57,14 @@ export class WritablePageTables {
     if (table === 0) return -1;
     const { hv } = this;
     const { memory, frames } = hv.mmu;
-    const kind = storeKind(hv);
-    const first = kind === StoreKind.single ? (lo & 0xff8) >>> 2 : 0;
-    const count = kind === StoreKind.single ? Math.min(TWO_ENTRIES, PAGE_WORDS - first) : PAGE_WORDS;
+    const { store } = this;
+    decodeStore(hv, store);
+    const { kind } = store;
+    if ((kind === StoreKind.move || kind === StoreKind.exchange) && (lo & 7) === 0 && !this.isDebugged())
+      return this.storeEntry(vcpu, table, (lo & 0xff8) >>> 3);
+    const isSingle = kind !== StoreKind.other && kind !== StoreKind.repeated;
+    const first = isSingle ? (lo & 0xff8) >>> 2 : 0;
+    const count = isSingle ? Math.min(TWO_ENTRIES, PAGE_WORDS - first) : PAGE_WORDS;
     const source = frames.hostAddress(table);
     this.fill(source, first, count);
     hv.processor.saveContext(this.saved);
@@ -102,6 +110,32 @@ export class WritablePageTables {
       if (countLo !== 1 || countHi !== 0) regs.setRip(ripLo, ripHi);
     }
     return reason;
+  }
+
+  /** The guest single-steps or has breakpoints: the processor itself must go over the instruction. */
+  private isDebugged(): boolean {
+    const { u32 } = this.hv.regs;
+    return (u32[SYSTEM_FLAGS >>> 2] & (TF | RF)) !== 0 || (u32[DR7 >>> 2] & DR7_ENABLED) !== 0;
+  }
+
+  /** Does what the decoded MOV or XCHG does to an entry of a table; answers as `tryEmulate`. */
+  private storeEntry(vcpu: Vcpu, table: number, index: number): number {
+    const { regs, mmu, processor } = this.hv;
+    const { kind, length, register, immediate } = this.store;
+    const { u32 } = mmu.memory;
+    const at = (mmu.frames.hostAddress(table) >>> 2) + 2 * index;
+    const oldLo = u32[at];
+    const oldHi = u32[at + 1];
+    const lo = (register < 0 ? immediate : regs.lo(register)) >>> 0;
+    const hi = (register < 0 ? immediate >> 31 : regs.hi(register)) >>> 0;
+    if (lo !== oldLo || hi !== oldHi) {
+      if (mmu.types.modEntry(table, index, lo, hi, vcpu.domain.domid) !== 0) return -1;
+    }
+    if (kind === StoreKind.exchange) regs.set(register, oldLo, oldHi);
+    regs.advance(length);
+    processor.retire(1);
+    this.emulated++;
+    return ExitReason.BUDGET;
   }
 
   /** Brings words of the copy up to date. */

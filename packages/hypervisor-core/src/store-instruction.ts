@@ -8,8 +8,21 @@ export const StoreKind = {
   single: 1,
   /** REP MOVS or REP STOS. */
   repeated: 2,
+  /** MOV of eight bytes: what is stored is known without running it. */
+  move: 3,
+  /** XCHG of eight bytes. */
+  exchange: 4,
 } as const;
 export type StoreKind = (typeof StoreKind)[keyof typeof StoreKind];
+
+/** What is known of a store; reused between decodings. */
+export class StoreInstruction {
+  kind: StoreKind = StoreKind.other;
+  /** Of a move or an exchange: bytes, and the register that holds what is stored; -1: it is `immediate`, sign-extended. */
+  length = 0;
+  register = -1;
+  immediate = 0;
+}
 
 const MAX_LENGTH = 15;
 const bytes = new Uint8Array(MAX_LENGTH);
@@ -54,11 +67,17 @@ function isString(opcode: number): boolean {
 }
 
 /** Looks at the instruction at RIP. Asked only where a store has just faulted, so that its bytes are there. */
-export function storeKind(hv: Hypervisor): StoreKind {
+export function decodeStore(hv: Hypervisor, out: StoreInstruction): void {
   const { regs } = hv;
   const long = regs.is64Bit;
   const rip = long ? regs.rip : ((regs.ripLo >>> 0) + (regs.baseLo(1) >>> 0)) % 0x100000000;
   const available = Number.isNaN(rip) ? 0 : hv.guest.readBytes(rip, bytes, MAX_LENGTH);
+  out.kind = kindOf(available, long);
+  // Nearly all stores to page tables are REX.W and one of these.
+  if (out.kind === StoreKind.single && (bytes[0] & 0xf8) === 0x48) decodeMove(available, out);
+}
+
+function kindOf(available: number, long: boolean): StoreKind {
   let repeated = false;
   let at = 0;
   for (; at < available; at++) {
@@ -75,4 +94,28 @@ export function storeKind(hv: Hypervisor): StoreKind {
   const stores = twoByte ? TWO_BYTE[bytes[at + 1]] : ONE_BYTE[bytes[at]];
   const modrm = bytes[at + (twoByte ? 2 : 1)];
   return modrm < 0xc0 && ((stores >>> ((modrm >>> 3) & 7)) & 1) !== 0 ? StoreKind.single : StoreKind.other;
+}
+
+/** MOV and XCHG behind a single REX.W prefix. */
+function decodeMove(available: number, out: StoreInstruction): void {
+  const opcode = bytes[1];
+  if (opcode !== 0x89 && opcode !== 0xc7 && opcode !== 0x87) return;
+  const modrm = bytes[2];
+  const mod = modrm >>> 6;
+  let length = 3;
+  let base = modrm & 7;
+  if (base === 4) {
+    base = bytes[3] & 7;
+    length++;
+  }
+  if (mod === 1) length++;
+  else if (mod === 2 || base === 5) length += 4;
+  out.register = -1;
+  if (opcode === 0xc7) {
+    out.immediate = bytes[length] | (bytes[length + 1] << 8) | (bytes[length + 2] << 16) | (bytes[length + 3] << 24);
+    length += 4;
+  } else out.register = ((modrm >>> 3) & 7) | ((bytes[0] & 4) << 1);
+  if (length > available) return;
+  out.length = length;
+  out.kind = opcode === 0x87 ? StoreKind.exchange : StoreKind.move;
 }

@@ -18,6 +18,10 @@ const ARGUMENTS = [7, 6, 2, 10, 8, 9];
 /** A processor that runs a TypeScript function instead of instructions. */
 export class ScriptedProcessor implements Processor {
   retired = 0;
+
+  retire(count: number): void {
+    this.retired += count;
+  }
   tscAux = 0;
   bank = 0;
   root = 0;

@@ -1,11 +1,20 @@
 import { describe, expect, it } from "vitest";
-import { StoreKind, storeKind } from "../src/store-instruction.ts";
+import type { Hypervisor } from "../src/hypervisor.ts";
+import { decodeStore, StoreInstruction, StoreKind } from "../src/store-instruction.ts";
 import { makeGuest, write } from "./machine.ts";
 
+const storeKind = (hv: Hypervisor): StoreKind => {
+  const store = new StoreInstruction();
+  decodeStore(hv, store);
+  return store.kind;
+};
+
 const cases: [name: string, bytes: number[], kind: StoreKind][] = [
-  ["mov %rax, (%rdi)", [0x48, 0x89, 0x07], StoreKind.single],
+  ["mov %rax, (%rdi)", [0x48, 0x89, 0x07], StoreKind.move],
+  ["mov %eax, (%rdi)", [0x89, 0x07], StoreKind.single],
+  ["mov %rax, %gs:(%rdi)", [0x65, 0x48, 0x89, 0x07], StoreKind.single],
   ["movb $1, (%rdi)", [0xc6, 0x07, 0x01], StoreKind.single],
-  ["xchg %rax, (%rdi)", [0x48, 0x87, 0x07], StoreKind.single],
+  ["xchg %rax, (%rdi)", [0x48, 0x87, 0x07], StoreKind.exchange],
   ["lock cmpxchg %rcx, 8(%rsi)", [0xf0, 0x48, 0x0f, 0xb1, 0x4e, 0x08], StoreKind.single],
   ["lock btr $1, (%rdi)", [0xf0, 0x48, 0x0f, 0xba, 0x37, 0x01], StoreKind.single],
   ["lock andq $-3, (%rdi)", [0xf0, 0x48, 0x83, 0x27, 0xfd], StoreKind.single],
@@ -27,6 +36,24 @@ describe("what an instruction stores", () => {
   it.each(cases)("%s", (_name, bytes, kind) => {
     write(guest, guest.hv.regs.rip, [...bytes, 0x90, 0x90]);
     expect(storeKind(guest.hv)).toBe(kind);
+  });
+
+  it.each<[string, number[], number, number, number]>([
+    ["mov %rax, (%rdi)", [0x48, 0x89, 0x07], 3, 0, 0],
+    ["mov %r13, 8(%r12)", [0x4d, 0x89, 0x6c, 0x24, 0x08], 5, 13, 0],
+    ["mov %rbx, 0x12345678(%rip)", [0x48, 0x89, 0x1d, 0x78, 0x56, 0x34, 0x12], 7, 3, 0],
+    ["mov %rbp, 0x100(%rsi,%rcx,8)", [0x48, 0x89, 0xac, 0xce, 0x00, 0x01, 0x00, 0x00], 8, 5, 0],
+    ["mov %rdx, 0x40(,%rcx,8)", [0x48, 0x89, 0x14, 0xcd, 0x40, 0x00, 0x00, 0x00], 8, 2, 0],
+    ["mov %rax, 0(%rbp)", [0x48, 0x89, 0x45, 0x00], 4, 0, 0],
+    ["xchg %r8, (%rdi,%rax)", [0x4c, 0x87, 0x04, 0x07], 4, 8, 0],
+    ["movq $0, 8(%rdi)", [0x48, 0xc7, 0x47, 0x08, 0, 0, 0, 0], 8, -1, 0],
+    ["movq $-2, (%rdi)", [0x48, 0xc7, 0x07, 0xfe, 0xff, 0xff, 0xff], 7, -1, -2],
+  ])("knows what %s stores", (_name, bytes, length, register, immediate) => {
+    write(guest, guest.hv.regs.rip, [...bytes, 0x90, 0x90]);
+    const store = new StoreInstruction();
+    store.immediate = 0;
+    decodeStore(guest.hv, store);
+    expect([store.length, store.register, store.immediate]).toEqual([length, register, immediate]);
   });
 
   it("only REP stores are known in compatibility mode", () => {
