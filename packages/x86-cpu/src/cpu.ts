@@ -6,6 +6,7 @@ import { DataAccess } from "./data-access.ts";
 import { executionBreakpoints, hasBreakpoints } from "./debug-registers.ts";
 import { ExitReason } from "./exit.ts";
 import { Faults } from "./faults.ts";
+import { JUMP_CACHE_PLACES } from "./interpreter/jump-cache.ts";
 import { compileInterpreter, type InterpreterExports } from "./interpreter/module.ts";
 import {
   MAX_BLOCK_INSTRUCTIONS,
@@ -385,9 +386,10 @@ export class Cpu {
     const entry = (bank + TLB_JUMP_CACHE + slot * 16) >>> 2;
     // What was there goes on to the other places, where generated code looks before it calls here.
     if (i32[entry] !== low || i32[entry + 1] !== high) {
-      i32.copyWithin(entry ^ 12, entry ^ 8, (entry ^ 8) + 4);
-      i32.copyWithin(entry ^ 8, entry ^ 4, (entry ^ 4) + 4);
-      i32.copyWithin(entry ^ 4, entry, entry + 4);
+      for (let place = JUMP_CACHE_PLACES - 1; place > 0; place--) {
+        const before = entry ^ (4 * (place - 1));
+        i32.copyWithin(entry ^ (4 * place), before, before + 4);
+      }
     }
     i32[entry] = low;
     i32[entry + 1] = high;

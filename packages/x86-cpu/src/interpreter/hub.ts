@@ -2,6 +2,7 @@ import { I32, I64, type ModuleBuilder } from "@xen-node/wasm-emit";
 import { ExitReason } from "../exit.ts";
 import { MAX_BLOCK_INSTRUCTIONS, R_HANDLER, R_PLAIN, REGION_HANDLER } from "../records.ts";
 import { EXIT_REASON, PAGE_VA, REGION_ENTRIES, RIP, SAMPLE_LEFT, TLB_BANK } from "../state.ts";
+import { firstPlace } from "./jump-cache.ts";
 import { type ImportIndices, JUMP_CACHE } from "./shared-functions.ts";
 
 /** Regions at a time; their table's size. */
@@ -35,8 +36,8 @@ export function emitHub(module: ModuleBuilder, imports: ImportIndices, interpret
 
   const again = f.loop();
   f.i32_const(0).i64_load(RIP).set(rip);
-  f.get(rip).get(rip).i64_const(10).i64_shr_u().i64_xor().i32_wrap_i64().i32_const(0xfff).i32_and();
-  f.i32_const(4).i32_shl().i32_const(0).i32_load(TLB_BANK).i32_add().tee(entry);
+  firstPlace(f, rip);
+  f.i32_const(0).i32_load(TLB_BANK).i32_add().tee(entry);
   f.i64_load(JUMP_CACHE).get(rip).i64_eq().if_();
   f.get(entry)
     .i32_load(JUMP_CACHE + 8)

@@ -3,18 +3,18 @@ import { MISS_RECORD, RIP, TLB_BANK } from "../state.ts";
 import { type ImportIndices, JUMP_CACHE } from "./shared-functions.ts";
 
 /** Entries whose numbers differ in the low two bits serve each other as further places. */
-const PLACES = 4;
+export const JUMP_CACHE_PLACES = 4;
 const ENTRY_BYTES = 16;
 
-/** Pops an address twice pushed and pushes the offset of its first place in a bank's jump cache. */
-function placeOf(f: FunctionBuilder): void {
-  f.i64_const(10).i64_shr_u().i64_xor().i32_wrap_i64().i32_const(0xfff).i32_and().i32_const(4).i32_shl();
+/** Pushes the offset from a bank of the first place for an address, which is in a local. */
+export function firstPlace(f: FunctionBuilder, address: number): void {
+  f.get(address).get(address).i64_const(10).i64_shr_u().i64_xor().i32_wrap_i64();
+  f.i32_const(0xfff).i32_and().i32_const(4).i32_shl();
 }
 
 /** Pushes the record that the first place for an address has, or the miss record; `entry` is a local to work with. */
 export function probeJumpCache(f: FunctionBuilder, target: number, bank: number, entry: number): void {
-  f.get(target).get(target);
-  placeOf(f);
+  firstPlace(f, target);
   f.get(bank)
     .i32_add()
     .tee(entry)
@@ -33,14 +33,14 @@ export function emitLookup(module: ModuleBuilder, imports: ImportIndices): numbe
   const first = f.local(I32);
   const other = f.local(I32);
   const before = f.local(I64);
-  f.i32_const(0).i64_load(RIP).tee(rip).get(rip);
-  placeOf(f);
+  f.i32_const(0).i64_load(RIP).set(rip);
+  firstPlace(f, rip);
   f.i32_const(0).i32_load(TLB_BANK).i32_add().set(first);
   const found = f.block();
   // Empty entries look like ones for address 0, where some guests begin.
   const elsewhere = f.block();
   f.get(rip).i64_eqz().br_if(elsewhere);
-  for (let place = 1; place < PLACES; place++) {
+  for (let place = 1; place < JUMP_CACHE_PLACES; place++) {
     f.get(first)
       .i32_const(place * ENTRY_BYTES)
       .i32_xor()

@@ -1,6 +1,7 @@
 import type { Mmu } from "@xen-node/mmu";
 import type { Block, CodeCache, CodeUse } from "../code-cache.ts";
 import { ENTRY_BITS, REGION_SLOTS } from "../interpreter/hub.ts";
+import { JUMP_CACHE_PLACES } from "../interpreter/jump-cache.ts";
 import type { CompiledInterpreter, InterpreterExports } from "../interpreter/module.ts";
 import { REGION_ENTRIES, REGION_STALE } from "../state.ts";
 import { CodeReader } from "./code-reader.ts";
@@ -15,7 +16,7 @@ const DEFAULT_HEAT = 160;
 /** Samples of a page before a look at whether its code is known from elsewhere: that costs little. */
 const TAKE_HEAT = 2;
 /** Words of jump-cache entries that may change places. */
-const JUMP_CACHE_SET = 16;
+const JUMP_CACHE_SET = 4 * JUMP_CACHE_PLACES;
 const DEFAULT_REGIONS = 4000;
 const DEFAULT_WASM_BYTES = 96 << 20;
 

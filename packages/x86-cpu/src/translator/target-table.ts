@@ -1,7 +1,7 @@
 import type { Place } from "./flow-graph.ts";
 
-/** Bytes of an entry: place and state, int32 each. */
-const ENTRY_SHIFT = 3;
+/** An entry has place and state, int32 each: its byte offset is its number shifted by this. */
+export const TARGET_ENTRY_SHIFT = 3;
 /** Slots for each target: with fewer too many share one. */
 const ROOM = 2;
 const MULTIPLIERS = [0x9e3779b1, 0x85ebca6b, 0xc2b2ae35, 0x27d4eb2f, 0x165667b1, 0xd3a2646d] as const;
@@ -17,9 +17,6 @@ export interface TargetTable {
   readonly multiplier: number;
   readonly shift: number;
 }
-
-/** Bits of a slot's byte offset that are zero. */
-export const TARGET_ENTRY_SHIFT = ENTRY_SHIFT;
 
 /** @param targets places and the states by which a dispatcher knows them */
 export function targetTable(targets: ReadonlyMap<Place, number>): TargetTable {
