@@ -66,6 +66,7 @@ class CopySide {
 export class GrantCopier {
   private readonly source: CopySide;
   private readonly dest: CopySide;
+  private readonly pointer: GrantCopyPointer = { ref: 0, domid: 0, offset: 0 };
 
   /** @param find the live table of a domid, as guests name domains (not DOMID_SELF) */
   constructor(
@@ -97,6 +98,42 @@ export class GrantCopier {
     }
     this.source.release();
     return status;
+  }
+
+  /** Copies out of a granted frame into all of `into`, memory of a TypeScript domain's own. @returns GNTST_* */
+  copyOut(caller: DomainGrants, domid: number, ref: number, offset: number, into: Uint8Array): number {
+    const host = this.claimForHost(this.source, caller, domid, ref, offset, into.length);
+    if (host < 0) return host;
+    into.set(this.mmu.memory.u8.subarray(host, host + into.length));
+    this.source.release();
+    return GNTST_okay;
+  }
+
+  /** Copies all of `from`, memory of a TypeScript domain's own, into a granted frame. @returns GNTST_* */
+  copyIn(caller: DomainGrants, domid: number, ref: number, offset: number, from: Uint8Array): number {
+    const host = this.claimForHost(this.dest, caller, domid, ref, offset, from.length);
+    if (host < 0) return host;
+    this.mmu.memory.u8.set(from, host);
+    this.mmu.noteHostWrite(this.dest.mfn, offset, from.length);
+    this.dest.release();
+    return GNTST_okay;
+  }
+
+  /** Where the bytes lie, with the side claimed; or GNTST_*, with nothing held. */
+  private claimForHost(
+    side: CopySide,
+    caller: DomainGrants,
+    domid: number,
+    ref: number,
+    offset: number,
+    length: number,
+  ): number {
+    const owner = domid === DOMID_SELF ? caller : this.find(domid);
+    if (owner === undefined) return GNTST_bad_domain;
+    if (!(offset >= 0 && offset + length <= PAGE_SIZE)) return GNTST_bad_copy_arg;
+    this.pointer.ref = ref;
+    const status = side.claim(this.pointer, true, owner, caller.domid);
+    return status === GNTST_okay ? this.mmu.frames.hostAddress(side.mfn) + offset : status;
   }
 
   private move(op: GrantCopy): number {

@@ -326,6 +326,19 @@ export class GrantTables {
   }
 
   /**
+   * GNTTABOP_copy for a TypeScript domain, whose own memory is no frame: all of `into` is filled from a granted frame.
+   * @returns as `copy`.
+   */
+  copyFromGrant(caller: number, dom: number, ref: number, offset: number, into: Uint8Array): number {
+    return this.copier.copyOut(this.tableOf(caller), dom, ref, offset, into);
+  }
+
+  /** As `copyFromGrant`: all of `from` goes into a granted frame. */
+  copyToGrant(caller: number, dom: number, ref: number, offset: number, from: Uint8Array): number {
+    return this.copier.copyIn(this.tableOf(caller), dom, ref, offset, from);
+  }
+
+  /**
    * GNTTABOP_set_version as a Xen whose highest version is 1: 0, -EINVAL (neither 1 nor 2), -ENOSYS (2). The answer's
    * version field is 1 in each case.
    */

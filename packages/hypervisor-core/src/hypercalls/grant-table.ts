@@ -81,6 +81,14 @@ export class DomainGrantTable implements GrantTableCalls {
     this.hv.grants.copy(this.domain.domid, op);
   }
 
+  copyFromGrant(domid: number, ref: number, offset: number, into: Uint8Array): number {
+    return this.hv.grants.copyFromGrant(this.domain.domid, domid, ref, offset, into);
+  }
+
+  copyToGrant(domid: number, ref: number, offset: number, from: Uint8Array): number {
+    return this.hv.grants.copyToGrant(this.domain.domid, domid, ref, offset, from);
+  }
+
   setupTable(domid: number, frames: number): number[] | number {
     const status = this.hv.grants.setupTable(this.domain.domid, domid, frames);
     if (status !== GNTST_okay) return status;

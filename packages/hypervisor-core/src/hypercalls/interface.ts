@@ -55,6 +55,10 @@ export interface GrantTableCalls {
   mapGrantRef(domid: number, ref: number, flags: number): GrantMapping;
   unmapGrantRef(handle: number): number;
   copy(source: GrantCopyEnd, dest: GrantCopyEnd, length: number): number;
+  /** Fills all of `into`, the caller's own memory, from a granted frame. TypeScript domains only. */
+  copyFromGrant(domid: number, ref: number, offset: number, into: Uint8Array): number;
+  /** Copies all of `from`, the caller's own memory, into a granted frame. TypeScript domains only. */
+  copyToGrant(domid: number, ref: number, offset: number, from: Uint8Array): number;
   /** Grows the table of `domid` to `frames` frames; returns their mfns, or the GNTST_* status. */
   setupTable(domid: number, frames: number): number[] | number;
   querySize(domid: number): { status: number; frames: number; maxFrames: number };
@@ -74,6 +78,11 @@ export interface MemoryCalls {
   decreaseReservation(mfn: number): number;
   /** Live bytes of a frame that the caller owns or has mapped by grant (4096 bytes); undefined otherwise. TypeScript domains only. */
   frameBytes(mfn: number): Uint8Array | undefined;
+  /**
+   * To be called after writing into a frame that stays mapped, before its owner is told: code in these bytes is decoded
+   * anew. Mapping and unmapping do as much for all of a frame.
+   */
+  noteWritten(mfn: number, offset: number, length: number): void;
 }
 
 /** Scheduling operations of the calling domain. */

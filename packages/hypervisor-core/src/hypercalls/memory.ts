@@ -72,4 +72,8 @@ export class DomainMemory implements MemoryCalls {
     const host = frames.hostAddress(mfn);
     return memory.u8.subarray(host, host + 4096);
   }
+
+  noteWritten(mfn: number, offset: number, length: number): void {
+    if (this.domain.kind === "typescript") this.hv.mmu.noteHostWrite(mfn, offset, length);
+  }
 }
