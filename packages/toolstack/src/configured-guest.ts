@@ -7,7 +7,11 @@ import {
   SHUTDOWN_suspend,
   SHUTDOWN_watchdog,
 } from "@xen-node/xen-abi";
+import type { DiskConfig } from "./config/disk-config.ts";
 import type { DomainConfig, LifecycleAction } from "./config/domain-config.ts";
+import type { VifConfig } from "./config/vif-config.ts";
+import type { DiskStatus, VifStatus } from "./devices/device-status.ts";
+import { GuestDevices } from "./devices/guest-devices.ts";
 import { GuestConsole } from "./dom0/guest-console.ts";
 import { type GuestServices, serveGuest } from "./dom0/guest-services.ts";
 import type { DomainEnd, Guest, GuestEvents, GuestFate } from "./guest.ts";
@@ -26,8 +30,14 @@ const END_KINDS = new Map<number, Exclude<DomainEnd["kind"], "crash">>([
 /** A guest, with the domain that it is at the moment. */
 export class ConfiguredGuest implements Guest {
   readonly console: GuestConsole;
+  /** Resolves when the guest has ended for good and its images are closed. */
+  readonly gone: Promise<void>;
+  /** Somebody wants its end; a restart under way stops. */
+  private destroyed = false;
+  private leave: (closed: Promise<void>) => void = () => {};
   domain: Domain | undefined;
   private services: GuestServices | undefined;
+  private readonly devices: GuestDevices;
 
   constructor(
     private readonly machine: Machine,
@@ -37,6 +47,11 @@ export class ConfiguredGuest implements Guest {
     private readonly events: GuestEvents,
   ) {
     this.console = new GuestConsole(events.onInputDrained);
+    this.gone = new Promise((resolve) => {
+      this.leave = resolve;
+    });
+    const { disks, vifs } = config;
+    this.devices = new GuestDevices(machine.devices, () => machine.newMac(), disks, files.disks, vifs);
   }
 
   get name(): string {
@@ -80,8 +95,14 @@ export class ConfiguredGuest implements Guest {
         consolePort,
         startTime: Math.floor((machine.clock.wallclockAtZeroNs + machine.clock.nowNs()) / 1e9),
       });
+      this.devices.connect(domain.domid);
     } catch (error) {
-      machine.destroyDomain(domain);
+      const { services } = this;
+      this.services = undefined;
+      this.devices.disconnect(() => {
+        services?.close();
+        machine.destroyDomain(domain);
+      });
       throw namedImageError(config.kernel, error);
     }
     this.domain = domain;
@@ -95,6 +116,7 @@ export class ConfiguredGuest implements Guest {
   }
 
   destroy(): void {
+    this.destroyed = true;
     if (this.domain === undefined) return;
     this.release();
     this.events.onEnd?.({ kind: "destroyed" }, "gone");
@@ -114,9 +136,14 @@ export class ConfiguredGuest implements Guest {
   }
 
   private restart(): void {
+    if (this.destroyed) {
+      this.leave(this.devices.end());
+      return;
+    }
     try {
       this.start();
     } catch (error) {
+      this.leave(this.devices.end());
       this.machine.fail(error);
     }
   }
@@ -136,12 +163,41 @@ export class ConfiguredGuest implements Guest {
     }
   }
 
+  listDisks(): DiskStatus[] {
+    return this.devices.listDisks();
+  }
+
+  attachDisk(disk: DiskConfig): Promise<void> {
+    return this.devices.attachDisk(disk);
+  }
+
+  detachDisk(vdev: number): Promise<void> {
+    return this.devices.detachDisk(vdev);
+  }
+
+  listVifs(): VifStatus[] {
+    return this.devices.listVifs();
+  }
+
+  attachVif(vif: VifConfig): number {
+    return this.devices.attachVif(vif);
+  }
+
+  detachVif(handle: number): Promise<void> {
+    return this.devices.detachVif(handle);
+  }
+
   private release(then?: () => void): void {
-    const { domain } = this;
+    const { domain, services, machine } = this;
     if (domain === undefined) return;
     this.domain = undefined;
-    this.services?.close();
     this.services = undefined;
-    this.machine.destroyDomain(domain, then);
+    // Requests under way still fill its pages: it stands still meanwhile, and its frames stay.
+    machine.hypervisor.pauseDomain(domain);
+    this.devices.disconnect(() => {
+      services?.close();
+      machine.destroyDomain(domain, then);
+      if (then === undefined) this.leave(this.devices.end());
+    });
   }
 }

@@ -1,5 +1,8 @@
 import type { CrashDump, Domain } from "@xen-node/hypervisor-core";
+import type { DiskConfig } from "./config/disk-config.ts";
 import type { DomainConfig } from "./config/domain-config.ts";
+import type { VifConfig } from "./config/vif-config.ts";
+import type { DiskStatus, VifStatus } from "./devices/device-status.ts";
 import type { GuestConsole } from "./dom0/guest-console.ts";
 import type { GuestFiles } from "./images/guest-files.ts";
 
@@ -33,4 +36,16 @@ export interface Guest {
   requestShutdown(request: "poweroff" | "reboot"): void;
   /** Ends the domain at once, as `xl destroy` does. */
   destroy(): void;
+  /** Its disks, as `xl block-list` shows them. */
+  listDisks(): DiskStatus[];
+  /** Gives the guest another disk, as `xl block-attach` does. @throws ConfigError: the image cannot be opened, or the name is taken */
+  attachDisk(disk: DiskConfig): Promise<void>;
+  /** Takes a disk away; the guest is asked to let go of it first. Resolves when its image is closed. @throws ConfigError: no such disk */
+  detachDisk(vdev: number): Promise<void>;
+  /** Its network interfaces, as `xl network-list` shows them. */
+  listVifs(): VifStatus[];
+  /** Gives the guest another network interface. @returns its handle, which is its number. */
+  attachVif(vif: VifConfig): number;
+  /** Takes an interface away. @throws ConfigError: no such interface */
+  detachVif(handle: number): Promise<void>;
 }

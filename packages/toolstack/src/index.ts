@@ -1,5 +1,6 @@
 // Configuration
 export { ConfigError } from "./config/config-error.ts";
+export { type DiskConfig, parseDisk } from "./config/disk-config.ts";
 export {
   type DomainConfig,
   type DomainConfigInput,
@@ -8,10 +9,16 @@ export {
   MAX_VCPUS,
   validateDomainConfig,
 } from "./config/domain-config.ts";
+export { DEFAULT_BRIDGE, parseVif, type VifConfig } from "./config/vif-config.ts";
+export { parseVirtualDevice, type VirtualDevice } from "./config/virtual-device.ts";
 export { parseXlConfig } from "./config/xl-config.ts";
 export { parseXlSyntax, type XlSetting, type XlValue } from "./config/xl-syntax.ts";
+// Devices
+export type { DiskStatus, VifStatus } from "./devices/device-status.ts";
+export { NetworkHub } from "./devices/network-hub.ts";
+export type { UplinkConfig } from "./devices/uplinks.ts";
 // The machine
-export { Dom0, Dom0Error, type EventChannel, type GrantedPage } from "./dom0/dom0.ts";
+export { Dom0, Dom0Error } from "./dom0/dom0.ts";
 export { GuestConsole } from "./dom0/guest-console.ts";
 // Guests
 export type { DomainEnd, Guest, GuestEvents, GuestFate } from "./guest.ts";

@@ -1,3 +1,4 @@
+import { BlockScheduler } from "@xen-node/blkback";
 import {
   type Clock,
   type CrashDump,
@@ -12,11 +13,16 @@ import {
   takeDump,
   WallClock,
 } from "@xen-node/hypervisor-core";
+import type { SwitchPort } from "@xen-node/virtual-network";
 import { SHUTDOWN_crash } from "@xen-node/xen-abi";
 import { XenStore } from "@xen-node/xenstore";
 import { ConfigError } from "./config/config-error.ts";
 import type { DomainConfig } from "./config/domain-config.ts";
 import { ConfiguredGuest } from "./configured-guest.ts";
+import type { DeviceHost } from "./devices/domain-devices.ts";
+import { randomMac } from "./devices/mac-address.ts";
+import { NetworkHub } from "./devices/network-hub.ts";
+import type { UplinkConfig } from "./devices/uplinks.ts";
 import { Dom0 } from "./dom0/dom0.ts";
 import type { Guest, GuestEvents } from "./guest.ts";
 import type { GuestFiles } from "./images/guest-files.ts";
@@ -36,6 +42,12 @@ export interface MachineOptions {
   translator?: HypervisorOptions["translator"];
   /** Trace records to keep; 0, the default, traces nothing. */
   traceRecords?: number;
+  /** How bridges are joined to the world, by name. Default: DEFAULT_BRIDGE by NAT, others not at all. */
+  uplinks?: ReadonlyMap<string, UplinkConfig>;
+  /** Rules of every guest's interface, in the syntax of @xen-node/virtual-network. */
+  rules?: readonly string[];
+  /** A guest's interface was plugged into its switch; its capture and counters are there. */
+  onVif?: (port: SwitchPort) => void;
   /** The run loop has stopped because something threw that should not: a fault of the hypervisor or of Dom0. */
   onError?(error: unknown): void;
 }
@@ -53,6 +65,10 @@ export class Machine {
   readonly dom0: Dom0;
   readonly store: XenStore;
   readonly clock: Clock;
+  /** The switches that guests' interfaces are plugged into. */
+  readonly networks: NetworkHub;
+  /** What the backends of all guests share. */
+  readonly devices: DeviceHost;
   private readonly onError: ((error: unknown) => void) | undefined;
   private readonly random: RandomSource;
   private readonly loop: RunLoop;
@@ -98,6 +114,31 @@ export class Machine {
     });
     this.store = new XenStore();
     this.dom0 = this.createDom0();
+    const log = options.log ?? silentLog;
+    const defer = (work: () => void): void => {
+      this.afterwards.push(work);
+      this.loop.wake();
+    };
+    this.networks = new NetworkHub({
+      uplinks: options.uplinks,
+      rules: options.rules,
+      onVif: options.onVif,
+      defer,
+      log,
+    });
+    this.devices = {
+      dom0: this.dom0,
+      store: this.store.client(),
+      blocks: new BlockScheduler({ defer }),
+      networks: this.networks,
+      log,
+      defer,
+    };
+  }
+
+  /** A MAC address for an interface that is given none. */
+  newMac(): string {
+    return randomMac(this.random);
   }
 
   private createDom0(): Dom0 {
@@ -122,6 +163,7 @@ export class Machine {
     const guest = new ConfiguredGuest(this, config, config.uuid ?? randomUuid(this.random), files, events);
     guest.start();
     this.guests.add(guest);
+    guest.gone.then(() => this.guests.delete(guest));
     this.loop.wake();
     return guest;
   }
@@ -138,6 +180,18 @@ export class Machine {
   stepFor(ns: number): void {
     this.hypervisor.runSlice(ns);
     while (this.settle());
+  }
+
+  /**
+   * Ends all guests at once and lets go of what they had of the host: images are flushed and closed, sockets and listening
+   * ports too. The machine must be running, and stands still afterwards.
+   */
+  async close(): Promise<void> {
+    const guests = [...this.guests];
+    for (const guest of guests) guest.destroy();
+    await Promise.all(guests.map((guest) => guest.gone));
+    this.networks.close();
+    this.loop.stop();
   }
 
   /** Stands still. Guests keep their state; `start` goes on. */

@@ -1,5 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { parseDisk } from "../src/config/disk-config.ts";
+import { parseVif } from "../src/config/vif-config.ts";
 import { ConfigError, parseXlConfig, parseXlSyntax, type XlValue } from "../src/index.ts";
 
 const values = (text: string) => Object.fromEntries(parseXlSyntax(text).map(({ key, value }) => [key, value]));
@@ -68,8 +70,9 @@ describe("a domain's configuration from xl.cfg", () => {
       memory = 256
       maxmem = 256
       vcpus = 2
-      disk = []
-      vif = [ ]
+      disk = [ 'web.qcow2,qcow2,xvda,w',
+               'phy:/dev/vg/data,xvdb,r' ]
+      vif = [ '', 'bridge=lan,mac=00:16:3E:00:00:01,ip=192.168.7.1' ]
       on_reboot = "destroy"
     `;
     expect(parseXlConfig(text, "web.cfg")).toEqual({
@@ -78,6 +81,8 @@ describe("a domain's configuration from xl.cfg", () => {
       ramdisk: "/boot/initrd",
       cmdline: "root=/dev/xvda1 ro console=hvc0",
       memory: 256,
+      disks: [parseDisk("web.qcow2,qcow2,xvda,w"), parseDisk("phy:/dev/vg/data,xvdb,r")],
+      vifs: [parseVif(""), parseVif("bridge=lan,mac=00:16:3e:00:00:01,ip=192.168.7.1")],
       vcpus: 2,
       onPoweroff: "destroy",
       onReboot: "destroy",
@@ -97,7 +102,11 @@ describe("a domain's configuration from xl.cfg", () => {
     [`${minimal}vcpus = 33`, "web.cfg: vcpus must be a whole number from 1 to 32, not 33."],
     [`${minimal}memory = "many"`, 'web.cfg: memory must be a whole number from 1 to 4000, not "many".'],
     [`${minimal}maxmem = 9\nmemory = 8`, /maxmem must equal memory/],
-    [`${minimal}disk = ["a,raw,xvda,rw"]`, /disk is not implemented yet/],
+    [`${minimal}disk = ["a,raw,xvda,x"]`, /^web\.cfg, line 3: disk "a,raw,xvda,x": access must be/],
+    [`${minimal}disk = ["a,raw,xvda,r", "b,raw,51712,w"]`, /two disks are xvda \(51712\)/],
+    [`${minimal}disk = "a,raw,xvda,r"`, /disk must be a list such as/],
+    [`${minimal}vif = ["mac=1"]`, /^web\.cfg, line 3: vif "mac=1": "1" is no MAC address/],
+    [`${minimal}vif = [5]`, /vif must be a list such as/],
     [`${minimal}on_crash = "maybe"`, 'web.cfg: on_crash must be one of destroy, restart, preserve, not "maybe".'],
     [`${minimal}cmdline = "a"\nextra = "b"`, /cmdline replaces root and extra: remove extra/],
     [`${minimal}extra = 3`, /extra must be text in quotes/],

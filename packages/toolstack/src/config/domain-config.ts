@@ -1,5 +1,7 @@
 import * as v from "valibot";
 import { ConfigError } from "./config-error.ts";
+import { type DiskConfig, parseDisk } from "./disk-config.ts";
+import { parseVif, type VifConfig } from "./vif-config.ts";
 
 /** What happens to a domain that ends in a given way (xl.cfg's `on_poweroff`, `on_reboot`, `on_crash`). */
 export const LIFECYCLE_ACTIONS = ["destroy", "restart", "preserve"] as const;
@@ -15,6 +17,17 @@ const count = (least: number, most: number) => {
 };
 const text = v.string("must be text in quotes");
 
+/** Devices, each in xl's syntax or read already. */
+const devices = <D extends object>(parse: (text: string) => D, example: string) => {
+  const message = `must be a list such as ['${example}']`;
+  const parsed = v.custom<D>((device) => typeof device === "object" && device !== null, message);
+  const device = v.pipe(
+    v.union([v.string(), parsed], message),
+    v.transform((given): D => (typeof given === "string" ? parse(given) : given)),
+  );
+  return v.optional(v.array(device, message), () => []);
+};
+
 const schema = v.strictObject({
   /** The domain's name, as `xl list` would show it. */
   name: v.pipe(text, v.regex(/^[^\s/]+$/, "must be a name without spaces or slashes")),
@@ -29,6 +42,8 @@ const schema = v.strictObject({
   /** Memory in MiB. */
   memory: v.optional(count(1, 4000), 128),
   vcpus: v.optional(count(1, MAX_VCPUS), 1),
+  disks: devices<DiskConfig>(parseDisk, "root.img,raw,xvda,w"),
+  vifs: devices<VifConfig>(parseVif, "bridge=xenbr0"),
   onPoweroff: v.optional(action, "destroy"),
   onReboot: v.optional(action, "restart"),
   onCrash: v.optional(action, "destroy"),
@@ -51,8 +66,15 @@ export function validateDomainConfig(
   where = "domain configuration",
   nameOf: (property: string) => string = (property) => property,
 ): DomainConfig {
-  const result = v.safeParse(schema, config);
-  if (result.success) return result.output;
+  const result = parsed(config, where);
+  if (result.success) {
+    const twice = result.output.disks.find(
+      ({ vdev }, index, disks) => disks.findIndex((other) => other.vdev.number === vdev.number) !== index,
+    );
+    if (twice !== undefined)
+      throw new ConfigError(`${where}: two disks are ${twice.vdev.name} (${twice.vdev.number}): name another vdev.`);
+    return result.output;
+  }
   const issue = result.issues[0];
   const property = nameOf(String(issue.path?.[0]?.key ?? ""));
   if (issue.type === "strict_object") {
@@ -61,4 +83,13 @@ export function validateDomainConfig(
       : new ConfigError(`${where}: ${property} is missing; add it.`);
   }
   throw new ConfigError(`${where}: ${property} ${issue.message}, not ${JSON.stringify(issue.input)}.`);
+}
+
+function parsed(config: unknown, where: string) {
+  try {
+    return v.safeParse(schema, config);
+  } catch (error) {
+    if (error instanceof ConfigError) throw new ConfigError(`${where}: ${error.message}`);
+    throw error;
+  }
 }

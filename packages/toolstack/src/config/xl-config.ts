@@ -1,5 +1,7 @@
 import { ConfigError } from "./config-error.ts";
+import { parseDisk } from "./disk-config.ts";
 import { type DomainConfig, validateDomainConfig } from "./domain-config.ts";
+import { parseVif } from "./vif-config.ts";
 import { parseXlSyntax, type XlSetting, type XlValue } from "./xl-syntax.ts";
 
 /** Keys that xen-node acts on. */
@@ -42,7 +44,13 @@ const XL_ONLY = new Set(
   ).split(" "),
 );
 
-const XL_NAMES: Record<string, string> = { onPoweroff: "on_poweroff", onReboot: "on_reboot", onCrash: "on_crash" };
+const XL_NAMES: Record<string, string> = {
+  onPoweroff: "on_poweroff",
+  onReboot: "on_reboot",
+  onCrash: "on_crash",
+  disks: "disk",
+  vifs: "vif",
+};
 
 /**
  * Reads the text of an xl.cfg into a domain's configuration. A key that has no effect here is an error, not a warning: a
@@ -68,12 +76,6 @@ export function parseXlConfig(text: string, file = "config"): DomainConfig {
       `only PV guests can be run, not ${JSON.stringify(type)}: use type = "pv" and a PV kernel.`,
     );
   }
-  for (const key of ["disk", "vif"]) {
-    const list = value(key);
-    if (list !== undefined && !(Array.isArray(list) && list.length === 0)) {
-      throw fail(key, `${key} is not implemented yet: remove the line, and give the guest its files in the ramdisk.`);
-    }
-  }
   for (const [most, now] of [
     ["maxmem", "memory"],
     ["maxvcpus", "vcpus"],
@@ -83,6 +85,22 @@ export function parseXlConfig(text: string, file = "config"): DomainConfig {
     }
   }
 
+  /** What is no list of text is left for the check that follows. */
+  const devices = <D>(key: string, parse: (text: string) => D): unknown => {
+    const list = value(key);
+    if (!Array.isArray(list)) return list;
+    return list.map((device) => {
+      if (typeof device !== "string") return device;
+      try {
+        return parse(device);
+      } catch (error) {
+        if (error instanceof ConfigError)
+          throw new ConfigError(`${file}, line ${settings.get(key)?.line}: ${error.message}`);
+        throw error;
+      }
+    });
+  };
+
   const config = {
     name: value("name"),
     uuid: value("uuid"),
@@ -91,6 +109,8 @@ export function parseXlConfig(text: string, file = "config"): DomainConfig {
     cmdline: commandLine(value, fail),
     memory: value("memory") ?? value("maxmem"),
     vcpus: value("vcpus") ?? value("maxvcpus"),
+    disks: devices("disk", parseDisk),
+    vifs: devices("vif", parseVif),
     onPoweroff: value("on_poweroff"),
     onReboot: value("on_reboot"),
     onCrash: value("on_crash"),

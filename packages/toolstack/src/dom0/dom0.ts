@@ -1,21 +1,6 @@
 import type { Hypercalls } from "@xen-node/hypervisor-core";
-import { errnoName, GNTMAP_host_map, GNTST_okay } from "@xen-node/xen-abi";
-
-/** A bound event channel of Dom0. */
-export interface EventChannel {
-  /** Dom0's end. */
-  readonly port: number;
-  /** Sends an event to the other end. */
-  notify(): void;
-  close(): void;
-}
-
-/** A frame that a guest granted, mapped into Dom0. */
-export interface GrantedPage {
-  /** The frame's 4096 bytes, live: the guest sees what is written and its writes are seen. */
-  readonly bytes: Uint8Array;
-  unmap(): void;
-}
+import { errnoName, GNTMAP_host_map, GNTMAP_readonly, GNTST_bad_page, GNTST_okay } from "@xen-node/xen-abi";
+import type { DriverDomain, EventChannel, GrantedPage } from "@xen-node/xenbus";
 
 /** A hypercall of Dom0 was refused: a fault of the host's own programs, or the guest has gone. */
 export class Dom0Error extends Error {
@@ -24,9 +9,9 @@ export class Dom0Error extends Error {
 
 /**
  * The privileged domain that runs in TypeScript. It reaches guests as any backend does, by hypercalls: it maps what they
- * grant and sends events. Its programs are xenstored and the console.
+ * grant and sends events. Its programs are xenstored, the console and the backends of disks and networks.
  */
-export class Dom0 {
+export class Dom0 implements DriverDomain {
   private readonly handlers = new Map<number, () => void>();
 
   /**
@@ -48,14 +33,27 @@ export class Dom0 {
     return check(this.calls.eventChannel.allocUnbound(domid, this.calls.domid), `opening a port in domain ${domid}`);
   }
 
+  get domid(): number {
+    return this.calls.domid;
+  }
+
+  /** As `bindInterdomain`; undefined if it is refused. */
+  bindEventChannel(domid: number, remotePort: number, onEvent: () => void): EventChannel | undefined {
+    const { eventChannel } = this.calls;
+    const port = eventChannel.bindInterdomain(domid, remotePort);
+    return port < 0 ? undefined : this.channel(port, onEvent);
+  }
+
   /** Binds to a port that `domid` opened for Dom0. The ABI leaves the new port pending, so `onEvent` is called once at first. */
   bindInterdomain(domid: number, remotePort: number, onEvent: () => void): EventChannel {
-    const { eventChannel } = this.calls;
     const doing = `binding to port ${remotePort} of domain ${domid}`;
-    const port = check(eventChannel.bindInterdomain(domid, remotePort), doing);
+    return this.channel(check(this.calls.eventChannel.bindInterdomain(domid, remotePort), doing), onEvent);
+  }
+
+  private channel(port: number, onEvent: () => void): EventChannel {
+    const { eventChannel } = this.calls;
     this.handlers.set(port, onEvent);
     return {
-      port,
       notify: () => {
         // The guest may have closed its end: then there is nobody to tell.
         eventChannel.send(port);
@@ -68,16 +66,37 @@ export class Dom0 {
     };
   }
 
-  /** Maps the frame behind a grant reference of `domid`, writable. */
-  mapGrant(domid: number, ref: number): GrantedPage {
+  mapGrant(domid: number, ref: number, readOnly = false): GrantedPage | number {
     const { grantTable, memory } = this.calls;
-    const mapping = grantTable.mapGrantRef(domid, ref, GNTMAP_host_map);
-    if (mapping.status !== GNTST_okay) {
-      throw new Dom0Error(`mapping grant ${ref} of domain ${domid} failed with status ${mapping.status}`);
+    const flags = readOnly ? GNTMAP_host_map | GNTMAP_readonly : GNTMAP_host_map;
+    const { status, handle, mfn } = grantTable.mapGrantRef(domid, ref, flags);
+    if (status !== GNTST_okay) return status;
+    const bytes = memory.frameBytes(mfn);
+    if (bytes === undefined) {
+      grantTable.unmapGrantRef(handle);
+      return GNTST_bad_page;
     }
-    const bytes = memory.frameBytes(mapping.mfn);
-    if (bytes === undefined) throw new Dom0Error(`the frame of grant ${ref} of domain ${domid} is out of reach`);
-    return { bytes, unmap: () => void grantTable.unmapGrantRef(mapping.handle) };
+    return {
+      bytes,
+      noteWritten: (offset, length) => memory.noteWritten(mfn, offset, length),
+      unmap: () => void grantTable.unmapGrantRef(handle),
+    };
+  }
+
+  /** Maps the frame behind a grant that the domain's builder made, writable. */
+  mapRing(domid: number, ref: number): GrantedPage {
+    const page = this.mapGrant(domid, ref);
+    if (typeof page === "number")
+      throw new Dom0Error(`mapping grant ${ref} of domain ${domid} failed with status ${page}`);
+    return page;
+  }
+
+  copyFromGrant(domid: number, ref: number, offset: number, into: Uint8Array): number {
+    return this.calls.grantTable.copyFromGrant(domid, ref, offset, into);
+  }
+
+  copyToGrant(domid: number, ref: number, offset: number, from: Uint8Array): number {
+    return this.calls.grantTable.copyToGrant(domid, ref, offset, from);
   }
 }
 

@@ -23,11 +23,11 @@ export function serveGuest(dom0: Dom0, store: XenStore, console: GuestConsole, d
     }
   });
 
-  const storePage = dom0.mapGrant(domid, GNTTAB_RESERVED_XENSTORE);
+  const storePage = dom0.mapRing(domid, GNTTAB_RESERVED_XENSTORE);
   const storeChannel = dom0.bindInterdomain(domid, domain.storePort, () => store.connection(domid)?.onEvent());
   store.introduceDomain(domid, { bytes: storePage.bytes, notify: storeChannel.notify });
 
-  const consolePage = dom0.mapGrant(domid, GNTTAB_RESERVED_CONSOLE);
+  const consolePage = dom0.mapRing(domid, GNTTAB_RESERVED_CONSOLE);
   const consoleChannel = dom0.bindInterdomain(domid, domain.consolePort, () => console.onEvent());
   console.connect({ bytes: consolePage.bytes, notify: consoleChannel.notify });
 

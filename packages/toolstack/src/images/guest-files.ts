@@ -9,33 +9,36 @@ import {
 } from "@xen-node/guest-images";
 import { ConfigError } from "../config/config-error.ts";
 import type { DomainConfig } from "../config/domain-config.ts";
+import { type BlockDevice, openGuestDisks } from "./guest-disks.ts";
 import { checkLinuxInitrd } from "./initrd-check.ts";
 
 /** The files that a configuration names, read and checked. */
 export interface GuestFiles {
   kernel: KernelImage;
   ramdisk: Uint8Array | undefined;
+  /** The images of the configuration's disks, open; the guest closes them when it has ended. */
+  disks: (BlockDevice | undefined)[];
 }
 
 /** How guests' files are read. */
 export type GuestFileOptions = KernelReadOptions;
 
 /**
- * Reads a guest's kernel and ram disk. The bytes of a kernel that is an ELF file, or was kept as one, are read from it
+ * Reads a guest's kernel and ram disk and opens its disks. The bytes of a kernel that is an ELF file, or was kept as one, are read from it
  * when a domain is built.
  *
  * @throws ConfigError, one sentence that names the file, for one that is missing, truncated, damaged, not for Xen PV or
  * for another processor.
  */
 export async function readGuestFiles(
-  config: Pick<DomainConfig, "kernel" | "ramdisk">,
+  config: Pick<DomainConfig, "kernel" | "ramdisk"> & Partial<Pick<DomainConfig, "disks">>,
   options: GuestFileOptions = {},
 ): Promise<GuestFiles> {
   const kernel = await readKernel(config.kernel, options);
   const ramdisk = config.ramdisk === undefined ? undefined : await readUserFile(config.ramdisk, "ramdisk");
   if (ramdisk !== undefined && kernel.notes.guestOs === "linux")
     await checkLinuxInitrd(ramdisk, config.ramdisk as string);
-  return { kernel, ramdisk };
+  return { kernel, ramdisk, disks: await openGuestDisks(config.disks ?? []) };
 }
 
 async function readKernel(path: string, options: GuestFileOptions): Promise<KernelImage> {

@@ -1,0 +1,131 @@
+import { ConfigError } from "../config/config-error.ts";
+import type { DiskConfig } from "../config/disk-config.ts";
+import type { VifConfig } from "../config/vif-config.ts";
+import { type BlockDevice, openGuestDisk } from "../images/guest-disks.ts";
+import type { AttachedDevice } from "./attached-device.ts";
+import type { DiskStatus, VifStatus } from "./device-status.ts";
+import { type DeviceHost, DomainDevices } from "./domain-devices.ts";
+
+interface GuestDisk {
+  readonly config: DiskConfig;
+  readonly device: BlockDevice | undefined;
+}
+
+interface GuestVif {
+  readonly config: VifConfig;
+  readonly handle: number;
+  readonly mac: string;
+}
+
+/**
+ * The devices of a guest, whatever domain it is at the moment: its images stay open and its addresses stay the same when
+ * it restarts, and what was plugged in or out meanwhile stays so.
+ */
+export class GuestDevices {
+  private readonly disks: GuestDisk[];
+  private readonly vifs: GuestVif[];
+  private current: DomainDevices | undefined;
+  private ended = false;
+
+  /** @param newMac makes an address for an interface without one. */
+  constructor(
+    private readonly host: DeviceHost,
+    private readonly newMac: () => string,
+    disks: readonly DiskConfig[],
+    images: readonly (BlockDevice | undefined)[],
+    vifs: readonly VifConfig[],
+  ) {
+    this.disks = disks.map((config, index) => ({ config, device: images[index] }));
+    this.vifs = vifs.map((config, handle) => ({ config, handle, mac: config.mac ?? newMac() }));
+  }
+
+  /** Gives all devices to a new domain. */
+  connect(domid: number): void {
+    this.current = new DomainDevices(this.host, domid);
+    for (const { config, device } of this.disks) this.current.addDisk(config, device);
+    for (const { handle, config, mac } of this.vifs) this.current.addVif(handle, config, mac);
+  }
+
+  /** Takes them from a domain that has ended; `then` is called when nothing of the domain is in use any more. */
+  disconnect(then: () => void): void {
+    const { current } = this;
+    this.current = undefined;
+    if (current === undefined) then();
+    else current.close(then);
+  }
+
+  /** Closes the images, when the guest has ended for good. */
+  async end(): Promise<void> {
+    if (this.ended) return;
+    this.ended = true;
+    await Promise.all(this.disks.map(({ device }) => device?.close()));
+  }
+
+  async attachDisk(config: DiskConfig): Promise<void> {
+    const { name, number } = config.vdev;
+    const taken = (): boolean => this.disks.some((disk) => disk.config.vdev.number === number);
+    if (taken()) throw new ConfigError(`the guest has a disk ${name} (${number}) already: name another vdev.`);
+    const device = await openGuestDisk(config);
+    if (this.ended || taken()) {
+      await device?.close();
+      throw new ConfigError(this.ended ? "the guest has ended." : `the guest has a disk ${name} already.`);
+    }
+    this.disks.push({ config, device });
+    this.current?.addDisk(config, device);
+  }
+
+  async detachDisk(vdev: number): Promise<void> {
+    const index = this.disks.findIndex(({ config }) => config.vdev.number === vdev);
+    if (index < 0) throw new ConfigError(`the guest has no disk ${vdev}.`);
+    const [{ device }] = this.disks.splice(index, 1);
+    const { current } = this;
+    if (current !== undefined) await new Promise<void>((resolve) => current.removeDisk(vdev, {}, resolve));
+    await device?.close();
+  }
+
+  attachVif(config: VifConfig): number {
+    const handle = this.vifs.reduce((next, vif) => Math.max(next, vif.handle + 1), 0);
+    const vif = { config, handle, mac: config.mac ?? this.newMac() };
+    this.vifs.push(vif);
+    this.current?.addVif(handle, config, vif.mac);
+    return handle;
+  }
+
+  async detachVif(handle: number): Promise<void> {
+    const index = this.vifs.findIndex((vif) => vif.handle === handle);
+    if (index < 0) throw new ConfigError(`the guest has no network interface ${handle}.`);
+    this.vifs.splice(index, 1);
+    const { current } = this;
+    if (current !== undefined) await new Promise<void>((resolve) => current.removeVif(handle, {}, resolve));
+  }
+
+  listDisks(): DiskStatus[] {
+    return [...(this.current?.disks.values() ?? [])].map(({ config, attached }) => ({
+      vdev: config.vdev.number,
+      name: config.vdev.name,
+      target: config.target,
+      state: number(attached, "backend", "state") ?? 0,
+      eventChannel: number(attached, "frontend", "event-channel"),
+      ringRef: number(attached, "frontend", "ring-ref") ?? number(attached, "frontend", "ring-ref0"),
+      backendPath: attached.paths.backend,
+    }));
+  }
+
+  listVifs(): VifStatus[] {
+    return [...(this.current?.vifs ?? [])].map(([handle, { config, mac, attached }]) => ({
+      handle,
+      mac,
+      bridge: config.bridge,
+      state: number(attached, "backend", "state") ?? 0,
+      eventChannel: number(attached, "frontend", "event-channel") ?? number(attached, "frontend", "event-channel-tx"),
+      txRingRef: number(attached, "frontend", "tx-ring-ref"),
+      rxRingRef: number(attached, "frontend", "rx-ring-ref"),
+      backendPath: attached.paths.backend,
+    }));
+  }
+}
+
+function number(device: AttachedDevice, end: "backend" | "frontend", name: string): number | undefined {
+  const text = device.read(end, name);
+  return text === undefined || !/^\d+$/.test(text) ? undefined : Number(text);
+}
