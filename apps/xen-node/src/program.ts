@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError } from "commander";
+import { addDeviceCommands } from "./control/device-cli.ts";
 import { defaultCacheFolder } from "./fetch/cache.ts";
 import { fetchDebian } from "./fetch/debian.ts";
 import { writeSymbolFile } from "./gdb/symbol-file.ts";
@@ -42,6 +43,25 @@ export function program(version: string, onStatus: (status: number) => void): Co
         .argument("[config...]", "xl.cfg files; several guests run side by side"),
     )
       .option("--name <name>", "name of the domain")
+      .option(
+        "--root",
+        "Debian's userland on a root disk, with network: made from Debian's packages at first, then kept",
+      )
+      .option("--disk <spec>", "a disk in xl's syntax, such as root.img,raw,xvda,w; may be repeated", collect)
+      .option("--vif <spec>", "a network interface in xl's syntax, '' for the defaults; may be repeated", collect)
+      .option(
+        "--uplink <bridge=kind>",
+        "what joins a bridge to the world: nat (xenbr0's default), none, passt, stream:SOCKET, tap:NAME",
+        collect,
+      )
+      .option(
+        "--forward <spec>",
+        "with nat: a port of this machine that leads to a guest, such as tcp::8080-:80",
+        collect,
+      )
+      .option("--dns <address>", "with nat: name servers to ask instead of this machine's", collect)
+      .option("--firewall <file>", "rules for the guests' packets, a line each")
+      .option("--pcap <folder>", "write the packets of each guest's interface into a file there, for Wireshark")
       .option("--trace <file>", "write exits, hypercalls and events as a trace for Perfetto")
       .option("--log <filter>", "messages of the hypervisor to show: LEVEL or SUBSYSTEM=LEVEL,… (default: warning)")
       .option("--gdb <address>", "serve gdb's remote protocol for the first guest at :PORT or HOST:PORT")
@@ -93,6 +113,8 @@ the input is wrong; ${ExitStatus.guestCrash} a guest crashed; ${ExitStatus.left}
     onStatus(ExitStatus.poweredOff);
   });
 
+  addDeviceCommands(command, () => onStatus(ExitStatus.poweredOff));
+
   command
     .command("symbols")
     .description("Write a kernel's symbols, from its symbol table or kallsyms, as an ELF file for gdb.")
@@ -109,4 +131,8 @@ the input is wrong; ${ExitStatus.guestCrash} a guest crashed; ${ExitStatus.left}
 function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError("It must be a whole number.");
   return Number(text);
+}
+
+function collect(value: string, before: string[] = []): string[] {
+  return [...before, value];
 }

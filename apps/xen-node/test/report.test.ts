@@ -38,7 +38,7 @@ describe("symbols for a crash", () => {
     const source = { size: 64, bytes: changed, pieces: changed };
     const elf = { source, elfClass: ELFCLASS64, type: 2, machine: 62, entry: 0, segments, sections: [] } as const;
     const kernel = { elf } as unknown as KernelImage;
-    expect(symbolizerOf({ kernel, ramdisk: undefined })(0x1000)).toBeUndefined();
+    expect(symbolizerOf({ kernel, ramdisk: undefined, disks: [] })(0x1000)).toBeUndefined();
   });
 });
 

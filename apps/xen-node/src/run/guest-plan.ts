@@ -1,9 +1,12 @@
 import { readFile } from "node:fs/promises";
-import { type DomainConfig, parseXlConfig, validateDomainConfig } from "@xen-node/toolstack";
-import { cachedDebian, fetchDebian } from "../fetch/debian.ts";
+import { type DomainConfig, type DomainConfigInput, parseXlConfig, validateDomainConfig } from "@xen-node/toolstack";
+import { cachedDebian, type DebianGuest, fetchDebian } from "../fetch/debian.ts";
+import { ensureDebianRoot } from "../fetch/debian-root.ts";
 import type { Progress } from "../fetch/download.ts";
 import { USERSPACE_MARKER } from "../fetch/initramfs.ts";
+import { DEBIAN_ROOT_MARKER } from "../fetch/root-boot.ts";
 import { UserError } from "../user-error.ts";
+import { ensureOverlay } from "./root-overlay.ts";
 
 /** What the command line says about the guest. */
 export interface GuestOptions {
@@ -13,6 +16,11 @@ export interface GuestOptions {
   memory?: number;
   vcpus?: number;
   name?: string;
+  /** Disks and network interfaces in xl's syntax. */
+  disk?: string[];
+  vif?: string[];
+  /** Debian's userland on a disk, instead of a ram disk's shell. */
+  root?: boolean;
 }
 
 /** Where fetched guests are kept and come from. */
@@ -30,6 +38,8 @@ export interface GuestPlan {
 }
 
 const DEFAULT_MEMORY_MIB = 256;
+/** apt is at home in more. */
+const ROOT_MEMORY_MIB = 512;
 
 /** Early messages through Xen's console, then the same console as hvc0. */
 const LINUX_CONSOLE = "console=hvc0 earlyprintk=xen";
@@ -60,11 +70,14 @@ export async function planGuests(
     return plans;
   }
   const common = {
-    memory: options.memory ?? DEFAULT_MEMORY_MIB,
+    memory: options.memory ?? (options.root ? ROOT_MEMORY_MIB : DEFAULT_MEMORY_MIB),
     vcpus: options.vcpus ?? 1,
-    onReboot: "destroy",
+    onReboot: "destroy" as const,
+    disks: options.disk ?? [],
+    vifs: options.vif ?? [],
   };
   if (options.kernel !== undefined) {
+    if (options.root) throw new UserError("--root goes with Debian's own kernel: leave --kernel out.");
     const config = {
       ...common,
       name: options.name ?? "guest",
@@ -74,10 +87,14 @@ export async function planGuests(
     };
     return [{ config: validateDomainConfig(config, "command line") }];
   }
+  if (options.root && options.initrd !== undefined)
+    throw new UserError("--root brings a ram disk of its own: leave --initrd out.");
   const guest = (await cachedDebian(fetching.cache)) ?? (await fetchDebian({ ...fetching, progress }));
+  const name = options.name ?? "debian";
+  if (options.root) return [await planRoot(guest, { ...common, name }, options.cmdline, fetching, progress)];
   const config = {
     ...common,
-    name: options.name ?? "debian",
+    name,
     kernel: guest.kernel,
     ramdisk: options.initrd ?? guest.initrd,
     cmdline: options.cmdline ?? LINUX_CONSOLE,
@@ -88,6 +105,28 @@ export async function planGuests(
       ...(options.initrd === undefined ? { userspaceMarker: USERSPACE_MARKER } : {}),
     },
   ];
+}
+
+/** Debian's userland on a disk that is a copy-on-write image over the one that was made from packages. */
+async function planRoot(
+  guest: DebianGuest,
+  common: Omit<DomainConfigInput, "kernel"> & { name: string },
+  cmdline: string | undefined,
+  fetching: FetchSettings,
+  progress: Progress,
+): Promise<GuestPlan> {
+  const { image } = await ensureDebianRoot({ ...fetching, progress });
+  const overlay = await ensureOverlay(fetching.cache, common.name, image);
+  const { disks = [], vifs = [] } = common;
+  const config = {
+    ...common,
+    kernel: guest.kernel,
+    ramdisk: guest.initrd,
+    cmdline: `${LINUX_CONSOLE} root=/dev/xvda${cmdline === undefined ? "" : ` ${cmdline}`}`,
+    disks: [`${overlay},qcow2,xvda,w`, ...disks],
+    vifs: vifs.length > 0 ? vifs : [""],
+  };
+  return { config: validateDomainConfig(config, "command line"), userspaceMarker: DEBIAN_ROOT_MARKER };
 }
 
 async function readConfig(file: string): Promise<DomainConfig> {

@@ -2,15 +2,20 @@ import { readGuestFiles } from "@xen-node/toolstack";
 import { unpackedKernels } from "../fetch/cache.ts";
 import { parseGdbAddress } from "../gdb/gdb-server.ts";
 import { parseLogFilter } from "../report/log-filter.ts";
+import { PcapFolder } from "../report/pcap-folder.ts";
 import { RegionFile } from "../report/region-file.ts";
 import { TraceFile } from "../report/trace-file.ts";
 import { UserError } from "../user-error.ts";
+import { readFirewall } from "./firewall-file.ts";
 import { type FetchSettings, type GuestOptions, planGuests } from "./guest-plan.ts";
+import { type NetworkOptions, planUplinks } from "./network-options.ts";
 import { Session } from "./session.ts";
 import { translatorSetting } from "./translator-setting.ts";
 
 /** The options of `xen-node run`. */
-export interface RunOptions extends GuestOptions {
+export interface RunOptions extends GuestOptions, NetworkOptions {
+  firewall?: string;
+  pcap?: string;
   trace?: string;
   log?: string;
   gdb?: string;
@@ -27,7 +32,8 @@ export interface RunOptions extends GuestOptions {
  * @throws UserError or ConfigError: a mistake of the user's, in one sentence.
  */
 export async function run(files: string[], options: RunOptions, fetching: FetchSettings): Promise<number> {
-  const { trace, log, gdb, gdbWait, translator: setting, counters, dumpRegions, ...guestOptions } = options;
+  const { trace, log, gdb, gdbWait, translator: setting, counters, dumpRegions, ...others } = options;
+  const { uplink, forward, dns, firewall, pcap, ...guestOptions } = others;
   if (gdbWait && gdb === undefined)
     throw new UserError("--gdb-wait waits for nobody without --gdb: say where gdb can come.");
   const translator = translatorSetting(setting);
@@ -40,6 +46,9 @@ export async function run(files: string[], options: RunOptions, fetching: FetchS
     translator,
     counters: counters ?? false,
     regions: dumpRegions === undefined ? undefined : new RegionFile(dumpRegions),
+    uplinks: planUplinks({ uplink, forward, dns }),
+    firewall: firewall === undefined ? [] : await readFirewall(firewall),
+    pcap: pcap === undefined ? undefined : new PcapFolder(pcap),
   };
   const plans = await planGuests(files, guestOptions, fetching, (message) => process.stderr.write(`${message}\n`));
   const kept = unpackedKernels(fetching.cache);

@@ -7,12 +7,17 @@ import {
   type GuestFate,
   type GuestFiles,
   Machine,
+  type UplinkConfig,
 } from "@xen-node/toolstack";
 import type { TranslatorOptions } from "@xen-node/x86-cpu";
+import { ControlServer } from "../control/control-server.ts";
+import { runDeviceCommand } from "../control/device-commands.ts";
+import { socketFolder } from "../control/socket-folder.ts";
 import { type GdbOptions, type GdbServer, startGdbServer } from "../gdb/gdb-server.ts";
 import { describeCounters } from "../report/counters.ts";
 import { filteredLog, type LogFilter } from "../report/log-filter.ts";
 import { MarkerWatch } from "../report/marker-watch.ts";
+import type { PcapFolder } from "../report/pcap-folder.ts";
 import type { RegionFile } from "../report/region-file.ts";
 import { symbolizerOf } from "../report/symbolizer.ts";
 import type { TraceFile } from "../report/trace-file.ts";
@@ -32,6 +37,12 @@ export interface SessionSettings {
   counters: boolean;
   /** Where compiled regions are listed. */
   regions: RegionFile | undefined;
+  /** How bridges are joined to the world. */
+  uplinks: ReadonlyMap<string, UplinkConfig>;
+  /** Rules of every guest's interface. */
+  firewall: readonly string[];
+  /** Where packets are written. */
+  pcap: PcapFolder | undefined;
 }
 
 /** Records that --trace keeps: the last of them. */
@@ -58,6 +69,8 @@ export class Session {
   private readonly machine: Machine;
   private debuggers: GdbServer | undefined;
   private status: number = ExitStatus.poweredOff;
+  private control: ControlServer | undefined;
+  private ending = false;
   private over = false;
   private resolve: (status: number) => void = () => {};
   private reject: (error: unknown) => void = () => {};
@@ -78,6 +91,9 @@ export class Session {
       log: withoutDumps(filteredLog(settings.logFilter, (line) => this.terminal.note(line))),
       traceRecords: settings.trace === undefined ? 0 : TRACE_RECORDS,
       translator: settings.translator,
+      uplinks: settings.uplinks,
+      rules: settings.firewall,
+      onVif: (port) => settings.pcap?.capture(port),
       onError: (error) => this.fail(error),
     });
     this.listRegions();
@@ -110,7 +126,9 @@ export class Session {
 
   private async start(): Promise<void> {
     for (const [index, plan] of this.plans.entries()) this.createGuest(plan, this.files[index]);
+    await this.machine.networks.ready();
     await this.serveDebugger();
+    this.control = await ControlServer.listen(socketFolder(), (request) => runDeviceCommand(this.guests, request));
     this.terminal.attach();
     if (this.terminal.interactive) this.note("Ctrl-] kills the guest and leaves");
     this.machine.start();
@@ -167,6 +185,7 @@ export class Session {
   }
 
   private onEnd(guest: Guest, end: DomainEnd, fate: GuestFate): void {
+    if (this.ending) return;
     for (const line of describeEnd(guest, end, fate)) this.note(line);
     if (end.kind === "crash") this.status = Math.max(this.status, ExitStatus.guestCrash);
     if (fate === "restarting") return;
@@ -193,17 +212,29 @@ export class Session {
     if (this.over) return;
     this.over = true;
     this.machine.stop();
+    this.control?.close();
     this.tellCounters("at the end");
     this.terminal.restore();
     for (const signal of SIGNALS) process.off(signal, this.onSignal);
     process.off("exit", this.cleanUp);
     this.settings.trace?.write(this.machine.hypervisor.trace, this.domainNames);
     this.settings.regions?.close();
+    this.settings.pcap?.close();
   };
 
+  /** Ends what still runs, closes the images, and leaves. Whoever asks again does not want to wait for that. */
   private finish(status: number): void {
-    this.cleanUp();
-    this.resolve(status);
+    const leave = (): void => {
+      this.cleanUp();
+      this.resolve(status);
+    };
+    if (this.ending) {
+      leave();
+      return;
+    }
+    this.ending = true;
+    this.machine.start();
+    this.machine.close().then(leave, (error: unknown) => this.fail(error));
   }
 
   private fail(error: unknown): void {

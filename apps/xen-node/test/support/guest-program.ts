@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { buildInitramfs } from "../../src/fetch/initramfs.ts";
+import { writeCpio } from "../../src/fetch/cpio.ts";
 import { debianGuest } from "./real-guests.ts";
 
 /** Why guest programs cannot be compiled here, or undefined. CI is never excused. */
@@ -18,7 +18,7 @@ export const noCompiler: string | undefined = (() => {
   }
 })();
 
-/** A program of test/guest-programs, compiled and in a ram disk beside busybox. */
+/** A program of test/guest-programs, compiled and in a ram disk beside busybox and the modules of devices. */
 export interface GuestProgram {
   /** The program as a file of the host. */
   path: string;
@@ -35,9 +35,9 @@ export async function buildGuestProgram(name: string): Promise<GuestProgram> {
   const files = (await readdir(sources)).filter((file) => file.endsWith(".c")).map((file) => join(sources, file));
   const flags = ["-O2", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-frounding-math", "-static", "-pthread"];
   execFileSync("gcc", [...flags, "-o", path, ...files, "-lm"]);
-  const busybox = await readFile((await debianGuest()).busybox);
   const initrd = join(folder, "initramfs.cpio");
   const program = { name: `bin/${name}`, type: "file", mode: 0o755, data: await readFile(path) } as const;
-  await writeFile(initrd, buildInitramfs(busybox, [program]));
+  // Linux unpacks one archive after the other.
+  await writeFile(initrd, Buffer.concat([await readFile((await debianGuest()).initrd), writeCpio([program])]));
   return { path, initrd, remove: () => rm(folder, { recursive: true, force: true }) };
 }

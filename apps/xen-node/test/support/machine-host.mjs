@@ -4,7 +4,15 @@ import { Machine, readGuestFiles, validateDomainConfig } from "@xen-node/toolsta
 
 const [guestMemoryMiB] = process.argv.slice(2).map(Number);
 const tell = (message) => process.send?.(message);
-const machine = new Machine({ guestMemoryMiB, onError: (error) => tell({ kind: "error", text: String(error) }) });
+const ports = [];
+const machine = new Machine({
+  guestMemoryMiB,
+  uplinks: new Map(),
+  onVif: (port) => ports.push(port),
+  onError: (error) => tell({ kind: "error", text: String(error) }),
+});
+/** The switch port of a guest's first interface. */
+const portOf = (name) => ports.find((port) => port.name === `vif${guests.get(name).domain.domid}.0`);
 const guests = new Map();
 const freeAtFirst = machine.hypervisor.mmu.frames.freeFrames;
 machine.hypervisor.listen({ onDestroyed: ({ domid }) => tell({ kind: "destroyed", domid }) });
@@ -27,9 +35,12 @@ const actions = {
     const { freeFrames } = hypervisor.mmu.frames;
     tell({ kind: "audit", violations: hypervisor.auditFrames(), leaked: freeAtFirst - freeFrames });
   },
+  port: ({ name }) => tell({ kind: "port", drops: portOf(name).counters().out.drops }),
+  addRule: ({ name, rule }) => tell({ kind: "rule", id: portOf(name).rules.append(rule) }),
+  removeRule: ({ name, id }) => tell({ kind: "rule", id: portOf(name).rules.remove(id) ? id : -1 }),
   counters: () => tell({ kind: "counters", counters: machine.hypervisor.processor.cpu.regions.counters }),
-  end() {
-    machine.stop();
+  async end() {
+    await machine.close();
     process.disconnect();
   },
 };

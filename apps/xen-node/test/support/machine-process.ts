@@ -12,6 +12,8 @@ type Report =
   | { kind: "destroyed"; domid: number }
   | { kind: "audit"; violations: string[]; leaked: number }
   | { kind: "counters"; counters: { compiled: number; shared: number } }
+  | { kind: "port"; drops: Record<string, number> }
+  | { kind: "rule"; id: number }
   | { kind: "error"; text: string };
 
 const HOST = fileURLToPath(new URL("./machine-host.mjs", import.meta.url));
@@ -64,6 +66,26 @@ export class MachineProcess {
     const answer = this.next("counters");
     this.tell({ action: "counters" });
     return (await answer).counters;
+  }
+
+  /** What the switch has dropped of a guest's packets, by reason. */
+  async port(name: string): Promise<{ drops: Record<string, number> }> {
+    const answer = this.next("port");
+    this.tell({ action: "port", name });
+    return await answer;
+  }
+
+  /** Adds a rule to the switch port of a guest's first interface. Resolves with its number. */
+  async addRule(name: string, rule: string): Promise<number> {
+    const answer = this.next("rule");
+    this.tell({ action: "addRule", name, rule });
+    return (await answer).id;
+  }
+
+  async removeRule(name: string, id: number): Promise<void> {
+    const answer = this.next("rule");
+    this.tell({ action: "removeRule", name, id });
+    await answer;
   }
 
   /** The next report of a kind. */
