@@ -9,6 +9,7 @@ export class MissingPeer extends Error {
 const PACKAGES: Readonly<Record<string, string>> = {
   gcc: "apt-get install gcc libc6-dev",
   "qemu-system-x86_64": "apt-get install --no-install-recommends qemu-system-x86",
+  "qemu-img": "apt-get install qemu-utils",
 };
 
 /** Turns the error of a program that could not be started into a sentence. Any other error comes back as it is. */

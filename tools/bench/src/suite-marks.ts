@@ -42,6 +42,8 @@ export class SuiteMarks {
   constructor(
     private readonly clocks: HostClocks,
     private readonly events: MarkEvents,
+    /** What lines begin with that may be marks: the name of a guest that shares its console with others. */
+    private readonly prefix = "",
   ) {}
 
   push(bytes: Uint8Array): void {
@@ -51,7 +53,7 @@ export class SuiteMarks {
         this.line = "";
       } else if (byte !== RETURN) {
         // The end of a round is the first byte of its mark, the start the last: the time between is the program's.
-        if (byte === END_SIGN && this.line === "") this.ended = this.now();
+        if (byte === END_SIGN && this.line === this.prefix) this.ended = this.now();
         this.line += String.fromCharCode(byte);
       }
     }
@@ -62,8 +64,9 @@ export class SuiteMarks {
     return { wall: this.clocks.wall(), processor: this.clocks.processor() };
   }
 
-  private endLine(line: string): void {
-    const { events, started } = this;
+  private endLine(wholeLine: string): void {
+    const { events, started, prefix } = this;
+    const line = wholeLine.startsWith(prefix) ? wholeLine.slice(prefix.length) : wholeLine;
     const start = START.exec(line);
     if (start) {
       const processor = this.clocks.processor();

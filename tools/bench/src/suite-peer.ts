@@ -1,16 +1,13 @@
 import { type Command, type GuestFiles, qemuCommand, v86Command, xenNodeCommand } from "./emulators.ts";
 import type { SuiteFolder } from "./suite-folder.ts";
 import type { SuiteProgram } from "./suite-programs.ts";
+import type { MarkedPeer } from "./suite-run.ts";
 
 export type PeerName = "xen-node" | "QEMU" | "v86" | "native";
 
 /** Something that runs the suite in a process of its own. */
-export interface SuitePeer {
+export interface SuitePeer extends MarkedPeer<SuiteProgram> {
   readonly name: PeerName;
-  /** Starts programs one after another, so many rounds each. */
-  suite(programs: readonly SuiteProgram[], rounds: number): Command;
-  /** The programs run in the process that `suite` starts, so that its processor time is theirs. */
-  readonly isOneProcess: boolean;
   /** Starts a guest that comes to userspace and does nothing there; undefined where there is no guest. */
   readonly boot?: Command;
 }

@@ -1,8 +1,8 @@
+import type { Command } from "./emulators.ts";
 import { explainMissing } from "./missing-peer.ts";
 import { endPeer, startPeer } from "./peer-process.ts";
 import { processorMs } from "./processor-time.ts";
 import { SuiteMarks, type SuiteRound } from "./suite-marks.ts";
-import type { SuitePeer } from "./suite-peer.ts";
 import type { SuiteProgram } from "./suite-programs.ts";
 
 /** What became of a program on a peer. */
@@ -13,7 +13,17 @@ export interface Outcome {
   failure?: string;
 }
 
-export interface SuiteRunOptions {
+/** Something that runs programs between marks in a process of its own. */
+export interface MarkedPeer<P extends { readonly name: string }> {
+  /** Starts programs one after another, so many rounds each. */
+  suite(programs: readonly P[], rounds: number): Command;
+  /** The programs run in the process that `suite` starts, so that its processor time is theirs. */
+  readonly isOneProcess: boolean;
+  /** What each line of its console begins with that could be a mark. */
+  readonly linePrefix?: string;
+}
+
+export interface SuiteRunOptions<P extends { readonly name: string } = SuiteProgram> {
   /** Timed rounds of each program. */
   readonly rounds: number;
   /** Rounds before those. */
@@ -21,7 +31,7 @@ export interface SuiteRunOptions {
   /** How long a peer may print no mark. */
   readonly limitMs: number;
   /** A program has come to its end, in one way or the other. */
-  onOutcome(program: SuiteProgram, outcome: Outcome): void;
+  onOutcome(program: P, outcome: Outcome): void;
   /** The peer ended before its programs did: how, and what it printed last. */
   onBreakdown(end: string): void;
 }
@@ -33,10 +43,10 @@ const CONSOLE_TAIL = 2000;
  * Runs programs on a peer that starts once for all of them. Where a program hangs or takes the peer down with it, that is
  * its outcome, and the peer starts again for those that are left.
  */
-export async function runSuite(
-  peer: SuitePeer,
-  programs: readonly SuiteProgram[],
-  options: SuiteRunOptions,
+export async function runSuite<P extends { readonly name: string }>(
+  peer: MarkedPeer<P>,
+  programs: readonly P[],
+  options: SuiteRunOptions<P>,
 ): Promise<Map<string, Outcome>> {
   const outcomes = new Map<string, Outcome>();
   let left = programs;
@@ -61,11 +71,11 @@ const isOver = (outcome: Outcome | undefined, rounds: number): boolean =>
   outcome !== undefined && (outcome.failure !== undefined || outcome.rounds.length >= rounds);
 
 /** One start of the peer. Answers whether any program began, and how it ended. */
-function runOnce(
-  peer: SuitePeer,
-  programs: readonly SuiteProgram[],
+function runOnce<P extends { readonly name: string }>(
+  peer: MarkedPeer<P>,
+  programs: readonly P[],
   outcomes: Map<string, Outcome>,
-  options: SuiteRunOptions,
+  options: SuiteRunOptions<P>,
 ): Promise<{ reached: boolean; end: string }> {
   return new Promise((resolve, reject) => {
     const command = peer.suite(programs, options.warmUp + options.rounds);
@@ -77,7 +87,10 @@ function runOnce(
       end ??= how;
       endPeer(child);
     };
-    const stalled = (): void => stop(`printed no mark for ${options.limitMs / 1000} s:\n${tail}`);
+    const stalled = (): void => {
+      const what = reached ? "printed no mark for" : "did not come to its first mark in";
+      stop(`${what} ${options.limitMs / 1000} s:\n${tail}`);
+    };
     const timer = setTimeout(stalled, options.limitMs);
     const outcomeOf = (name: string): Outcome => {
       reached = true;
@@ -107,6 +120,7 @@ function runOnce(
           tail = `${tail}${line}\n`.slice(-CONSOLE_TAIL);
         },
       },
+      peer.linePrefix,
     );
     child.on("error", (error) => {
       clearTimeout(timer);

@@ -77,6 +77,21 @@ describe("a run of the suite on a peer", () => {
     expect(starts).toHaveLength(1);
   });
 
+  it("finds the marks of one guest among those that share a console", async () => {
+    const line = (text: string): string => `echo "[client] ${text}"`;
+    const script = [line("<a 0"), 'echo "[server] >a 0 1 00000000000000aa"', line(">a 0 1 00000000000000ff")];
+    const outcomes = await runSuite(
+      {
+        isOneProcess: false,
+        linePrefix: "[client] ",
+        suite: () => ({ program: "/bin/sh", parameters: ["-c", [...script, line("=done")].join("\n")] }),
+      },
+      [{ name: "a" }],
+      { rounds: 1, warmUp: 0, limitMs: 20_000, onOutcome: () => {}, onBreakdown: (end) => expect.fail(end) },
+    );
+    expect(outcomes.get("a")?.rounds.map(({ result }) => result)).toEqual(["00000000000000ff"]);
+  });
+
   it("says when the peer is not there", async () => {
     const peer: SuitePeer = {
       name: "QEMU",
