@@ -3,7 +3,6 @@ import {
   VDISK_CDROM,
   VDISK_READONLY,
   VDISK_REMOVABLE,
-  XenbusStateConnected,
   XenbusStateInitialised,
 } from "@xen-node/xen-abi";
 import { BackendDevice, type DriverDomain, type StoreClient, type StoreTree } from "@xen-node/xenbus";
@@ -60,7 +59,6 @@ export class MediumError extends Error {
  */
 export class BlockBackend {
   readonly path: string;
-  private readonly store: StoreClient;
   private readonly limits: Limits;
   private readonly writable: boolean;
   private readonly discards: boolean;
@@ -78,7 +76,6 @@ export class BlockBackend {
   constructor(options: BlockBackendOptions) {
     const { store, domain, path, scheduler = new BlockScheduler() } = options;
     this.path = path;
-    this.store = store;
     this.limits = checked({ ...DEFAULT_LIMITS, ...options.limits });
     this.writable = store.read(`${path}/mode`)?.includes("w") ?? true;
     this.discards = store.read(`${path}/discard-enable`) !== "0";
@@ -148,7 +145,7 @@ export class BlockBackend {
     this.disk = undefined;
     this.medium = undefined;
     this.server.setMedium(undefined, undefined);
-    this.tellSize();
+    this.handshake.redescribe();
     return new Promise((resolve) => {
       if (medium === undefined) resolve();
       else medium.onIdle(resolve);
@@ -163,7 +160,7 @@ export class BlockBackend {
         `${device.name} has sectors of ${device.sectorBytes} bytes; the frontend of ${this.path} knows ${this.sectorBytes}`,
       );
     this.use(device);
-    this.tellSize();
+    this.handshake.redescribe();
   }
 
   private use(device: BlockDevice): void {
@@ -181,7 +178,7 @@ export class BlockBackend {
     const others = device.onResize;
     const onResize = (sizeBytes: number): void => {
       others?.(sizeBytes);
-      if (this.disk === device && !this.closed) this.tellSize();
+      if (this.disk === device && !this.closed) this.handshake.redescribe();
     };
     device.onResize = onResize;
     this.forgetSize = () => {
@@ -231,15 +228,6 @@ export class BlockBackend {
     const { disk } = this;
     if (disk === undefined) return 0;
     return Math.floor(disk.sizeBytes / disk.sectorBytes) * (disk.sectorBytes / SECTOR_BYTES);
-  }
-
-  /** A frontend watches nothing but the state: writing it anew makes it read the size again. */
-  private tellSize(): void {
-    if (!this.connected || !this.store.exists(this.path)) return;
-    this.store.transaction((tree) => {
-      tree.write(`${this.path}/sectors`, String(this.sectors()));
-      tree.write(`${this.path}/state`, String(XenbusStateConnected));
-    });
   }
 }
 

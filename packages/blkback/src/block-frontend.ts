@@ -17,7 +17,7 @@ import {
   XenbusStateInitialising,
   XenbusStateInitWait,
 } from "@xen-node/xen-abi";
-import { readNumber, type StoreClient, XenbusError } from "@xen-node/xenbus";
+import { readNumber, readPeerState, type StoreClient, XenbusError } from "@xen-node/xenbus";
 import { FrontQueue } from "./front-queue.ts";
 import { type GrantedPage, GrantPool } from "./grant-pool.ts";
 import type { GuestDomain } from "./guest-domain.ts";
@@ -222,7 +222,7 @@ export class BlockFrontend {
   }
 
   private onBackend(): void {
-    switch (readNumber(this.store, `${this.backendPath}/state`)) {
+    switch (readPeerState(this.store, this.backendPath)) {
       case XenbusStateInitWait:
         if (this.state === XenbusStateInitialising) this.offerRings();
         break;
@@ -297,7 +297,7 @@ export class BlockFrontend {
     this.switchTo(XenbusStateClosing);
     this.switchTo(XenbusStateClosed);
     // A backend that had closed before says nothing more.
-    if (readNumber(this.store, `${this.backendPath}/state`) === XenbusStateClosed) this.letGo();
+    if (readPeerState(this.store, this.backendPath) === XenbusStateClosed) this.letGo();
   }
 
   private letGo(): void {

@@ -66,6 +66,26 @@ describe("copy", () => {
     expect(machine.mmu.counts(theirs)).toEqual([1, 0]);
   });
 
+  it("goes between a grant and memory of a TypeScript domain's own", () => {
+    const { machine, theirs } = setUp();
+    const { grants } = machine;
+    expect(grants.copyToGrant(0, 1, 8, 4093, Uint8Array.of(1, 2, 3))).toBe(GNTST_okay);
+    expect([...grants.frameBytes(theirs).subarray(4092)]).toEqual([0, 1, 2, 3]);
+    expect(machine.mmu.hostWrites).toEqual([`${theirs.toString(16)}+4093:3`]);
+    const into = new Uint8Array(2);
+    expect(grants.copyFromGrant(0, 1, 9, 4094, into)).toBe(GNTST_okay);
+    expect([...into]).toEqual([2, 3]);
+    expect(grants.copyToGrant(0, 1, 9, 0, into)).toBe(GNTST_general_error);
+    expect(grants.copyFromGrant(0, 1, 8, 4095, into)).toBe(GNTST_bad_copy_arg);
+    expect(grants.copyFromGrant(0, 1, 8, -1, into)).toBe(GNTST_bad_copy_arg);
+    expect(grants.copyFromGrant(0, 7, 8, 0, into)).toBe(GNTST_bad_domain);
+    expect(grants.copyFromGrant(2, 1, 8, 0, into)).toBe(GNTST_general_error);
+    expect(grants.copyFromGrant(0, 1, 100_000, 0, into)).toBe(GNTST_bad_gntref);
+    expect(machine.flags(1, 8)).toBe(GTF_permit_access);
+    expect(machine.mmu.counts(theirs)).toEqual([1, 0]);
+    expect(grants.audit()).toEqual([]);
+  });
+
   it("may move a whole page, even of one domain to itself", () => {
     const { machine, own, copy } = setUp();
     const other = machine.mmu.frames.alloc(0);

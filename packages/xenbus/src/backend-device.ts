@@ -113,10 +113,16 @@ export class BackendDevice {
     else this.switchTo(XenbusStateClosing);
   }
 
-  /** Rewrites what `describe` writes, for a device that changed while connected; the frontend sees the nodes change. */
+  /**
+   * Rewrites what `describe` writes, for a device that changed while connected. Frontends watch nothing but the state:
+   * written anew with the rest, it makes them look.
+   */
   redescribe(): void {
-    if (this.connected && this.store.exists(this.path))
-      this.store.transaction((tree) => this.driver.describe(tree, this.path));
+    if (!this.connected || !this.store.exists(this.path)) return;
+    this.store.transaction((tree) => {
+      this.driver.describe(tree, this.path);
+      tree.write(`${this.path}/state`, String(XenbusStateConnected));
+    });
   }
 
   /**

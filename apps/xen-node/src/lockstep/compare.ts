@@ -32,6 +32,10 @@ export async function compare(files: string[], options: CompareOptions, fetching
     process.stderr.write(`${message}\n`);
   };
   const [{ config, userspaceMarker }] = await planGuests(files, guestOptions, fetching, say);
+  if (config.disks.length + config.vifs.length > 0)
+    throw new UserError(
+      "lockstep has no devices, which answer when the host does: leave disks and network interfaces out.",
+    );
   const guestFiles = await readGuestFiles(config, { unpackedKernels: unpackedKernels(fetching.cache) });
   const limit = millions === undefined ? Number.POSITIVE_INFINITY : millions * 1e6;
   let inUserspace = false;
