@@ -1,4 +1,5 @@
 // What the handshake needs of xenstore. XenStoreClient of @xen-node/xenstore is such a client.
+import { XenbusStateReconfigured } from "@xen-node/xen-abi";
 
 /** Reading and writing nodes. Absolute paths. */
 export interface StoreTree {
@@ -24,4 +25,17 @@ export function readNumber(tree: StoreTree, path: string, most = 0xffffffff): nu
   if (text === undefined || !/^\d{1,10}$/.test(text)) return undefined;
   const value = Number(text);
   return value <= most ? value : undefined;
+}
+
+/**
+ * The XenbusState* of a device's other end; undefined if its node is gone or no state. To a client without privileges a
+ * node that was removed together with those around it is closed (EACCES), not missing: that is gone too.
+ */
+export function readPeerState(tree: StoreTree, home: string): number | undefined {
+  try {
+    return readNumber(tree, `${home}/state`, XenbusStateReconfigured);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EACCES") return undefined;
+    throw error;
+  }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { MemoryStore, readNumber } from "../src/index.ts";
+import { MemoryStore, readNumber, readPeerState } from "../src/index.ts";
 
 describe("readNumber", () => {
   it("takes decimal numbers within bounds, and nothing else", () => {
@@ -12,6 +12,31 @@ describe("readNumber", () => {
     for (const bad of ["", " 1", "1 ", "-1", "0x10", "1e3", "4294967296", "99999999999", "1\n"])
       expect(of(bad)).toBe(undefined);
     expect([of("9", 8), readNumber(store, "/none")]).toEqual([undefined, undefined]);
+  });
+});
+
+describe("readPeerState", () => {
+  it("gives a state; none that isn't one, and none that is closed to the reader", () => {
+    const store = new MemoryStore();
+    const of = (value: string) => {
+      store.write("/device/state", value);
+      return readPeerState(store, "/device");
+    };
+    expect([of("4"), of("8"), of("9"), of(""), readPeerState(store, "/none")]).toEqual([
+      4,
+      8,
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    const refusing = (code: string) => {
+      store.read = () => {
+        throw Object.assign(new Error("refused"), { code });
+      };
+      return () => readPeerState(store, "/device");
+    };
+    expect(refusing("EACCES")()).toBe(undefined);
+    expect(refusing("EINVAL")).toThrow("refused");
   });
 });
 

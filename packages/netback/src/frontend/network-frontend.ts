@@ -8,7 +8,7 @@ import {
   XenbusStateInitialising,
   XenbusStateInitWait,
 } from "@xen-node/xen-abi";
-import { readNumber, type StoreClient } from "@xen-node/xenbus";
+import { readNumber, readPeerState, type StoreClient } from "@xen-node/xenbus";
 import { flowHash } from "../flow-hash.ts";
 import { FrontReceive } from "./front-receive.ts";
 import { FrontTransmit } from "./front-transmit.ts";
@@ -119,12 +119,14 @@ export class NetworkFrontend {
   }
 
   private switchTo(state: number): void {
+    const { store, path } = this.options;
     this.state = state;
-    this.options.store.write(`${this.options.path}/state`, String(state));
+    // A device that was taken away has no nodes any more, and they are not the frontend's to make.
+    if (store.exists(path)) store.write(`${path}/state`, String(state));
   }
 
   private onBackend(): void {
-    switch (readNumber(this.options.store, `${this.backendPath}/state`)) {
+    switch (readPeerState(this.options.store, this.backendPath)) {
       case XenbusStateInitWait:
         if (this.state === XenbusStateInitialising) this.connect();
         break;

@@ -70,10 +70,21 @@ export class AttachedDevice {
     this.closed = true;
     clearTimeout(this.timer);
     this.store.transaction((tree) => {
-      for (const path of Object.values(this.paths)) if (tree.exists(path)) tree.rm(path);
+      for (const path of [...Object.values(this.paths), errorPath(this.paths.backend)])
+        if (tree.exists(path)) tree.rm(path);
+      // The folders of the domain's devices, with the last of them: guests come and go for ever.
+      for (const path of [this.paths.backend, errorPath(this.paths.backend)]) {
+        const folder = path.slice(0, path.lastIndexOf("/"));
+        if (tree.ls(folder)?.length === 0) tree.rm(folder);
+      }
     });
     const { waiting } = this;
     this.waiting = [];
     for (const then of waiting) then();
   }
+}
+
+/** Where a backend reports what its frontend did wrong (xenbus_dev_error of Linux). */
+function errorPath(backendPath: string): string {
+  return backendPath.replace(/^\/local\/domain\/\d+/, "$&/error");
 }
