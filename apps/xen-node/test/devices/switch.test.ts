@@ -31,6 +31,10 @@ describe.skipIf(noRealGuests)("two guests on a switch", () => {
     await machine?.end();
   });
 
+  /** Whoever came before would be refused. */
+  const listens = (guest: ExpectStream, port: number): Promise<string> =>
+    guest.command(`until netstat -ltn | grep -q ':${port} '; do sleep 0.1; done`, TRANSFER_MS);
+
   it("answer each other's ping", async () => {
     expect(await left.command("ping -c 3 -i 0.2 192.168.7.2", TRANSFER_MS)).toContain("3 packets received");
   });
@@ -39,6 +43,7 @@ describe.skipIf(noRealGuests)("two guests on a switch", () => {
     const [sender, receiver, address] = from === "left" ? [left, right, "192.168.7.2"] : [right, left, "192.168.7.1"];
     await sender.command("dd if=/dev/urandom of=/tmp/data bs=1M count=30 2>/dev/null", TRANSFER_MS);
     receiver.send("nc -l -p 5000 | sha256sum >/tmp/sum &\r");
+    await listens(receiver, 5000);
     const sum = (await sender.command("sha256sum </tmp/data", TRANSFER_MS)).trim();
     await sender.command(`nc ${address} 5000 </tmp/data`, TRANSFER_MS);
     expect(await receiver.command("wait; cat /tmp/sum", TRANSFER_MS)).toContain(sum);
@@ -58,19 +63,20 @@ describe.skipIf(noRealGuests)("two guests on a switch", () => {
     expect(await left.command("ping -c 2 -W 1 192.168.7.2", TRANSFER_MS)).toContain("2 packets received");
   });
 
-  it("obey a rule that comes while traffic flows", { timeout: TRANSFER_MS }, async () => {
+  it("obey a rule that comes while traffic flows", { timeout: 3 * TRANSFER_MS }, async () => {
     right.send("sleep 1000 | nc -l -p 6000 >/tmp/flow &\r");
+    await listens(right, 6000);
     left.send("(while :; do echo line; usleep 20000; done) | nc 192.168.7.2 6000 &\r");
     // The shell may tell of its jobs, too.
     const size = async (): Promise<number> =>
       Number(/size (\d+)/.exec(await right.command("echo size $(wc -c </tmp/flow)", TRANSFER_MS))?.[1]);
-    await expect.poll(size, { timeout: 20_000 }).toBeGreaterThan(0);
+    await expect.poll(size, { timeout: 60_000 }).toBeGreaterThan(0);
     const rule = await machine.addRule("right", "in drop tcp to any port 6000");
     const [first, second] = [await size(), await size()];
     expect(await left.command("ping -c 2 -W 1 192.168.7.2", TRANSFER_MS)).toContain("2 packets received");
     expect((await size()) - Math.min(first, second)).toBe(0);
     await machine.removeRule("right", rule);
     const stopped = await size();
-    await expect.poll(size, { timeout: 30_000 }).toBeGreaterThan(stopped);
+    await expect.poll(size, { timeout: 60_000 }).toBeGreaterThan(stopped);
   });
 });

@@ -81,7 +81,7 @@ function segmentPage(ref: number, count: number): number {
 
 describe.each([false, true])("with persistent grants: %s", (persistent) => {
   it("requests beyond the disk are refused", async () => {
-    const { frontend } = await connected({ persistent });
+    const { frontend, paths } = await connected({ persistent });
     const { ref } = granted();
     const segments = [{ ref }];
     const indirectRefs = [segmentPage(ref, 20)];
@@ -99,6 +99,11 @@ describe.each([false, true])("with persistent grants: %s", (persistent) => {
       { operation: DISCARD, sector: 1, discardSectors: 0xffffffff, discardHigh: 0xffffffff },
     ];
     for (const request of wrong) expect(await ask(frontend, request), JSON.stringify(request)).toBe(ERROR);
+    // None of them got as far as the disk, which would have said no as well.
+    expect(hostile.devices.disks.get(paths.id)?.backend.statistics()).toMatchObject({
+      refused: wrong.length,
+      errors: 0,
+    });
     expect(lab.lines(/sectors beyond the end/)[0]).toContain(`backend/vbd/${hostile.domid}/51712`);
   });
 
