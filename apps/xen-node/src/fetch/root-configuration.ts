@@ -7,6 +7,9 @@ import type { FileAttributes, StagingTree } from "./staging-tree.ts";
 
 const HOST_NAME = "xen-node";
 
+/** Where Debian gives its packages to everybody: a guest goes on from there, wherever its image was made from. */
+const PUBLIC_ARCHIVE = "deb.debian.org";
+
 /** Folders below / that Debian keeps in /usr, and the links in their place (base-files, usr-is-merged). */
 const MERGED_FOLDERS = ["bin", "lib", "lib64", "sbin"];
 
@@ -240,11 +243,11 @@ async function writeApt(write: Writer): Promise<void> {
   // What is not released has no number, no updates and no security archive.
   const released = /^VERSION_ID=/m.test(release);
   const sources = [
-    `deb http://deb.debian.org/debian ${codename ?? "sid"} main`,
+    `deb http://${PUBLIC_ARCHIVE}/debian ${codename ?? "sid"} main`,
     ...(released && codename !== undefined
       ? [
-          `deb http://deb.debian.org/debian ${codename}-updates main`,
-          `deb http://deb.debian.org/debian-security ${codename}-security main`,
+          `deb http://${PUBLIC_ARCHIVE}/debian ${codename}-updates main`,
+          `deb http://${PUBLIC_ARCHIVE}/debian-security ${codename}-security main`,
         ]
       : []),
   ];
