@@ -86,8 +86,9 @@ export class GuestDevices {
   attachVif(config: VifConfig): number {
     const handle = this.vifs.reduce((next, vif) => Math.max(next, vif.handle + 1), 0);
     const vif = { config, handle, mac: config.mac ?? this.newMac() };
-    this.vifs.push(vif);
+    // First, since it may be refused: the guest must not meet it again at its next start.
     this.current?.addVif(handle, config, vif.mac);
+    this.vifs.push(vif);
     return handle;
   }
 
