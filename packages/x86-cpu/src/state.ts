@@ -114,6 +114,8 @@ export const EXIT_UNFINISHED = 0x628;
 export const SAMPLE_LEFT = 0x62c;
 /** Not 0: the region that is running was invalidated. */
 export const REGION_STALE = 0x630;
+/** Linear address that the places of the region that is running count from. */
+export const REGION_ANCHOR = 0x638;
 
 /** Free for tables and spills of the floating-point routines. */
 export const FP_SCRATCH = 0x700;

@@ -134,7 +134,9 @@ export interface Context {
   immediate(): void;
   /** The immediate's low byte, where it is known while code is emitted. */
   readonly immediateByte: number | undefined;
-  /** To follow code of which only one branch has set flags. */
+  /** To precede code of which only one branch sets flags. */
+  branchFlags(): void;
+  /** To end the branch that has set flags. */
   mergeFlags(): void;
   /** Pushes the effective address as i64. */
   effectiveAddress(): void;

@@ -78,6 +78,7 @@ export abstract class EmissionContext implements StringContext {
   get immediateByte(): number | undefined {
     return undefined;
   }
+  branchFlags(): void {}
   mergeFlags(): void {}
   /** Pushes the immediate's low half as i32. */
   abstract immediate32(): void;

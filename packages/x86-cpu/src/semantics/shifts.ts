@@ -34,12 +34,13 @@ function unlessZero(c: Context, source: CountSource, count: number, operation: (
     else operation();
     return;
   }
+  c.branchFlags();
   f.get(count).i64_eqz().if_();
   unchanged();
   f.else_();
   operation();
-  f.end();
   c.mergeFlags();
+  f.end();
 }
 
 /**

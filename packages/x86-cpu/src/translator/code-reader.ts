@@ -73,6 +73,10 @@ export class CodeReader implements CodeSource {
     return mfn >= 0 && this.code.blockAt(mfn, place & (PAGE - 1), this.mode) !== undefined;
   }
 
+  executionsOf(place: Place): number {
+    return this.recording ? (this.recording.counts.get(this.anchor + place) ?? 0) : Number.POSITIVE_INFINITY;
+  }
+
   targetsOf(end: Place): Place[] {
     const followers = this.recording?.followers.get(this.anchor + end) ?? [];
     return [...followers].map((va) => va - this.anchor).filter((place) => this.wasSeen(place));

@@ -7,6 +7,7 @@ import type { FlowGraph, Place } from "./flow-graph.ts";
 import type { InstructionSet } from "./instruction-set.ts";
 import type { RegionSource } from "./listing.ts";
 import { type RegionData, RegionEmitter } from "./region-emitter.ts";
+import { RegionCode } from "./state-locals.ts";
 
 const PAGE = 4096;
 /** Room for what translated code reads besides the guest's memory: records of called handlers, tables of entries. */
@@ -75,25 +76,32 @@ export class RegionCompiler {
     const pages = this.mmu.memory.byteLength / 0x10000;
     module.importMemory("cpu", "memory", pages, pages);
     module.importTable("cpu", "helpers", helpers.signatures.length);
-    const types = new Map<number, number>();
-    const typeOf = (helper: number): number => {
-      let type = types.get(helper);
-      if (type === undefined) {
+    // One function for each helper: a call through the table takes 80 bytes and two checks wherever it stands.
+    const functions = new Map<number, number>();
+    const functionOf = (helper: number): number => {
+      let index = functions.get(helper);
+      if (index === undefined) {
         const { parameters, results } = helpers.signatures[helper];
-        type = module.type(parameters, results);
-        types.set(helper, type);
+        const type = module.type(parameters, results);
+        const { body, index: added } = module.function(type);
+        for (let i = 0; i < parameters.length; i++) body.get(i);
+        body.i32_const(helper).call_indirect(type, 0);
+        functions.set(helper, added);
+        index = added;
       }
-      return type;
+      return index;
     };
     const data: RegionData = {
       keepRecord: ({ bytes }) => this.keep(bytes),
       keepTable: (numbers) => this.keep(new Uint8Array(numbers.buffer)),
     };
-    let emitter = new RegionEmitter(graph, helpers, typeOf, this.instructions, data, this.linked);
-    let whole = emitter.emit(typeOf, helpers);
-    while (typeof whole === "number") {
-      emitter = new RegionEmitter(graph, helpers, typeOf, this.instructions, data, this.linked, whole);
-      whole = emitter.emit(typeOf, helpers);
+    const cursor = this.cursor;
+    let emitter = new RegionEmitter(graph, helpers, functionOf, this.instructions, data, this.linked);
+    let whole = emitter.emit(functionOf, helpers);
+    while (!(whole instanceof RegionCode)) {
+      this.cursor = cursor;
+      emitter = new RegionEmitter(graph, helpers, functionOf, this.instructions, data, this.linked, whole);
+      whole = emitter.emit(functionOf, helpers);
     }
     const { index } = module.functionFrom(module.type([I32, I32], [I32]), whole);
     module.exportFunction("run", index);

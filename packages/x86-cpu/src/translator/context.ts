@@ -170,8 +170,12 @@ export class TranslatorContext extends EmissionContext {
     this.region.reload(address);
   }
 
+  override branchFlags(): void {
+    this.region.flags.beforeBranch();
+  }
+
   override mergeFlags(): void {
-    this.region.flags.forget();
+    this.region.flags.mergeBranch();
   }
 
   carry(): void {

@@ -22,6 +22,8 @@ export interface RegionBlock {
   readonly instructions: readonly RegionInstruction[];
   /** Blocks of the region that control goes to by jumps, and by running on. */
   readonly successors: readonly Place[];
+  /** How often control was seen to arrive here of late; Infinity where nobody looked. */
+  readonly executions: number;
 }
 
 export interface FlowGraph {
@@ -39,6 +41,8 @@ export interface CodeSource {
   instruction(place: Place): RegionInstruction | undefined;
   /** Whether control was seen to arrive there. */
   wasSeen(place: Place): boolean;
+  /** How often, of late; Infinity where nobody looked. */
+  executionsOf(place: Place): number;
   /** Places where control was seen to go from the instruction that ends at a place. */
   targetsOf(end: Place): readonly Place[];
 }
@@ -115,10 +119,11 @@ export function discover(source: CodeSource, start: Place, maxInstructions = MAX
     if (!found.has(place)) walk(place);
     leaders.add(place);
   }
-  return divide(found, leaders, entries, jumpTargets);
+  return divide(source, found, leaders, entries, jumpTargets);
 }
 
 function divide(
+  source: CodeSource,
   found: ReadonlyMap<Place, RegionInstruction>,
   leaders: ReadonlySet<Place>,
   entries: Set<Place>,
@@ -147,7 +152,12 @@ function divide(
       jumpTargets.set(last.place, targets);
       for (const target of targets) successors.add(target);
     }
-    blocks.set(leader, { place: leader, instructions, successors: [...successors] });
+    blocks.set(leader, {
+      place: leader,
+      instructions,
+      successors: [...successors],
+      executions: source.executionsOf(leader),
+    });
     instructionCount += instructions.length;
   }
   if (blocks.size === 0) return undefined;

@@ -6,14 +6,13 @@ import { ENTRY_BITS } from "../interpreter/hub.ts";
 import type { HelperTable } from "../interpreter/region-helpers.ts";
 import { MAX_BLOCK_INSTRUCTIONS } from "../records.ts";
 import { type Frame, frameLocals } from "../semantics/emission-context.ts";
-import { EXIT_REASON, GPR, PAGE_VA, REGION_STALE, RIP, TLB_BANK } from "../state.ts";
+import { EXIT_REASON, GPR, PAGE_VA, REGION_ANCHOR, REGION_STALE, RIP, TLB_BANK } from "../state.ts";
 import { isGeneral, TranslatorContext } from "./context.ts";
 import { RegionControlContext } from "./control-context.ts";
 import type { FlowGraph, Place, RegionBlock, RegionInstruction } from "./flow-graph.ts";
 import type { InstructionSet } from "./instruction-set.ts";
 import { type FlagState, RegionFlags, UNKNOWN_FLAGS } from "./region-flags.ts";
 import type { RecordFields } from "./region-record.ts";
-import { registersWritten } from "./registers-written.ts";
 import { RegionCode } from "./state-locals.ts";
 import { type Item, longestWay, structure } from "./structure.ts";
 import { TARGET_ENTRY_SHIFT, type TargetTable, targetTable } from "./target-table.ts";
@@ -22,6 +21,10 @@ const ENTRY_MASK = (1 << ENTRY_BITS) - 1;
 const PAGE = 4096;
 /** Of what a block's way out is told: instructions that are not done; the rest is where it leaves, from the block's start. */
 const UNDONE_BITS = 16;
+/** Instructions of a loop at most that keeps registers in locals. */
+const MOST_KEPT = 300;
+/** Rounds of a loop within a recording that make that worth its price. */
+const LEAST_ROUNDS = 40;
 
 /** How control gets to a block from where the code is. */
 interface Destination {
@@ -31,6 +34,21 @@ interface Destination {
   /** The label leads to code that finds the block by its state. */
   readonly dispatched: boolean;
 }
+
+/** What locals hold at the end of a straight line of code. */
+interface Knowledge {
+  readonly registers: number;
+  readonly flags: FlagState;
+  readonly dirty: boolean;
+}
+
+/** Registers that the code of a loop reads or writes, and those that it writes, as bits. */
+export interface LoopRegisters {
+  readonly used: number;
+  readonly written: number;
+}
+
+type Loop = Extract<Item, { kind: "loop" }>;
 
 /** Memory of a region's own, at addresses that its code has as constants. */
 export interface RegionData {
@@ -47,7 +65,6 @@ export class RegionEmitter {
   readonly flags: RegionFlags;
   /** Least budget to enter with: more than any way through the region takes between two looks at the budget. */
   readonly threshold: number;
-  private readonly anchor: number;
   private readonly rip: number;
   private readonly state: number;
   private readonly place: number;
@@ -56,6 +73,13 @@ export class RegionEmitter {
   private readonly states = new Map<Place, number>();
   private readonly destinations = new Map<Place, Destination>();
   private readonly flagsAt = new Map<Place, FlagState>();
+  /** What is known where a block begins that only one other leads to, with registers written through. */
+  private readonly knownAt = new Map<Place, Knowledge>();
+  private readonly predecessors = new Map<Place, number>();
+  /** The loop being emitted that keeps registers in locals. */
+  private keeping: { readonly item: Loop; readonly written: number } | undefined;
+  private readonly found = new Map<Place, LoopRegisters>();
+  private surprises = false;
   private readonly items: readonly Item[];
   private readonly loopHeaders = new Set<Place>();
   private dispatcher: Label = 0;
@@ -67,6 +91,8 @@ export class RegionEmitter {
   /** Of the block being emitted: the way out with RIP in its local, and the one with `leaving` as `leaveBefore` sets it. */
   private exit: Label = 0;
   private leave: Label = 0;
+  /** The same as `leave`, with flags that are in their locals alone. */
+  private leaveWithFlags: Label = 0;
   private readonly leaving: number;
   /** Of the block being emitted: its length, and instructions before the current one. */
   private start: Place = 0;
@@ -81,16 +107,15 @@ export class RegionEmitter {
   constructor(
     private readonly graph: FlowGraph,
     helpers: HelperTable,
-    typeOf: (helper: number) => number,
+    functionOf: (helper: number) => number,
     private readonly instructions: InstructionSet,
     private readonly data: RegionData,
     private readonly linked = true,
-    /** Registers that the code may change, as bits: each block's way out stores them. */
-    private readonly stored = registersWritten(graph),
+    /** Registers of the loops that keep them in locals, by header. */
+    private readonly loopRegisters: ReadonlyMap<Place, LoopRegisters> = new Map(),
   ) {
-    const f = new RegionCode(2, helpers, typeOf);
+    const f = new RegionCode(2, helpers, functionOf);
     this.f = f;
-    this.anchor = f.local(I64);
     this.rip = f.local(I64);
     this.state = f.local(I32);
     this.place = f.local(I64);
@@ -114,6 +139,9 @@ export class RegionEmitter {
       successors: (place) => graph.blocks.get(place)!.successors,
       isEntry: (place) => entries.has(place),
     });
+    for (const { successors } of graph.blocks.values()) {
+      for (const to of successors) this.predecessors.set(to, (this.predecessors.get(to) ?? 0) + 1);
+    }
     // Back edges and dispatchers look at the budget.
     const { blocks } = graph;
     const way = longestWay(
@@ -132,19 +160,18 @@ export class RegionEmitter {
   // ---- the function ----
 
   /**
-   * Assembles the body; answers the builder that a module takes, or registers that were not expected to be written, for
-   * another try.
+   * Assembles the body; answers the builder that a module takes, or the registers of its loops where they are not those
+   * that were expected, for another try.
    */
-  emit(typeOf: (helper: number) => number, helpers: HelperTable): RegionCode | number {
+  emit(functionOf: (helper: number) => number, helpers: HelperTable): RegionCode | ReadonlyMap<Place, LoopRegisters> {
     const { f } = this;
     this.dispatcher = f.loop();
     this.sequence(this.items, this.graph.entries);
     f.end();
     f.unreachable();
-    if ((f.modified & ~this.stored) !== 0) return f.modified | this.stored;
-    f.used |= this.stored;
+    if (this.surprises) return this.found;
 
-    const whole = new RegionCode(2, helpers, typeOf);
+    const whole = new RegionCode(2, helpers, functionOf);
     // The body's locals are this one's too, under the same numbers.
     for (const type of f.locals.slice(whole.locals.length)) whole.local(type);
     this.prologue(whole);
@@ -157,11 +184,9 @@ export class RegionEmitter {
     f.i32_const(0).i32_const(ExitReason.INTERPRET).i32_store(EXIT_REASON).get(this.budget).return_().end();
     f.get(0).i32_const(ENTRY_MASK).i32_and().set(this.state);
     f.i32_const(0).i32_load(TLB_BANK).set(this.bank);
-    f.i32_const(0).i64_load(RIP);
+    f.i32_const(0).i32_const(0).i64_load(RIP);
     this.anchorOf(f, this.state);
-    f.set(this.anchor);
-    f.loadRegisters(this.f.used);
-    this.flags.load(f);
+    f.i64_store(REGION_ANCHOR);
   }
 
   /** Pops an address and pushes what the anchor is if that is the entry of a state, which is in a local. */
@@ -243,7 +268,44 @@ export class RegionEmitter {
     return state;
   }
 
-  private loop(item: Extract<Item, { kind: "loop" }>): void {
+  private loop(item: Loop): void {
+    const { header } = item;
+    if (!this.keepsRegisters(item)) {
+      this.loopCode(item);
+      return;
+    }
+    const { f, flags } = this;
+    const { used, written } = this.loopRegisters.get(header) ?? { used: 0, written: 0 };
+    f.keepRegisters(used);
+    flags.load();
+    flags.dirty = true;
+    this.keeping = { item, written };
+    this.loopCode(item);
+    this.keeping = undefined;
+    const found = f.releaseRegisters();
+    flags.dirty = false;
+    this.found.set(header, found);
+    if ((found.used & ~used) !== 0 || (found.written & ~written) !== 0) this.surprises = true;
+  }
+
+  /**
+   * Whether registers live in locals in a loop. That is faster where it goes round often; but the more blocks there are, the
+   * more the engine moves registers about between them.
+   */
+  private keepsRegisters(item: Loop): boolean {
+    if (this.keeping) return false;
+    const { blocks } = this.graph;
+    let instructions = 0;
+    for (const place of item.nodes) {
+      const block = blocks.get(place)!;
+      const { flow } = block.instructions[block.instructions.length - 1];
+      if (flow === Flow.CALL || flow === Flow.INDIRECT_CALL || flow === Flow.RETURN) return false;
+      instructions += block.instructions.length;
+    }
+    return instructions <= MOST_KEPT && blocks.get(item.header)!.executions >= LEAST_ROUNDS;
+  }
+
+  private loopCode(item: Loop): void {
     const { f } = this;
     const label = f.loop();
     const { header } = item;
@@ -264,13 +326,19 @@ export class RegionEmitter {
     const { f } = this;
     const { instructions, place } = block;
     if (this.states.has(place)) f.i32_const(0).set(this.state);
-    const known = this.states.has(place) || this.loopHeaders.has(place) ? undefined : this.flagsAt.get(place);
-    this.flags.state = known ?? UNKNOWN_FLAGS;
+    const merged = this.states.has(place) || this.loopHeaders.has(place);
+    const known = merged ? undefined : this.knownAt.get(place);
+    this.flags.state = (merged ? undefined : (known?.flags ?? this.flagsAt.get(place))) ?? UNKNOWN_FLAGS;
+    if (!this.keeping) {
+      f.valid = known?.registers ?? 0;
+      this.flags.dirty = known?.dirty ?? false;
+    }
     this.blockLength = instructions.length;
     this.start = place;
     const after = f.block();
     this.exit = f.block();
     this.leave = f.block();
+    this.leaveWithFlags = f.block();
     f.get(this.budget).i32_const(instructions.length).i32_sub().set(this.budget);
     instructions.forEach((insn, i) => {
       this.done = i;
@@ -286,6 +354,9 @@ export class RegionEmitter {
       else this.leaveTo(next);
     } else f.unreachable();
     f.br(after).end();
+    this.flags.storeAs();
+    f.end();
+    if (this.keeping) f.storeRegisters(this.keeping.written);
     this.wayOut();
     f.end();
   }
@@ -302,10 +373,6 @@ export class RegionEmitter {
       .i32_add()
       .set(this.budget)
       .end();
-    for (let register = 0; register < 16; register++) {
-      if ((this.stored & (1 << register)) !== 0) f.storeRegister(register);
-    }
-    this.flags.store();
     f.i32_const(0).get(this.rip).i64_store(RIP).get(this.budget).return_();
   }
 
@@ -327,12 +394,7 @@ export class RegionEmitter {
   private callHandler(record: RecordFields, effects: { registers: number; writes: number; flags: boolean }): void {
     const { f, flags } = this;
     const at = this.data.keepRecord(record);
-    for (let register = 0; register < 16; register++) {
-      if ((effects.registers & (1 << register)) !== 0) {
-        f.used |= 1 << register;
-        f.storeRegister(register);
-      }
-    }
+    f.showRegisters(effects.registers);
     this.spill(record.base);
     this.spill(record.index);
     if (effects.flags) flags.store();
@@ -341,11 +403,14 @@ export class RegionEmitter {
     f.i64_store(PAGE_VA);
     const { entry } = this.frame.own;
     f.i32_const(at).call(this.instructions.callHandler).tee(entry).i32_eqz().if_(VOID, false);
-    this.reloadRegisters(effects.writes);
-    if (effects.flags) flags.load();
+    const before = { dirty: flags.dirty, state: flags.state };
+    f.reloadRegisters(effects.writes);
+    if (effects.flags) flags.reload();
     this.leaveBefore();
     f.end();
-    this.reloadRegisters(effects.writes);
+    flags.dirty = before.dirty;
+    flags.state = before.state;
+    f.reloadRegisters(effects.writes);
     if (effects.flags) flags.reload();
     // A string instruction that is not done, or code of this region that it has overwritten.
     f.get(entry).i32_const(at).i32_eq().if_(VOID, false);
@@ -354,16 +419,6 @@ export class RegionEmitter {
     f.i32_const(0).i32_load(REGION_STALE).if_(VOID, false);
     this.leaveBehind();
     f.end();
-  }
-
-  private reloadRegisters(registers: number): void {
-    const { f } = this;
-    for (let register = 0; register < 16; register++) {
-      if ((registers & (1 << register)) === 0) continue;
-      f.modified |= 1 << register;
-      f.used |= 1 << register;
-      f.loadRegister(register);
-    }
   }
 
   // ---- what contexts ask ----
@@ -375,28 +430,23 @@ export class RegionEmitter {
 
   /** Pushes the address of a place. */
   pushAddress(place: Place): void {
-    this.f.get(this.anchor);
+    // From memory: the engine would compute all such sums at the function's start, and keep them in memory too.
+    this.f.i32_const(0).i64_load(REGION_ANCHOR);
     if (place !== 0) this.f.i64_const(place).i64_add();
   }
 
   /** Makes the state block hold what lies in a local. */
   spill(address: number): void {
     const { f } = this;
-    const local = f.localOf(address);
-    if (local < 0) return;
-    const at = address & ~7;
-    f.readField(at, 8, false).drop();
-    f.storeTemporary(at);
+    if (isGeneral(address)) f.showRegisters(1 << ((address - GPR(0)) >> 3));
+    else if (f.localOf(address) >= 0) f.storeTemporary(address & ~7);
   }
 
   /** The state block holds what should lie in a local. */
   reload(address: number): void {
     const { f } = this;
     if (isGeneral(address)) {
-      const register = (address - GPR(0)) >> 3;
-      f.used |= 1 << register;
-      f.modified |= 1 << register;
-      f.loadRegister(register);
+      f.reloadRegisters(1 << ((address - GPR(0)) >> 3));
     } else f.loadTemporary(address & ~7);
   }
 
@@ -416,7 +466,7 @@ export class RegionEmitter {
     this.f
       .i32_const(((place - this.start) << UNDONE_BITS) | undone)
       .set(this.leaving)
-      .br(this.leave);
+      .br(this.flags.dirty ? this.leaveWithFlags : this.leave);
   }
 
   /** Leaves with RIP at the current instruction, of which nothing is done. */
@@ -435,6 +485,7 @@ export class RegionEmitter {
 
   /** Leaves for the hub, which goes on at a place. */
   private leaveTo(place: Place): void {
+    this.settle();
     this.setRip(place);
     this.f.br(this.exit);
   }
@@ -456,10 +507,30 @@ export class RegionEmitter {
       return;
     }
     if (destination.back) this.lookAtBudget(place);
-    else this.meet(place);
+    if (this.keeping?.item.nodes.has(place)) {
+      if (!destination.back) this.meet(place);
+    } else if (!destination.back && !this.keeping && this.goesStraight(place, destination)) {
+      const { flags } = this;
+      this.knownAt.set(place, { registers: f.valid, flags: flags.state, dirty: flags.dirty });
+    } else {
+      if (!destination.back) this.meet(place);
+      this.settle();
+    }
     if (destination.dispatched) f.i32_const(this.stateNumber(place)).set(this.state);
     else if (runsOn && this.following === place && !destination.back) return;
     f.br(destination.label);
+  }
+
+  /** Registers and flags go to the state block, for code that looks for them there. */
+  private settle(): void {
+    if (this.keeping) this.f.storeRegisters(this.keeping.written);
+    this.flags.store();
+  }
+
+  /** Whether what locals hold is known at a place too: this is the only way to it. */
+  private goesStraight(place: Place, destination: Destination): boolean {
+    const isOnlyWay = this.predecessors.get(place) === 1 && !this.states.has(place);
+    return isOnlyWay && !destination.dispatched;
   }
 
   /** Remembers what is known about the flags where ways meet. */
@@ -479,6 +550,7 @@ export class RegionEmitter {
       return;
     }
     this.lookAtBudget(place);
+    this.settle();
     f.i32_const(state).set(this.state).br(this.dispatcher);
   }
 
@@ -486,20 +558,24 @@ export class RegionEmitter {
   goIndirect(insn: RegionInstruction): void {
     const { f, rip } = this;
     f.set(rip);
+    if (!this.keeping) this.flags.giveUp();
     if (this.linked) {
+      f.get(rip);
+      this.pushAddress(0);
+      f.i64_sub().set(this.place);
       for (const target of this.graph.jumpTargets.get(insn.place) ?? []) {
-        f.get(rip);
-        this.pushAddress(target);
-        f.i64_eq().if_();
+        f.get(this.place).i64_const(target).i64_eq().if_();
         this.go(target);
         f.end();
       }
+      if (this.keeping) this.settle();
       this.findTarget();
       f.if_(VOID, true);
       f.get(this.budget).i32_const(this.threshold).i32_gt_s().if_(VOID, true);
       f.br(this.dispatcher);
       f.end().end();
     }
+    if (this.keeping && !this.linked) this.settle();
     f.br(this.exit);
   }
 
@@ -512,7 +588,7 @@ export class RegionEmitter {
       this.targets = { ...table, at: this.data.keepTable(table.words) };
     }
     const { at, multiplier, shift } = this.targets;
-    f.get(this.rip).get(this.anchor).i64_sub().tee(this.place);
+    f.get(this.place);
     f.get(this.place).i32_wrap_i64().i32_const(multiplier).i32_mul().i32_const(shift).i32_shr_u();
     f.i32_const(TARGET_ENTRY_SHIFT)
       .i32_shl()

@@ -18,6 +18,9 @@ export const UNKNOWN_FLAGS: FlagState = { kind: UNKNOWN_KIND, size: 8 };
 /**
  * The arithmetic flags of a region: kind and operands in locals, as the interpreter has them in memory. All of it is pure
  * arithmetic on locals, which the engine moves to where a flag is used, or to an exit where none is.
+ *
+ * Where registers are written through, flags lie in memory between blocks, and in locals from the instruction that sets
+ * them to the end of the straight line of code (`dirty`).
  */
 export class RegionFlags {
   readonly kind: number;
@@ -25,6 +28,8 @@ export class RegionFlags {
   readonly b: number;
   readonly r: number;
   state: FlagState = UNKNOWN_FLAGS;
+  /** The locals hold the flags and the state block does not. Without write-through it is so all the time. */
+  dirty: boolean;
 
   constructor(
     private readonly f: RegionCode,
@@ -34,6 +39,16 @@ export class RegionFlags {
     this.a = f.local(I64);
     this.b = f.local(I64);
     this.r = f.local(I64);
+    this.dirty = !f.writeThrough;
+  }
+
+  /** Pushes an operand. */
+  private operand(local: number): RegionCode {
+    const { f } = this;
+    if (this.dirty) return f.get(local);
+    const address = local === this.a ? FLAG_A : local === this.b ? FLAG_B : FLAG_R;
+    f.i32_const(0).i64_load(address);
+    return f;
   }
 
   load(f: RegionCode = this.f): void {
@@ -43,17 +58,47 @@ export class RegionFlags {
     f.i32_const(0).i64_load(FLAG_R).set(this.r);
   }
 
+  /** Stores what the kind looks at. */
   store(): void {
+    if (this.dirty) this.storeAs(this.state.kind);
+  }
+
+  /** Stores the locals, of whatever kind they are. */
+  storeAs(kind: FlagState["kind"] = UNKNOWN_KIND): void {
     const { f } = this;
     f.i32_const(0).get(this.kind).i32_store(FLAG_KIND);
-    f.i32_const(0).get(this.a).i64_store(FLAG_A);
+    if (kind !== FlagKind.RESULT) f.i32_const(0).get(this.a).i64_store(FLAG_A);
+    if (kind === FlagKind.EXPLICIT) return;
     f.i32_const(0).get(this.b).i64_store(FLAG_B);
     f.i32_const(0).get(this.r).i64_store(FLAG_R);
   }
 
+  /** Stores the flags if they must be in memory where the code goes from here; here they stay as they are. */
+  settle(): void {
+    if (this.f.writeThrough) this.store();
+  }
+
+  /** The same where the code goes on without locals. */
+  giveUp(): void {
+    this.settle();
+    this.dirty = !this.f.writeThrough;
+  }
+
+  /** To precede code that sets flags in one of its branches alone. */
+  beforeBranch(): void {
+    this.giveUp();
+  }
+
+  /** At the end of the branch that has set flags: behind it either may be true. */
+  mergeBranch(): void {
+    this.giveUp();
+    this.forget();
+  }
+
   /** A helper has left other flags in memory. */
   reload(): void {
-    this.load();
+    if (this.f.writeThrough) this.dirty = false;
+    else this.load();
     this.forget();
   }
 
@@ -64,6 +109,7 @@ export class RegionFlags {
   private become(kind: FlagKind, size: OperandSize): void {
     this.f.i32_const(kind).set(this.kind);
     this.state = { kind, size };
+    this.dirty = true;
   }
 
   private extend(local: number, size: OperandSize): void {
@@ -109,23 +155,28 @@ export class RegionFlags {
       this.setExplicit();
       return;
     }
+    if (!this.dirty) {
+      f.i64_const(0).set(this.a);
+      this.operand(this.r).set(this.r);
+    }
     f.get(scratch).i64_extend_i32_u().set(this.b);
     this.become(FlagKind.RESULT, this.state.size);
   }
 
   private pair(first: number, second: number): RegionCode {
-    return this.f.get(first).get(second);
+    this.operand(first);
+    return this.operand(second);
   }
 
   /** Pushes a comparison of two locals, in 32 bits where they are no wider. */
   private compare(first: number, second: number, narrow: () => void, wide: () => void): void {
-    const { f } = this;
     if (this.state.size !== 4) {
       this.pair(first, second);
       wide();
       return;
     }
-    f.get(first).i32_wrap_i64().get(second).i32_wrap_i64();
+    this.operand(first).i32_wrap_i64();
+    this.operand(second).i32_wrap_i64();
     narrow();
   }
 
@@ -139,7 +190,7 @@ export class RegionFlags {
   }
 
   private bitOfA(bit: number): void {
-    this.f.get(this.a).i32_wrap_i64().i32_const(bit).i32_shr_u().i32_const(1).i32_and();
+    this.operand(this.a).i32_wrap_i64().i32_const(bit).i32_shr_u().i32_const(1).i32_and();
   }
 
   carry(): void {
@@ -151,7 +202,7 @@ export class RegionFlags {
       case FlagKind.RESULT:
       case FlagKind.INC:
       case FlagKind.DEC:
-        f.get(b).i32_wrap_i64().i32_const(1).i32_and();
+        this.operand(b).i32_wrap_i64().i32_const(1).i32_and();
         break;
       case FlagKind.ADD:
         this.compare(
@@ -171,12 +222,16 @@ export class RegionFlags {
         break;
       case FlagKind.ADD_CARRY:
         this.pair(a, b).i64_and();
-        this.pair(a, b).i64_or().get(r).i64_const(-1).i64_xor().i64_and().i64_or();
+        this.pair(a, b).i64_or();
+        this.operand(r).i64_const(-1).i64_xor().i64_and().i64_or();
         this.topBit();
         break;
       case FlagKind.SUB_BORROW:
-        f.get(a).i64_const(-1).i64_xor().get(b).i64_and();
-        f.get(a).i64_const(-1).i64_xor().get(b).i64_or().get(r).i64_and().i64_or();
+        this.operand(a).i64_const(-1).i64_xor();
+        this.operand(b).i64_and();
+        this.operand(a).i64_const(-1).i64_xor();
+        this.operand(b).i64_or();
+        this.operand(r).i64_and().i64_or();
         this.topBit();
         break;
       default:
@@ -185,13 +240,13 @@ export class RegionFlags {
   }
 
   overflow(): void {
-    const { f, a, b, r } = this;
+    const { a, b, r } = this;
     switch (this.state.kind) {
       case FlagKind.EXPLICIT:
         this.bitOfA(11);
         break;
       case FlagKind.RESULT:
-        f.get(b).i32_wrap_i64().i32_const(1).i32_shr_u().i32_const(1).i32_and();
+        this.operand(b).i32_wrap_i64().i32_const(1).i32_shr_u().i32_const(1).i32_and();
         break;
       case FlagKind.ADD:
       case FlagKind.ADD_CARRY:
@@ -206,11 +261,12 @@ export class RegionFlags {
         this.topBit();
         break;
       case FlagKind.INC:
-        f.get(a).i64_const(-1).i64_xor().get(r).i64_and();
+        this.operand(a).i64_const(-1).i64_xor();
+        this.operand(r).i64_and();
         this.topBit();
         break;
       case FlagKind.DEC:
-        f.get(a).get(r).i64_const(-1).i64_xor().i64_and();
+        this.pair(a, r).i64_const(-1).i64_xor().i64_and();
         this.topBit();
         break;
       default:
@@ -219,23 +275,20 @@ export class RegionFlags {
   }
 
   private zero(): void {
-    const { f } = this;
     if (this.state.kind === FlagKind.EXPLICIT) this.bitOfA(6);
-    else if (this.state.size === 4) f.get(this.r).i32_wrap_i64().i32_eqz();
-    else f.get(this.r).i64_eqz();
+    else if (this.state.size === 4) this.operand(this.r).i32_wrap_i64().i32_eqz();
+    else this.operand(this.r).i64_eqz();
   }
 
   private sign(): void {
-    const { f } = this;
     if (this.state.kind === FlagKind.EXPLICIT) this.bitOfA(7);
-    else if (this.state.size === 4) f.get(this.r).i32_wrap_i64().i32_const(0).i32_lt_s();
-    else f.get(this.r).i64_const(0).i64_lt_s();
+    else if (this.state.size === 4) this.operand(this.r).i32_wrap_i64().i32_const(0).i32_lt_s();
+    else this.operand(this.r).i64_const(0).i64_lt_s();
   }
 
   private parity(): void {
-    const { f } = this;
     if (this.state.kind === FlagKind.EXPLICIT) this.bitOfA(2);
-    else f.get(this.r).i32_wrap_i64().i32_const(0xff).i32_and().i32_popcnt().i32_const(1).i32_and().i32_eqz();
+    else this.operand(this.r).i32_wrap_i64().i32_const(0xff).i32_and().i32_popcnt().i32_const(1).i32_and().i32_eqz();
   }
 
   condition(code: number): void {
@@ -308,7 +361,7 @@ export class RegionFlags {
     const { f } = this;
     const { kind } = this.state;
     if (kind === FlagKind.EXPLICIT) {
-      f.get(this.a).i32_wrap_i64();
+      this.operand(this.a).i32_wrap_i64();
       return;
     }
     if (kind === UNKNOWN_KIND || kind === FlagKind.PRODUCT) {
@@ -325,8 +378,8 @@ export class RegionFlags {
     this.overflow();
     f.i32_const(11).i32_shl().i32_or();
     if (kind === FlagKind.RESULT) return;
-    f.get(this.a);
-    if (kind !== FlagKind.INC && kind !== FlagKind.DEC) f.get(this.b).i64_xor();
-    f.get(this.r).i64_xor().i32_wrap_i64().i32_const(0x10).i32_and().i32_or();
+    this.operand(this.a);
+    if (kind !== FlagKind.INC && kind !== FlagKind.DEC) this.operand(this.b).i64_xor();
+    this.operand(this.r).i64_xor().i32_wrap_i64().i32_const(0x10).i32_and().i32_or();
   }
 }

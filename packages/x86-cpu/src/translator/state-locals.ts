@@ -1,4 +1,4 @@
-import { FunctionBuilder, I32, I64 } from "@xen-node/wasm-emit";
+import { type BlockType, FunctionBuilder, I32, I64, type Label, VOID } from "@xen-node/wasm-emit";
 import type { HelperTable } from "../interpreter/region-helpers.ts";
 import { EA, GPR, RMW_HOST, TMP0, TMP1, ZERO } from "../state.ts";
 
@@ -13,20 +13,30 @@ const mask = (bytes: number): bigint => (1n << BigInt(8 * bytes)) - 1n;
 /**
  * A function body in which the general registers and the temporaries of the state block are wasm locals: loads and stores
  * of them at constant addresses, as the semantics emit them, become reads and writes of locals. The address operand, a
- * constant, is dropped. Calls go through the table of helpers.
+ * constant, is dropped. Calls go to helpers.
+ *
+ * Registers live in the state block, where every write goes at once; a local is a copy for as long as the code runs straight
+ * on. Engines keep what lives longer than that on their stack, and move it about wherever ways meet. Loops that go round
+ * often are the exception: there registers can be kept in their locals alone.
  */
 export class RegionCode extends FunctionBuilder {
-  /** Registers that were read or written, and those that were written, as bits. */
-  used = 0;
-  modified = 0;
+  /** False while registers are kept in locals. */
+  writeThrough = true;
+  /** Registers that were read or written since they are kept in locals, and those that were written, as bits. */
+  private used = 0;
+  private modified = 0;
+  /** While registers are written through: those whose locals hold what the state block does, as bits. */
+  valid = 0;
+  /** `valid` where each block, loop and branch that is open began: at its end no more is known. */
+  private readonly validOutside: number[] = [];
   private readonly fields = new Map<number, number>();
   private readonly rmwHost: number;
 
   constructor(
     parameterCount: number,
     private readonly helpers: HelperTable,
-    /** Index in the region's own module of a signature. */
-    private readonly typeOf: (helper: number) => number,
+    /** Index in the region's own module of the function that calls a helper. */
+    private readonly functionOf: (helper: number) => number,
   ) {
     super(parameterCount);
     for (let register = 0; register < 16; register++) this.fields.set(GPR(register), this.local(I64));
@@ -44,17 +54,46 @@ export class RegionCode extends FunctionBuilder {
     return this.fields.get(address & ~7) ?? -1;
   }
 
-  private note(address: number, written: boolean): void {
-    if (address < GPR_START || address >= GPR_END) return;
-    const bit = 1 << ((address - GPR_START) >> 3);
+  /** Bit of the general register that a state address lies in; 0 if it is none. */
+  private bitOf(address: number): number {
+    return address < GPR_START || address >= GPR_END ? 0 : 1 << ((address - GPR_START) >> 3);
+  }
+
+  /** Makes a register's local hold its value. */
+  private need(address: number): void {
+    const bit = this.bitOf(address);
     this.used |= bit;
-    if (written) this.modified |= bit;
+    if (!this.writeThrough || bit === 0 || (this.valid & bit) !== 0) return;
+    this.loadRegister((address - GPR_START) >> 3);
+    this.valid |= bit;
+  }
+
+  override block(type: BlockType = VOID): Label {
+    this.validOutside.push(this.valid);
+    return super.block(type);
+  }
+  override loop(type: BlockType = VOID): Label {
+    // Its top is reached from its end too, where locals may hold other values than these; all writes go through.
+    this.validOutside.push(this.valid);
+    return super.loop(type);
+  }
+  override if_(type: BlockType = VOID, likely?: boolean): this {
+    this.validOutside.push(this.valid);
+    return super.if_(type, likely);
+  }
+  override else_ = (): this => {
+    this.valid = this.validOutside[this.validOutside.length - 1];
+    return plain.else_.call(this) as this;
+  };
+  override end(): this {
+    this.valid = this.validOutside.pop() ?? 0;
+    return super.end();
   }
 
   /** Pushes `bytes` of the state at an address as i64. */
   readField(address: number, bytes: number, signed: boolean): this {
     if (address === ZERO) return this.i64_const(0);
-    this.note(address, false);
+    this.need(address);
     this.get(this.localOf(address));
     const shift = (address & 7) * 8;
     if (bytes === 8) return this;
@@ -69,16 +108,31 @@ export class RegionCode extends FunctionBuilder {
   /** Pops an i64 into `bytes` of the state at an address; the rest of the local stays. */
   writeField(address: number, bytes: number): this {
     const local = this.localOf(address);
-    this.note(address, true);
-    if (bytes === 8) return this.set(local);
+    const bit = this.bitOf(address);
+    this.modified |= bit;
+    if (bytes === 8) {
+      this.set(local);
+      return this.writeBack(address, bit);
+    }
+    // The rest of a register that is not in its local stays where it is.
+    if (this.writeThrough) this.need(address);
+    this.used |= bit;
     const shift = (address & 7) * 8;
     this.i64_const(mask(bytes)).i64_and();
     if (shift !== 0) this.i64_const(shift).i64_shl();
     this.get(local)
       .i64_const(~(mask(bytes) << BigInt(shift)))
       .i64_and()
-      .i64_or();
-    return this.set(local);
+      .i64_or()
+      .set(local);
+    return this.writeBack(address, bit);
+  }
+
+  private writeBack(address: number, bit: number): this {
+    if (!this.writeThrough || bit === 0) return this;
+    this.valid |= bit;
+    this.storeRegister((address - GPR_START) >> 3);
+    return this;
   }
 
   private load(offset: number, bytes: number, signed: boolean, inMemory: () => FunctionBuilder): this {
@@ -148,25 +202,60 @@ export class RegionCode extends FunctionBuilder {
 
   /** Calls a function of the interpreter's module. */
   override call(functionIndex: number): this {
-    const helper = functionIndex - this.helpers.first;
-    return this.i32_const(helper).call_indirect(this.typeOf(helper), 0);
+    return super.call(this.functionOf(functionIndex - this.helpers.first));
   }
 
-  /** Loads the registers of the state block that the body uses: for the function's start. */
-  loadRegisters(used: number): void {
+  /** Registers are in their locals alone from here on; those that the code uses are loaded. */
+  keepRegisters(used: number): void {
     for (let register = 0; register < 16; register++) {
       if ((used & (1 << register)) !== 0) this.loadRegister(register);
     }
+    this.writeThrough = false;
+    this.used = this.modified = 0;
   }
 
-  loadRegister(register: number): void {
+  /** Registers are written through again; the code has stored what it changed. Answers what it used. */
+  releaseRegisters(): { used: number; written: number } {
+    this.writeThrough = true;
+    this.valid = 0;
+    return { used: this.used | this.modified, written: this.modified };
+  }
+
+  /** Stores the locals of registers to the state block. */
+  storeRegisters(registers: number): void {
+    for (let register = 0; register < 16; register++) {
+      if ((registers & (1 << register)) !== 0) this.storeRegister(register);
+    }
+  }
+
+  /** The state block holds other values of these registers now. */
+  reloadRegisters(registers: number): void {
+    if (this.writeThrough) {
+      this.valid &= ~registers;
+      for (let i = 0; i < this.validOutside.length; i++) this.validOutside[i] &= ~registers;
+      return;
+    }
+    this.used |= registers;
+    this.modified |= registers;
+    for (let register = 0; register < 16; register++) {
+      if ((registers & (1 << register)) !== 0) this.loadRegister(register);
+    }
+  }
+
+  /** Makes the state block hold registers that code outside looks for there. */
+  showRegisters(registers: number): void {
+    if (this.writeThrough) return;
+    this.used |= registers;
+    this.storeRegisters(registers);
+  }
+
+  private loadRegister(register: number): void {
     this.i32_const(0);
     plain.i64_load.call(this, GPR(register));
     this.set(this.register(register));
   }
 
-  /** Stores a register's local to the state block. */
-  storeRegister(register: number): void {
+  private storeRegister(register: number): void {
     this.i32_const(0).get(this.register(register));
     plain.i64_store.call(this, GPR(register));
   }
