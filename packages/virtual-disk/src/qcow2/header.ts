@@ -21,6 +21,8 @@ export interface Qcow2Header {
   dirty: boolean;
   corrupt: boolean;
   hasAutoclearBits: boolean;
+  /** It may hold dirty bitmaps, in clusters that no table refers to which is read here. */
+  hasBitmaps: boolean;
   backingFile: string | undefined;
   backingFormat: string | undefined;
 }
@@ -108,6 +110,7 @@ export async function readQcow2Header(file: ImageFile): Promise<Qcow2Header> {
     dirty: incompatible.includes(INCOMPATIBLE.dirty),
     corrupt: incompatible.includes(INCOMPATIBLE.corrupt),
     hasAutoclearBits: version === 3 && bitsOf(first, HEADER.autoclearFeatures).length > 0,
+    hasBitmaps: extensions.has(EXTENSION.bitmaps),
     backingFile: readBackingFile(first, malformed),
     backingFormat: extensions.get(EXTENSION.backingFormat)?.toString("utf8"),
   };

@@ -4,6 +4,7 @@ import { type BlockDevice, DiskError } from "../block-device.ts";
 import { ImageFile, type ImageFileOptions } from "../image-file.ts";
 import { RequestEpochs } from "../request-epochs.ts";
 import { type Qcow2Header, readQcow2Header } from "./header.ts";
+import { freeLeakedClusters } from "./leaked-clusters.ts";
 import { Qcow2Metadata } from "./metadata.ts";
 import { Qcow2Disk } from "./qcow2-disk.ts";
 
@@ -65,6 +66,7 @@ async function prepareForWriting(file: ImageFile, header: Qcow2Header): Promise<
     await file.write(88, [Buffer.alloc(8)]);
     await file.datasync();
   }
+  await freeLeakedClusters(file, header);
 }
 
 async function openBackingOf(

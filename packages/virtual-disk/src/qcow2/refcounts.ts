@@ -4,6 +4,7 @@ import { DiskError } from "../block-device.ts";
 import type { ImageFile } from "../image-file.ts";
 import type { Qcow2Header } from "./header.ts";
 import { ENTRY_BYTES, MAX_REFCOUNT_TABLE_BYTES, writeU64 } from "./layout.ts";
+import { readRefcount, writeRefcount } from "./refcount-block.ts";
 import { type Table, TableCache, type TableSnapshot } from "./table-cache.ts";
 
 /** Clusters, all of them with a refcount of 1 from now on. */
@@ -89,7 +90,7 @@ export class Refcounts {
       const offset = index < this.#table.length ? this.#table[index] : 0;
       if (offset === 0) throw this.#corrupt(`cluster ${cluster} is in use without a refcount`);
       const block = this.blocks.get(offset) ?? (await this.blocks.load(offset));
-      const refcount = this.#read(block.bytes, cluster % this.#perBlock);
+      const refcount = readRefcount(block.bytes, cluster % this.#perBlock, this.#order);
       if (refcount === 0) throw this.#corrupt(`cluster ${cluster} is in use with a refcount of 0`);
       this.#set(block, cluster % this.#perBlock, refcount - 1);
       if (refcount === 1) freed.push(cluster);
@@ -166,7 +167,7 @@ export class Refcounts {
       }
       const block = this.blocks.get(offset) ?? (await this.blocks.load(offset));
       for (let entry = cluster % this.#perBlock; entry < this.#perBlock; entry++, cluster++) {
-        if (this.#read(block.bytes, entry) !== 0) {
+        if (readRefcount(block.bytes, entry, this.#order) !== 0) {
           if (length > 0 && !exact) return { first, count: length };
           length = 0;
           continue;
@@ -230,7 +231,7 @@ export class Refcounts {
 
   #set(block: Table, entry: number, refcount: number): void {
     const bits = 2 ** this.#order;
-    this.#write(block.bytes, entry, refcount);
+    writeRefcount(block.bytes, entry, refcount, this.#order);
     this.blocks.markDirty(block, (entry * bits) >>> 3, Math.ceil(((entry + 1) * bits) / 8));
   }
 
@@ -244,45 +245,6 @@ export class Refcounts {
     const bytes = Buffer.alloc(this.#table.length * ENTRY_BYTES);
     for (let i = 0; i < this.#table.length; i++) writeU64(bytes, this.#table[i], i * ENTRY_BYTES);
     return bytes;
-  }
-
-  #read(bytes: Buffer, entry: number): number {
-    switch (this.#order) {
-      case 3:
-        return bytes[entry];
-      case 4:
-        return bytes.readUInt16BE(entry * 2);
-      case 5:
-        return bytes.readUInt32BE(entry * 4);
-      case 6:
-        return bytes.readUInt32BE(entry * 8) * 0x100000000 + bytes.readUInt32BE(entry * 8 + 4);
-    }
-    // Narrower than a byte: the first entry lies in the lowest bits.
-    const perByte = 8 >> this.#order;
-    const width = 1 << this.#order;
-    return (bytes[Math.floor(entry / perByte)] >> ((entry % perByte) * width)) & ((1 << width) - 1);
-  }
-
-  #write(bytes: Buffer, entry: number, refcount: number): void {
-    switch (this.#order) {
-      case 3:
-        bytes[entry] = refcount;
-        return;
-      case 4:
-        bytes.writeUInt16BE(refcount, entry * 2);
-        return;
-      case 5:
-        bytes.writeUInt32BE(refcount, entry * 4);
-        return;
-      case 6:
-        writeU64(bytes, refcount, entry * 8);
-        return;
-    }
-    const perByte = 8 >> this.#order;
-    const width = 1 << this.#order;
-    const shift = (entry % perByte) * width;
-    const at = Math.floor(entry / perByte);
-    bytes[at] = (bytes[at] & ~(((1 << width) - 1) << shift)) | (refcount << shift);
   }
 
   #corrupt(what: string): DiskError {
