@@ -79,9 +79,12 @@ describe("bad input is answered with one sentence and exit status 1", () => {
     expect(await refusal("run", join(folder, "none.cfg"))).toMatch(/there is no such file/);
   });
 
-  it("an unknown key in a configuration", async () => {
-    const config = await file("web.cfg", 'name = "web"\nkernel = "/boot/vmlinuz"\nmemroy = 128\n');
-    expect(await refusal("run", config)).toContain(`${config}, line 3: unknown key "memroy": did you mean "memory"?`);
+  it("a wrong value in a configuration, after a warning of an unknown key", async () => {
+    const config = await file("web.cfg", 'name = "web"\nkernel = "/boot/vmlinuz"\nmemroy = 128\ntype = "hvm"\n');
+    const { status, stderr } = await runCli(["run", config]);
+    expect(status).toBe(1);
+    expect(stderr).toContain(`WARNING: ${config}, line 3: unknown key "memroy": did you mean "memory"?\n`);
+    expect(stderr).toContain(`xen-node: ${config}, line 4: only PV guests can be run`);
   });
 
   it("a syntax error in a configuration", async () => {

@@ -72,7 +72,7 @@ export class Domain {
   readonly mappedFrames = new Map<number, number>();
   /** Things already logged once ("hypercall 27"). */
   readonly loggedOnce = new Set<string>();
-  readonly name: string;
+  name: string;
   /** Its UUID, 16 bytes in the order in which it is written. */
   readonly handle: Uint8Array;
   readonly kind: "pv" | "typescript";

@@ -7,6 +7,7 @@ import {
   SHUTDOWN_suspend,
   SHUTDOWN_watchdog,
 } from "@xen-node/xen-abi";
+import { ConfigError } from "./config/config-error.ts";
 import type { DiskConfig } from "./config/disk-config.ts";
 import type { DomainConfig, LifecycleAction } from "./config/domain-config.ts";
 import type { VifConfig } from "./config/vif-config.ts";
@@ -14,11 +15,12 @@ import type { DiskStatus, VifStatus } from "./devices/device-status.ts";
 import { GuestDevices } from "./devices/guest-devices.ts";
 import { GuestConsole } from "./dom0/guest-console.ts";
 import { type GuestServices, serveGuest } from "./dom0/guest-services.ts";
-import type { DomainEnd, Guest, GuestEvents, GuestFate } from "./guest.ts";
+import type { DeviceStatistics, DomainEnd, Guest, GuestEvents, GuestFate } from "./guest.ts";
 import { type GuestFiles, namedImageError } from "./images/guest-files.ts";
 import type { Machine } from "./machine.ts";
 
 const PAGES_PER_MIB = 256;
+const PAGE_KIB = 4;
 
 const END_KINDS = new Map<number, Exclude<DomainEnd["kind"], "crash">>([
   [SHUTDOWN_poweroff, "poweroff"],
@@ -36,6 +38,7 @@ export class ConfiguredGuest implements Guest {
   private destroyed = false;
   private leave: (closed: Promise<void>) => void = () => {};
   domain: Domain | undefined;
+  name: string;
   private services: GuestServices | undefined;
   private readonly devices: GuestDevices;
 
@@ -46,6 +49,7 @@ export class ConfiguredGuest implements Guest {
     readonly files: GuestFiles,
     private readonly events: GuestEvents,
   ) {
+    this.name = config.name;
     this.console = new GuestConsole(events.onInputDrained);
     this.gone = new Promise((resolve) => {
       this.leave = resolve;
@@ -54,22 +58,26 @@ export class ConfiguredGuest implements Guest {
     this.devices = new GuestDevices(machine.devices, () => machine.newMac(), disks, files.disks, vifs);
   }
 
-  get name(): string {
-    return this.config.name;
+  /** Whether it has ended for good; between two domains of a guest that restarts it has not. */
+  get ended(): boolean {
+    return this.destroyed;
   }
 
-  /** Creates and builds a domain and lets it run. @throws BuildError; ConfigError if the kernel's file cannot be read (any more) */
-  start(): void {
+  /** Creates and builds a domain and lets it run, unless `paused`. @throws BuildError; ConfigError if the kernel's file cannot be read (any more) */
+  start({ paused = false }: { paused?: boolean } = {}): void {
     const { machine, config, files } = this;
     const { hypervisor, dom0 } = machine;
-    const pages = config.memory * PAGES_PER_MIB;
+    const { memory, maxMemory = memory, vcpus, maxVcpus = vcpus } = config;
+    const pages = memory * PAGES_PER_MIB;
     const domain = hypervisor.createDomain({
       kind: "pv",
-      name: config.name,
+      name: this.name,
       uuid: this.uuid,
       maxPages: pages,
-      vcpus: config.vcpus,
+      vcpus: maxVcpus,
     });
+    // A kernel sees how much it may have one day, and prepares for that.
+    domain.memoryMap = [{ address: 0, size: maxMemory * 2 ** 20, type: 1 }];
     try {
       const storePort = dom0.allocUnbound(domain.domid);
       const consolePort = dom0.allocUnbound(domain.domid);
@@ -88,7 +96,7 @@ export class ConfiguredGuest implements Guest {
       this.services = serveGuest(dom0, machine.store, this.console, {
         domid: domain.domid,
         uuid: this.uuid,
-        config,
+        config: { ...config, name: this.name },
         storeMfn,
         consoleMfn,
         storePort,
@@ -107,12 +115,82 @@ export class ConfiguredGuest implements Guest {
     }
     this.domain = domain;
     this.events.onStart?.(domain);
-    hypervisor.unpauseDomain(domain);
+    if (!paused) hypervisor.unpauseDomain(domain);
+  }
+
+  rename(name: string): void {
+    this.name = name;
+    const { domain } = this;
+    if (domain === undefined) return;
+    domain.name = name;
+    const store = this.machine.store.client();
+    store.write(`/local/domain/${domain.domid}/name`, name);
+    store.write(`/vm/${this.uuid}/name`, name);
+    store.close();
+  }
+
+  pause(): void {
+    if (this.domain !== undefined) this.machine.hypervisor.pauseDomain(this.domain);
+  }
+
+  unpause(): void {
+    if (this.domain !== undefined) this.machine.hypervisor.unpauseDomain(this.domain);
+    this.machine.wake();
+  }
+
+  setMemoryTarget(kib: number): void {
+    const { memory, maxMemory = memory } = this.config;
+    if (kib > maxMemory * 1024)
+      throw new ConfigError(
+        `${this.name} may have ${maxMemory} MiB at most: give it a larger maxmem when it is created.`,
+      );
+    this.limitMemory(kib);
+    this.write("memory/target", String(kib));
+  }
+
+  setMaxMemory(kib: number): void {
+    const target = Number(this.read("memory/target") ?? 0);
+    if (kib < target)
+      throw new ConfigError(`${this.name} is to have ${target} KiB, more than that: lower it with mem-set first.`);
+    this.limitMemory(kib);
+  }
+
+  private limitMemory(kib: number): void {
+    const { domain, machine } = this;
+    if (domain === undefined) return;
+    const pages = Math.floor(kib / PAGE_KIB);
+    if (pages < 1) throw new ConfigError(`${kib} KiB are not enough for a domain.`);
+    const moreKib = (pages - Math.max(domain.maxPages, domain.totalPages)) * PAGE_KIB;
+    if (moreKib > machine.freeMemoryKib)
+      throw new ConfigError(
+        `the machine has ${Math.floor(machine.freeMemoryKib / 1024)} MiB left, less than ${this.name} would get.`,
+      );
+    domain.maxPages = pages;
+  }
+
+  setAvailableVcpus(count: number): void {
+    const { vcpus, maxVcpus = vcpus } = this.config;
+    if (count < 1 || count > maxVcpus)
+      throw new ConfigError(`${this.name} has ${maxVcpus} vcpus at most: give it larger maxvcpus when it is created.`);
+    for (let vcpu = 0; vcpu < maxVcpus; vcpu++)
+      this.write(`cpu/${vcpu}/availability`, vcpu < count ? "online" : "offline");
+  }
+
+  sendSysrq(key: string): void {
+    this.write("control/sysrq", key);
+  }
+
+  private write(name: string, value: string): void {
+    if (this.domain === undefined) return;
+    this.machine.devices.store.write(`/local/domain/${this.domain.domid}/${name}`, value);
+  }
+
+  private read(name: string): string | undefined {
+    return this.domain && this.machine.devices.store.read(`/local/domain/${this.domain.domid}/${name}`);
   }
 
   requestShutdown(request: "poweroff" | "reboot"): void {
-    if (this.domain === undefined) return;
-    this.machine.store.client().write(`/local/domain/${this.domain.domid}/control/shutdown`, request);
+    this.write("control/shutdown", request);
   }
 
   destroy(): void {
@@ -123,7 +201,7 @@ export class ConfiguredGuest implements Guest {
   }
 
   /** The domain has shut down: does what the configuration says. Not to be called from inside a hypercall. */
-  ended(reason: number, dump: CrashDump | undefined): void {
+  domainEnded(reason: number, dump: CrashDump | undefined): void {
     if (this.domain === undefined) return;
     const kind = END_KINDS.get(reason);
     const end: DomainEnd = reason === SHUTDOWN_crash || kind === undefined ? { kind: "crash", dump } : { kind };
@@ -131,6 +209,7 @@ export class ConfiguredGuest implements Guest {
     this.services?.shutDown();
     const fate = this.fate(end);
     // The new domain is built from the frames of the old one, so it waits for them.
+    if (fate === "gone") this.destroyed = true;
     if (fate !== "preserved") this.release(fate === "restarting" ? () => this.restart() : undefined);
     this.events.onEnd?.(end, fate);
   }
@@ -143,8 +222,10 @@ export class ConfiguredGuest implements Guest {
     try {
       this.start();
     } catch (error) {
+      this.destroyed = true;
       this.leave(this.devices.end());
-      this.machine.fail(error);
+      if (this.events.onRestartFailed === undefined) this.machine.fail(error);
+      else this.events.onRestartFailed(error);
     }
   }
 
@@ -171,8 +252,8 @@ export class ConfiguredGuest implements Guest {
     return this.devices.attachDisk(disk);
   }
 
-  detachDisk(vdev: number): Promise<void> {
-    return this.devices.detachDisk(vdev);
+  detachDisk(vdev: number, options?: { force?: boolean }): Promise<void> {
+    return this.devices.detachDisk(vdev, options);
   }
 
   listVifs(): VifStatus[] {
@@ -185,6 +266,10 @@ export class ConfiguredGuest implements Guest {
 
   detachVif(handle: number): Promise<void> {
     return this.devices.detachVif(handle);
+  }
+
+  statistics(): DeviceStatistics {
+    return this.devices.statistics();
   }
 
   private release(then?: () => void): void {

@@ -19,12 +19,24 @@ export interface GuestEvents {
   onStart?(domain: Domain): void;
   /** The domain ended; `fate` follows from the configuration. A restarting guest keeps its console and gets a new domid. */
   onEnd?(end: DomainEnd, fate: GuestFate): void;
+  /** The guest was to start again and could not: it is gone. Without this the machine stops. */
+  onRestartFailed?(error: unknown): void;
   /** Console input that had piled up has been taken by the guest. */
   onInputDrained?(): void;
 }
 
+/**
+ * What a guest's devices have done. Bytes from the guest's view; sectors of 512 bytes; `waits` is how often requests waited
+ * because too many were under way.
+ */
+export interface DeviceStatistics {
+  networks: { sentBytes: number; receivedBytes: number }[];
+  disks: { reads: number; writes: number; readSectors: number; writtenSectors: number; waits: number }[];
+}
+
 /** A configured guest. Its domain is another one after each restart. */
 export interface Guest {
+  /** Its name now; `config` has the one that it was created with. */
   readonly name: string;
   readonly uuid: string;
   readonly config: DomainConfig;
@@ -32,16 +44,37 @@ export interface Guest {
   readonly console: GuestConsole;
   /** The domain now; undefined once it is destroyed. */
   readonly domain: Domain | undefined;
+  /** Resolves when the guest has ended for good and its images are closed. */
+  readonly gone: Promise<void>;
   /** Asks the guest to shut down, as `xl shutdown` does: through its control/shutdown node. */
   requestShutdown(request: "poweroff" | "reboot"): void;
+  /** Gives it another name, which it keeps when it restarts. */
+  rename(name: string): void;
+  /** Stands still until as many `unpause` calls follow, as `xl pause` does. */
+  pause(): void;
+  unpause(): void;
+  /**
+   * Tells its balloon driver how much memory it is to have, and lets it have no more. A guest without such a driver
+   * keeps what it has.
+   *
+   * @throws ConfigError: more than its configuration allows, or than the machine has left
+   */
+  setMemoryTarget(kib: number): void;
+  /** The most that it may have. @throws ConfigError as `setMemoryTarget` */
+  setMaxMemory(kib: number): void;
+  /** Tells it which vcpus are available: the first `count`. @throws ConfigError: more than its configuration allows */
+  setAvailableVcpus(count: number): void;
+  /** Presses a magic SysRq key, one character. */
+  sendSysrq(key: string): void;
+  statistics(): DeviceStatistics;
   /** Ends the domain at once, as `xl destroy` does. */
   destroy(): void;
   /** Its disks, as `xl block-list` shows them. */
   listDisks(): DiskStatus[];
   /** Gives the guest another disk, as `xl block-attach` does. @throws ConfigError: the image cannot be opened, or the name is taken */
   attachDisk(disk: DiskConfig): Promise<void>;
-  /** Takes a disk away; the guest is asked to let go of it first. Resolves when its image is closed. @throws ConfigError: no such disk */
-  detachDisk(vdev: number): Promise<void>;
+  /** Takes a disk away; the guest is asked to let go of it first, unless `force`. Resolves when its image is closed. @throws ConfigError: no such disk */
+  detachDisk(vdev: number, options?: { force?: boolean }): Promise<void>;
   /** Its network interfaces, as `xl network-list` shows them. */
   listVifs(): VifStatus[];
   /** Gives the guest another network interface. @returns its handle, which is its number. */

@@ -11,7 +11,7 @@ export {
 } from "./config/domain-config.ts";
 export { DEFAULT_BRIDGE, parseVif, type VifConfig } from "./config/vif-config.ts";
 export { parseVirtualDevice, type VirtualDevice } from "./config/virtual-device.ts";
-export { parseXlConfig } from "./config/xl-config.ts";
+export { type ConfigWarning, parseXlConfig } from "./config/xl-config.ts";
 export { parseXlSyntax, type XlSetting, type XlValue } from "./config/xl-syntax.ts";
 // Devices
 export type { DiskStatus, VifStatus } from "./devices/device-status.ts";
@@ -21,7 +21,7 @@ export type { UplinkConfig } from "./devices/uplinks.ts";
 export { Dom0, Dom0Error } from "./dom0/dom0.ts";
 export { GuestConsole } from "./dom0/guest-console.ts";
 // Guests
-export type { DomainEnd, Guest, GuestEvents, GuestFate } from "./guest.ts";
+export type { DeviceStatistics, DomainEnd, Guest, GuestEvents, GuestFate } from "./guest.ts";
 export { type GuestFileOptions, type GuestFiles, readGuestFiles } from "./images/guest-files.ts";
 export { checkLinuxInitrd } from "./images/initrd-check.ts";
 export { Machine, type MachineOptions } from "./machine.ts";

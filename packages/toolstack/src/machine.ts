@@ -56,6 +56,7 @@ export interface MachineOptions {
 const OVERHEAD_MIB = 96;
 /** What grows with the guests' memory: the frame table, machine-to-physical table. */
 const OVERHEAD_SHARE = 1 / 32;
+const PAGE_KIB = 4;
 /** WebAssembly's 32-bit memory, less its last 64 KiB. */
 const MOST_MIB = 4095;
 
@@ -71,6 +72,7 @@ export class Machine {
   readonly devices: DeviceHost;
   private readonly onError: ((error: unknown) => void) | undefined;
   private readonly random: RandomSource;
+  private readonly guestMemoryKib: number;
   private readonly loop: RunLoop;
   private readonly guests = new Set<ConfiguredGuest>();
   private readonly dumps = new Map<Domain, CrashDump>();
@@ -87,6 +89,7 @@ export class Machine {
         `the guests' ${options.guestMemoryMiB} MiB are more than one machine can have: use at most ${most} MiB in all.`,
       );
     }
+    this.guestMemoryKib = options.guestMemoryMiB * 1024;
     this.onError = options.onError;
     this.clock = options.clock ?? new WallClock();
     this.random = options.random ?? new SeededRandom(this.clock.wallclockAtZeroNs / 1e6);
@@ -103,7 +106,7 @@ export class Machine {
       onCrash: (domain, dump) => this.dumps.set(domain, dump),
       onShutdown: (domain, reason) => {
         if (reason === SHUTDOWN_crash && !this.dumps.has(domain)) this.dumps.set(domain, this.dumpOf(domain));
-        this.afterwards.push(() => this.guestOf(domain)?.ended(reason, this.dumps.get(domain)));
+        this.afterwards.push(() => this.guestOf(domain)?.domainEnded(reason, this.dumps.get(domain)));
       },
       onDestroyed: (domain) => this.afterwards.push(() => this.forget(domain)),
     });
@@ -153,15 +156,48 @@ export class Machine {
     return dom0;
   }
 
+  /** Memory of all guests together, KiB. */
+  get totalMemoryKib(): number {
+    return this.guestMemoryKib;
+  }
+
   /**
-   * Creates a guest and builds its first domain, which runs when the machine does.
+   * Memory that another guest can have, KiB: what none has or may take. A guest whose balloon has not followed its target
+   * yet counts with what it has.
+   */
+  get freeMemoryKib(): number {
+    const { domains, mmu } = this.hypervisor;
+    let pages = 0;
+    for (const domain of domains.values()) {
+      if (domain.kind !== "pv") continue;
+      const owned = mmu.frames.ownedBy(domain.domid);
+      pages += domain.state === "dying" ? owned : Math.max(domain.totalPages, domain.maxPages);
+    }
+    // Its next domain is built from the frames of the one before, which may be counted for the moment as well.
+    for (const guest of this.guests)
+      if (guest.domain === undefined && !guest.ended) pages += guest.config.memory * (1024 / PAGE_KIB);
+    return Math.max(0, this.guestMemoryKib - pages * PAGE_KIB);
+  }
+
+  /**
+   * Creates a guest and builds its first domain, which runs when the machine does, unless `options.paused`.
    *
    * @throws BuildError, one sentence, if the kernel cannot be laid out in the configured memory; ConfigError, one
-   * sentence, if its file was changed or cut short since it was opened.
+   * sentence, if the machine has not enough memory left, or the kernel's file was changed or cut short since it was opened.
    */
-  createGuest(config: DomainConfig, files: GuestFiles, events: GuestEvents = {}): Guest {
+  createGuest(
+    config: DomainConfig,
+    files: GuestFiles,
+    events: GuestEvents = {},
+    options: { paused?: boolean } = {},
+  ): Guest {
+    const freeMib = Math.floor(this.freeMemoryKib / 1024);
+    if (config.memory > freeMib)
+      throw new ConfigError(
+        `${config.name} wants ${config.memory} MiB, and the machine has ${freeMib} MiB left: end another guest or give it less.`,
+      );
     const guest = new ConfiguredGuest(this, config, config.uuid ?? randomUuid(this.random), files, events);
-    guest.start();
+    guest.start(options);
     this.guests.add(guest);
     guest.gone.then(() => this.guests.delete(guest));
     this.loop.wake();

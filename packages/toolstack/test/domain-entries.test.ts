@@ -33,6 +33,28 @@ describe("a domain's entries in xenstore", () => {
     expect(guest.read(`/vm/${uuid}/image/cmdline`)).toBe("ro");
   });
 
+  it("say how much memory and how many vcpus it may have one day", () => {
+    const entries = domainEntries({
+      domid: 5,
+      uuid,
+      config: { ...config, maxMemory: 128, maxVcpus: 3 },
+      startTime: 7,
+      storeMfn: 100,
+      consoleMfn: 101,
+      storePort: 1,
+      consolePort: 2,
+    });
+    const value = (name: string) => entries.find(({ path }) => path === `/local/domain/5/${name}`)?.value;
+    expect(value("memory/static-max")).toBe("131072");
+    expect(value("memory/target")).toBe("65536");
+    expect(["0", "1", "2", "3"].map((id) => value(`cpu/${id}/availability`))).toEqual([
+      "online",
+      "online",
+      "offline",
+      undefined,
+    ]);
+  });
+
   it("let the guest write where it answers, and nowhere else", () => {
     const { guest, dom0 } = storeWith(5);
     guest.write("control/shutdown", "");

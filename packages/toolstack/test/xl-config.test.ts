@@ -68,8 +68,9 @@ describe("a domain's configuration from xl.cfg", () => {
       root = "/dev/xvda1"
       extra = "ro console=hvc0"
       memory = 256
-      maxmem = 256
+      maxmem = 512
       vcpus = 2
+      maxvcpus = 4
       disk = [ 'web.qcow2,qcow2,xvda,w',
                'phy:/dev/vg/data,xvdb,r' ]
       vif = [ '', 'bridge=lan,mac=00:16:3E:00:00:01,ip=192.168.7.1' ]
@@ -81,6 +82,8 @@ describe("a domain's configuration from xl.cfg", () => {
       ramdisk: "/boot/initrd",
       cmdline: "root=/dev/xvda1 ro console=hvc0",
       memory: 256,
+      maxMemory: 512,
+      maxVcpus: 4,
       disks: [parseDisk("web.qcow2,qcow2,xvda,w"), parseDisk("phy:/dev/vg/data,xvdb,r")],
       vifs: [parseVif(""), parseVif("bridge=lan,mac=00:16:3e:00:00:01,ip=192.168.7.1")],
       vcpus: 2,
@@ -101,7 +104,8 @@ describe("a domain's configuration from xl.cfg", () => {
     ],
     [`${minimal}vcpus = 33`, "web.cfg: vcpus must be a whole number from 1 to 32, not 33."],
     [`${minimal}memory = "many"`, 'web.cfg: memory must be a whole number from 1 to 4000, not "many".'],
-    [`${minimal}maxmem = 9\nmemory = 8`, /maxmem must equal memory/],
+    [`${minimal}maxmem = 8\nmemory = 9`, "web.cfg: memory is 9, more than maxmem, which is 8."],
+    [`${minimal}maxvcpus = 1\nvcpus = 2`, "web.cfg: vcpus is 2, more than maxvcpus, which is 1."],
     [`${minimal}disk = ["a,raw,xvda,x"]`, /^web\.cfg, line 3: disk "a,raw,xvda,x": access must be/],
     [`${minimal}disk = ["a,raw,xvda,r", "b,raw,51712,w"]`, /two disks are xvda \(51712\)/],
     [`${minimal}disk = "a,raw,xvda,r"`, /disk must be a list such as/],
@@ -121,5 +125,19 @@ describe("a domain's configuration from xl.cfg", () => {
       expect(error).toBeInstanceOf(ConfigError);
       expect((error as Error).message).not.toContain("\n");
     }
+  });
+
+  it("warns of keys without effect, if somebody listens", () => {
+    const warnings: string[] = [];
+    const text = `${minimal}memroy = 4\ncpu_weight = 4\nmemory = 64\n`;
+    expect(parseXlConfig(text, "web.cfg", (sentence) => warnings.push(sentence)).memory).toBe(64);
+    expect(warnings).toEqual([
+      'web.cfg, line 3: unknown key "memroy": did you mean "memory"?',
+      'web.cfg, line 4: xl\'s key "cpu_weight" is not implemented yet: remove the line.',
+    ]);
+  });
+
+  it("gives a guest all at the start that it may have, if only the most is said", () => {
+    expect(parseXlConfig(`${minimal}maxmem = 64\nmaxvcpus = 2`)).toMatchObject({ memory: 64, vcpus: 2 });
   });
 });

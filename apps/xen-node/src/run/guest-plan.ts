@@ -61,7 +61,7 @@ export async function planGuests(
     if (extra !== undefined) {
       throw new UserError(`--${extra} does not go with a configuration file: write it into ${files[0]}.`);
     }
-    const plans = await Promise.all(files.map(async (file) => ({ config: await readConfig(file) })));
+    const plans = await Promise.all(files.map(async (file) => ({ config: await readConfig(file, progress) })));
     for (const [index, { config }] of plans.entries()) {
       if (plans.findIndex((other) => other.config.name === config.name) !== index) {
         throw new UserError(`two guests are named ${config.name}: give each configuration file its own name.`);
@@ -129,7 +129,7 @@ async function planRoot(
   return { config: validateDomainConfig(config, "command line"), userspaceMarker: DEBIAN_ROOT_MARKER };
 }
 
-async function readConfig(file: string): Promise<DomainConfig> {
+async function readConfig(file: string, progress: Progress): Promise<DomainConfig> {
   let bytes: Buffer;
   try {
     bytes = await readFile(file);
@@ -140,5 +140,5 @@ async function readConfig(file: string): Promise<DomainConfig> {
   }
   if (bytes.includes(0))
     throw new UserError(`${file} is no configuration file: to boot a kernel, use --kernel ${file}.`);
-  return parseXlConfig(bytes.toString("utf8"), file);
+  return parseXlConfig(bytes.toString("utf8"), file, (warning) => progress(`WARNING: ${warning}`));
 }

@@ -10,6 +10,9 @@ export type LifecycleAction = (typeof LIFECYCLE_ACTIONS)[number];
 /** The most vcpus of a PV domain: the slots that shared_info has for vcpu_info (XEN_LEGACY_MAX_VCPUS). */
 export const MAX_VCPUS = 32;
 
+/** More than a machine can have. */
+const MOST_MEMORY_MIB = 4000;
+
 const action = v.picklist(LIFECYCLE_ACTIONS, `must be one of ${LIFECYCLE_ACTIONS.join(", ")}`);
 const count = (least: number, most: number) => {
   const message = `must be a whole number from ${least} to ${most}`;
@@ -39,9 +42,14 @@ const schema = v.strictObject({
   ramdisk: v.optional(v.pipe(text, v.nonEmpty("must name a file"))),
   /** Command line given to the guest kernel. */
   cmdline: v.optional(text, ""),
-  /** Memory in MiB. */
-  memory: v.optional(count(1, 4000), 128),
+  /** Memory at the start, MiB. */
+  memory: v.optional(count(1, MOST_MEMORY_MIB), 128),
+  /** The most that `mem-set` may give it while it runs, MiB; default: `memory`. */
+  maxMemory: v.optional(count(1, MOST_MEMORY_MIB)),
+  /** Vcpus that are online at the start. */
   vcpus: v.optional(count(1, MAX_VCPUS), 1),
+  /** The most that `vcpu-set` may bring online while it runs; default: `vcpus`. */
+  maxVcpus: v.optional(count(1, MAX_VCPUS)),
   disks: devices<DiskConfig>(parseDisk, "root.img,raw,xvda,w"),
   vifs: devices<VifConfig>(parseVif, "bridge=xenbr0"),
   onPoweroff: v.optional(action, "destroy"),
@@ -73,6 +81,14 @@ export function validateDomainConfig(
     );
     if (twice !== undefined)
       throw new ConfigError(`${where}: two disks are ${twice.vdev.name} (${twice.vdev.number}): name another vdev.`);
+    for (const [now, most] of [
+      ["memory", "maxMemory"],
+      ["vcpus", "maxVcpus"],
+    ] as const) {
+      const { [now]: has, [most]: mayHave = has } = result.output;
+      if (has > mayHave)
+        throw new ConfigError(`${where}: ${nameOf(now)} is ${has}, more than ${nameOf(most)}, which is ${mayHave}.`);
+    }
     return result.output;
   }
   const issue = result.issues[0];

@@ -50,20 +50,26 @@ const XL_NAMES: Record<string, string> = {
   onCrash: "on_crash",
   disks: "disk",
   vifs: "vif",
+  maxMemory: "maxmem",
+  maxVcpus: "maxvcpus",
 };
 
+/** Takes a sentence for the user about something in a configuration that is passed over. */
+export type ConfigWarning = (sentence: string) => void;
+
 /**
- * Reads the text of an xl.cfg into a domain's configuration. A key that has no effect here is an error, not a warning: a
- * misspelt `memroy` must not start a guest with the default.
+ * Reads the text of an xl.cfg into a domain's configuration. A key that has no effect here is told to `warn`, as files
+ * written for xl name many of them; without `warn` it is an error.
  *
- * @param file the name that error messages begin with.
+ * @param file the name that messages begin with.
  * @throws ConfigError, one sentence that names file, key and remedy.
  */
-export function parseXlConfig(text: string, file = "config"): DomainConfig {
+export function parseXlConfig(text: string, file = "config", warn?: ConfigWarning): DomainConfig {
   const settings = new Map<string, XlSetting>();
   for (const setting of parseXlSyntax(text, file)) {
-    if (!KNOWN.includes(setting.key)) throw unknownKey(setting, file);
-    settings.set(setting.key, setting);
+    if (KNOWN.includes(setting.key)) settings.set(setting.key, setting);
+    else if (warn === undefined) throw new ConfigError(unknownKey(setting, file));
+    else warn(unknownKey(setting, file));
   }
   const value = (key: string): XlValue | undefined => settings.get(key)?.value;
   const fail = (key: string, message: string): ConfigError =>
@@ -76,15 +82,6 @@ export function parseXlConfig(text: string, file = "config"): DomainConfig {
       `only PV guests can be run, not ${JSON.stringify(type)}: use type = "pv" and a PV kernel.`,
     );
   }
-  for (const [most, now] of [
-    ["maxmem", "memory"],
-    ["maxvcpus", "vcpus"],
-  ]) {
-    if (value(most) !== undefined && value(now) !== undefined && value(most) !== value(now)) {
-      throw fail(most, `${most} must equal ${now}: changing it while the guest runs is not implemented yet.`);
-    }
-  }
-
   /** What is no list of text is left for the check that follows. */
   const devices = <D>(key: string, parse: (text: string) => D): unknown => {
     const list = value(key);
@@ -108,7 +105,9 @@ export function parseXlConfig(text: string, file = "config"): DomainConfig {
     ramdisk: value("ramdisk"),
     cmdline: commandLine(value, fail),
     memory: value("memory") ?? value("maxmem"),
+    maxMemory: value("maxmem"),
     vcpus: value("vcpus") ?? value("maxvcpus"),
+    maxVcpus: value("maxvcpus"),
     disks: devices("disk", parseDisk),
     vifs: devices("vif", parseVif),
     onPoweroff: value("on_poweroff"),
@@ -140,13 +139,11 @@ function commandLine(
   return parts.length === 0 ? undefined : parts.join(" ");
 }
 
-function unknownKey({ key, line }: XlSetting, file: string): ConfigError {
+function unknownKey({ key, line }: XlSetting, file: string): string {
   const where = `${file}, line ${line}`;
-  if (XL_ONLY.has(key)) return new ConfigError(`${where}: xl's key "${key}" is not implemented yet: remove the line.`);
+  if (XL_ONLY.has(key)) return `${where}: xl's key "${key}" is not implemented yet: remove the line.`;
   const meant = nearest(key, [...KNOWN, ...XL_ONLY]);
-  return new ConfigError(
-    `${where}: unknown key "${key}": ${meant === undefined ? "remove the line" : `did you mean "${meant}"?`}${meant === undefined ? "." : ""}`,
-  );
+  return `${where}: unknown key "${key}": ${meant === undefined ? "remove the line." : `did you mean "${meant}"?`}`;
 }
 
 /** The word at most two edits away, if there is one. */

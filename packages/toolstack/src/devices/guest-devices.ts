@@ -1,6 +1,7 @@
 import { ConfigError } from "../config/config-error.ts";
 import type { DiskConfig } from "../config/disk-config.ts";
 import type { VifConfig } from "../config/vif-config.ts";
+import type { DeviceStatistics } from "../guest.ts";
 import { type BlockDevice, openGuestDisk } from "../images/guest-disks.ts";
 import type { AttachedDevice } from "./attached-device.ts";
 import type { DiskStatus, VifStatus } from "./device-status.ts";
@@ -74,12 +75,12 @@ export class GuestDevices {
     this.current?.addDisk(config, device);
   }
 
-  async detachDisk(vdev: number): Promise<void> {
+  async detachDisk(vdev: number, options: { force?: boolean } = {}): Promise<void> {
     const index = this.disks.findIndex(({ config }) => config.vdev.number === vdev);
     if (index < 0) throw new ConfigError(`the guest has no disk ${vdev}.`);
     const [{ device }] = this.disks.splice(index, 1);
     const { current } = this;
-    if (current !== undefined) await new Promise<void>((resolve) => current.removeDisk(vdev, {}, resolve));
+    if (current !== undefined) await new Promise<void>((resolve) => current.removeDisk(vdev, options, resolve));
     await device?.close();
   }
 
@@ -110,6 +111,20 @@ export class GuestDevices {
       ringRef: number(attached, "frontend", "ring-ref") ?? number(attached, "frontend", "ring-ref0"),
       backendPath: attached.paths.backend,
     }));
+  }
+
+  statistics(): DeviceStatistics {
+    const { current } = this;
+    return {
+      networks: [...(current?.vifs.values() ?? [])].map(({ port }) => {
+        const { in: received, out: sent } = port.counters();
+        return { sentBytes: sent.bytes, receivedBytes: received.bytes };
+      }),
+      disks: [...(current?.disks.values() ?? [])].map(({ backend }) => {
+        const { rd_req: reads, wr_req: writes, rd_sect, wr_sect, oo_req: waits } = backend.statistics();
+        return { reads, writes, readSectors: rd_sect, writtenSectors: wr_sect, waits };
+      }),
+    };
   }
 
   listVifs(): VifStatus[] {

@@ -41,7 +41,7 @@ export function domainEntries(domain: BuiltDomain): StoreEntry[] {
     }
   };
 
-  const kib = config.memory * 1024;
+  const { memory, maxMemory = memory, vcpus, maxVcpus = vcpus } = config;
   add(readable, home, {
     "": "",
     vm,
@@ -49,8 +49,8 @@ export function domainEntries(domain: BuiltDomain): StoreEntry[] {
     domid,
     cpu: "",
     memory: "",
-    "memory/static-max": kib,
-    "memory/target": kib,
+    "memory/static-max": maxMemory * 1024,
+    "memory/target": memory * 1024,
     "memory/videoram": 0,
     device: "",
     control: "",
@@ -69,8 +69,8 @@ export function domainEntries(domain: BuiltDomain): StoreEntry[] {
     "console/port": domain.consolePort,
     "console/ring-ref": domain.consoleMfn,
   });
-  for (let vcpu = 0; vcpu < config.vcpus; vcpu++) {
-    add(readable, `${home}/cpu/${vcpu}`, { "": "", availability: "online" });
+  for (let vcpu = 0; vcpu < maxVcpus; vcpu++) {
+    add(readable, `${home}/cpu/${vcpu}`, { "": "", availability: vcpu < vcpus ? "online" : "offline" });
   }
   // The guest answers and announces in these.
   add(owned, home, {
