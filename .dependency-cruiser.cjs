@@ -4,7 +4,8 @@ const floors = [
   ["event-channels", "grant-tables", "x86-cpu", "io-rings", "xenbus"],
   ["hypervisor-core"],
   ["xenstore", "console", "blkback", "netback", "virtual-disk", "virtual-network", "user-net"],
-  ["toolstack"],
+  ["toolstack", "control"],
+  ["xl"],
   ["xen-node"],
 ];
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { ControlError } from "@xen-node/control";
 import { ConfigError } from "@xen-node/toolstack";
 import packageJson from "../package.json" with { type: "json" };
 import { setEngineFlags } from "./engine-flags.ts";
@@ -11,7 +12,8 @@ try {
     process.exitCode = status;
   }).parseAsync();
 } catch (error) {
-  if (error instanceof UserError || error instanceof ConfigError) process.stderr.write(`xen-node: ${error.message}\n`);
+  const known = [UserError, ConfigError, ControlError].some((type) => error instanceof type);
+  if (known) process.stderr.write(`xen-node: ${(error as Error).message}\n`);
   else console.error("xen-node: this is a fault of xen-node itself:", error);
   process.exitCode = ExitStatus.hostError;
 }

@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError } from "commander";
-import { addDeviceCommands } from "./control/device-cli.ts";
+import { addXlCommands } from "./control/xl-cli.ts";
+import { type DaemonCommandOptions, runDaemon } from "./daemon/daemon-command.ts";
 import { defaultCacheFolder } from "./fetch/cache.ts";
 import { fetchDebian } from "./fetch/debian.ts";
 import { writeSymbolFile } from "./gdb/symbol-file.ts";
@@ -113,7 +114,26 @@ the input is wrong; ${ExitStatus.guestCrash} a guest crashed; ${ExitStatus.left}
     onStatus(ExitStatus.poweredOff);
   });
 
-  addDeviceCommands(command, () => onStatus(ExitStatus.poweredOff));
+  command
+    .command("daemon")
+    .description("Own a machine whose guests come and go by xl, until SIGTERM, which ends them all.")
+    .option("--memory <MiB>", "memory of all guests together (default: 1024)", wholeNumber)
+    .option(
+      "--state <folder>",
+      "folder of its lock, journal and socket (default: $XEN_NODE_STATE, else ~/.local/state/xen-node)",
+    )
+    .option("--cache <folder>", "where unpacked kernels are kept (default: xen-node in $XDG_CACHE_HOME or ~/.cache)")
+    .option("--translator <setting>", "how hot code is translated: default, off, eager, evict or unlinked")
+    .option("--uplink <bridge=kind>", "what joins a bridge to the world, as with run; may be repeated", collect)
+    .option("--forward <rule>", "with nat: a port of this machine for a guest's, as with run; may be repeated", collect)
+    .option("--dns <address>", "with nat: name servers to ask instead of this machine's", collect)
+    .option("--firewall <file>", "rules for the guests' packets, a line each")
+    .option("--log <filter>", "messages of the hypervisor to show: LEVEL or SUBSYSTEM=LEVEL,… (default: warning)")
+    .action(async ({ cache, ...options }: DaemonCommandOptions & { cache?: string }) => {
+      onStatus(await runDaemon(options, cache ?? defaultCacheFolder()));
+    });
+
+  addXlCommands(command, onStatus);
 
   command
     .command("symbols")

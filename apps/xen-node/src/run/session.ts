@@ -1,4 +1,5 @@
 import { constants } from "node:os";
+import { ControlServer, runnerFolder, runnerSocket, unknownDomain } from "@xen-node/control";
 import type { LogSink } from "@xen-node/hypervisor-core";
 import {
   type DomainConfig,
@@ -10,9 +11,8 @@ import {
   type UplinkConfig,
 } from "@xen-node/toolstack";
 import type { TranslatorOptions } from "@xen-node/x86-cpu";
-import { ControlServer } from "../control/control-server.ts";
-import { runDeviceCommand } from "../control/device-commands.ts";
-import { socketFolder } from "../control/socket-folder.ts";
+import { Terminal } from "@xen-node/xl";
+import { deviceHandlers } from "../control/device-handlers.ts";
 import { type GdbOptions, type GdbServer, startGdbServer } from "../gdb/gdb-server.ts";
 import { describeCounters } from "../report/counters.ts";
 import { filteredLog, type LogFilter } from "../report/log-filter.ts";
@@ -22,7 +22,6 @@ import type { RegionFile } from "../report/region-file.ts";
 import { symbolizerOf } from "../report/symbolizer.ts";
 import type { TraceFile } from "../report/trace-file.ts";
 import { ConsoleMultiplexer } from "../terminal/console-multiplexer.ts";
-import { Terminal } from "../terminal/terminal.ts";
 import { asUserError, ExitStatus } from "../user-error.ts";
 import { describeEnd } from "./describe-end.ts";
 import type { GuestPlan } from "./guest-plan.ts";
@@ -87,7 +86,7 @@ export class Session {
     });
     this.consoles = new ConsoleMultiplexer((bytes) => this.terminal.output(bytes), plans.length > 1);
     this.machine = new Machine({
-      guestMemoryMiB: plans.reduce((sum, { config }) => sum + config.memory, 0),
+      guestMemoryMiB: plans.reduce((sum, { config }) => sum + (config.maxMemory ?? config.memory), 0),
       log: withoutDumps(filteredLog(settings.logFilter, (line) => this.terminal.note(line))),
       traceRecords: settings.trace === undefined ? 0 : TRACE_RECORDS,
       translator: settings.translator,
@@ -128,10 +127,18 @@ export class Session {
     for (const [index, plan] of this.plans.entries()) this.createGuest(plan, this.files[index]);
     await this.machine.networks.ready();
     await this.serveDebugger();
-    this.control = await ControlServer.listen(socketFolder(), (request) => runDeviceCommand(this.guests, request));
+    this.control = await ControlServer.listen(runnerFolder(), runnerSocket(process.pid), {
+      operations: deviceHandlers((text) => this.find(text)),
+    });
     this.terminal.attach();
     if (this.terminal.interactive) this.note("Ctrl-] kills the guest and leaves");
     this.machine.start();
+  }
+
+  private find(text: string): Guest {
+    const guest = this.guests.find(({ name, domain }) => name === text || String(domain?.domid) === text);
+    if (guest === undefined) throw unknownDomain(text);
+    return guest;
   }
 
   private async serveDebugger(): Promise<void> {

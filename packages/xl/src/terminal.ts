@@ -16,14 +16,14 @@ export interface TerminalStreams {
 export interface TerminalEvents {
   /** Bytes typed or piped in. Returns how many bytes the guest has not taken yet; reading pauses while they are many. */
   onInput(bytes: Uint8Array): number;
-  /** Ctrl-] was typed (only at a real terminal: piped bytes pass unchanged). */
+  /** Ctrl-], or whichever key was chosen, was typed (only at a real terminal: piped bytes pass unchanged). */
   onEscape(): void;
   /** Nobody reads stdout any more. */
   onOutputClosed(): void;
 }
 
 /**
- * The user's terminal, joined to a guest's console: every key goes to the guest (raw mode) save Ctrl-]. Works as well
+ * The user's terminal, joined to a guest's console: every key goes to the guest (raw mode) save the escape key. Works as well
  * when stdin is a pipe, a file, /dev/null or closed.
  */
 export class Terminal {
@@ -34,6 +34,7 @@ export class Terminal {
   constructor(
     private readonly streams: TerminalStreams,
     private readonly events: TerminalEvents,
+    private readonly escapeKey: number = ESCAPE_KEY,
   ) {}
 
   /** True if a person sits at stdin. */
@@ -60,7 +61,7 @@ export class Terminal {
   private input(chunk: Buffer): void {
     let bytes: Uint8Array = chunk;
     if (this.interactive) {
-      const escapeAt = chunk.indexOf(ESCAPE_KEY);
+      const escapeAt = chunk.indexOf(this.escapeKey);
       if (escapeAt >= 0) bytes = chunk.subarray(0, escapeAt);
       if (bytes.length > 0) this.events.onInput(bytes);
       if (escapeAt >= 0) this.events.onEscape();

@@ -1,7 +1,6 @@
 import { PassThrough } from "node:stream";
 import { describe, expect, it } from "vitest";
-import { ConsoleMultiplexer } from "../src/terminal/console-multiplexer.ts";
-import { Terminal, type TerminalEvents, type TerminalStreams } from "../src/terminal/terminal.ts";
+import { Terminal, type TerminalEvents, type TerminalStreams } from "../src/terminal.ts";
 
 function terminal(tty: boolean, waiting = 0) {
   const raw: boolean[] = [];
@@ -73,27 +72,5 @@ describe("the terminal", () => {
     made.output(Buffer.from("~ # "));
     made.note("one\ntwo");
     expect(streams.stderr.read()?.toString()).toBe("\r\none\r\ntwo\r\n");
-  });
-});
-
-describe("several consoles on one terminal", () => {
-  it("names each line's guest and keeps lines whole", () => {
-    let text = "";
-    const consoles = new ConsoleMultiplexer((bytes) => {
-      text += Buffer.from(bytes);
-    }, true);
-    consoles.output("a", Buffer.from("one\ntw"));
-    consoles.output("a", Buffer.from("o\n# "));
-    consoles.output("b", Buffer.from("x\n"));
-    consoles.output("a", Buffer.from("y\n"));
-    expect(text).toBe("[a] one\n[a] two\n[a] # \r\n[b] x\n[a] y\n");
-  });
-
-  it("leaves a guest alone untouched", () => {
-    let text = "";
-    new ConsoleMultiplexer((bytes) => {
-      text += Buffer.from(bytes);
-    }, false).output("a", Buffer.from("one\n"));
-    expect(text).toBe("one\n");
   });
 });

@@ -1,0 +1,50 @@
+import { type DomainConfig, MAX_VCPUS } from "@xen-node/toolstack";
+
+/**
+ * A configuration in the shape in which `xl list -l` and `xl create -n` show libxl_domain_config. Keys that stand for
+ * nothing here are left out.
+ */
+export function configJson(config: DomainConfig, uuid: string | undefined): Record<string, unknown> {
+  const { memory, maxMemory = memory, vcpus, maxVcpus = vcpus } = config;
+  return {
+    c_info: { type: "pv", name: config.name, ...(uuid === undefined ? {} : { uuid }) },
+    b_info: {
+      max_vcpus: maxVcpus,
+      avail_vcpus: Array.from({ length: Math.min(vcpus, MAX_VCPUS) }, (_, vcpu) => vcpu),
+      max_memkb: maxMemory * 1024,
+      target_memkb: memory * 1024,
+      kernel: config.kernel,
+      ...(config.cmdline === "" ? {} : { cmdline: config.cmdline }),
+      ...(config.ramdisk === undefined ? {} : { ramdisk: config.ramdisk }),
+      "type.pv": {},
+    },
+    ...(config.disks.length === 0
+      ? {}
+      : {
+          disks: config.disks.map((disk) => ({
+            pdev_path: disk.target,
+            vdev: disk.vdev.name,
+            format: disk.format,
+            removable: Number(disk.removable),
+            readwrite: Number(!disk.readOnly),
+            is_cdrom: Number(disk.cdrom),
+            discard_enable: disk.discard ? "True" : "False",
+          })),
+        }),
+    ...(config.vifs.length === 0
+      ? {}
+      : {
+          nics: config.vifs.map((vif, devid) => ({
+            devid,
+            ...(vif.mac === undefined ? {} : { mac: vif.mac }),
+            mtu: vif.mtu,
+            ip: vif.addresses.join(" ") || undefined,
+            bridge: vif.bridge,
+            ifname: vif.vifname,
+          })),
+        }),
+    on_poweroff: config.onPoweroff,
+    on_reboot: config.onReboot,
+    on_crash: config.onCrash,
+  };
+}

@@ -1,0 +1,119 @@
+import { ControlServer, DAEMON_SOCKET, makePrivateFolder } from "@xen-node/control";
+import { BuildError, type LogSink } from "@xen-node/hypervisor-core";
+import { ConfigError, Machine, type MachineOptions } from "@xen-node/toolstack";
+import { deviceHandlers } from "../control/device-handlers.ts";
+import type { KernelCache } from "../fetch/kernel-cache.ts";
+import { asUserError, UserError } from "../user-error.ts";
+import { consoleStream, domainHandlers } from "./domain-handlers.ts";
+import { GuestHost } from "./guest-host.ts";
+import { GuestTable } from "./guest-table.ts";
+import { Journal } from "./journal.ts";
+import { machineInfo } from "./machine-info.ts";
+import { MessageRing } from "./message-ring.ts";
+import { lockState } from "./state-lock.ts";
+import { storeHandlers, storeStreams } from "./store-handlers.ts";
+
+export interface DaemonOptions {
+  /** The folder of its lock, journal and socket. */
+  state: string;
+  unpackedKernels: KernelCache;
+  machine: Omit<MachineOptions, "log" | "onError">;
+  /** Takes the hypervisor's messages, beside `xl dmesg`. */
+  log: LogSink;
+  /** Takes a line about what happens. */
+  note(text: string): void;
+  /** The machine stands still because of a fault of its own. */
+  onFault(error: unknown): void;
+}
+
+/** A machine whose guests are managed over a socket. */
+export class Daemon {
+  private constructor(
+    private readonly machine: Machine,
+    private readonly server: ControlServer,
+    private readonly journal: Journal,
+    private readonly unlock: () => Promise<void>,
+  ) {}
+
+  /**
+   * Takes the state folder, starts the machine and listens.
+   *
+   * @throws UserError or ControlError, one sentence: another daemon has the folder, or it cannot be used; ConfigError if
+   * the memory is more than a machine can have
+   */
+  static async start(options: DaemonOptions): Promise<Daemon> {
+    const { state } = options;
+    await makePrivateFolder(state);
+    const unlock = await lockState(state);
+    try {
+      const journal = await Journal.open(state);
+      const messages = new MessageRing();
+      const note = (text: string): void => {
+        messages.add(text);
+        options.note(text);
+      };
+      const machine = new Machine({
+        ...options.machine,
+        log: {
+          log: (level, subsystem, message) => {
+            messages.add(message);
+            options.log.log(level, subsystem, message);
+          },
+        },
+        onError: options.onFault,
+      });
+      for (const { name, domid, time } of journal.lost)
+        note(`${name} (domain ${domid} since ${time}) was lost with the daemon that ran it`);
+      const server = await serve(options, machine, journal, messages, note);
+      await machine.networks.ready();
+      machine.start();
+      return new Daemon(machine, server, journal, unlock);
+    } catch (error) {
+      await unlock();
+      throw error;
+    }
+  }
+
+  get socket(): string {
+    return this.server.path;
+  }
+
+  /** Ends all guests, closes what they had of the host, and gives the state folder back. */
+  async stop(): Promise<void> {
+    this.server.close();
+    this.machine.start();
+    await this.machine.close();
+    await this.journal.close();
+    await this.unlock();
+  }
+}
+
+async function serve(
+  options: DaemonOptions,
+  machine: Machine,
+  journal: Journal,
+  messages: MessageRing,
+  note: (text: string) => void,
+): Promise<ControlServer> {
+  const startTime = Math.floor(Date.now() / 1000);
+  const table = new GuestTable(startTime);
+  const host = new GuestHost({ machine, table, journal, unpackedKernels: options.unpackedKernels, note });
+  return await ControlServer.listen(options.state, DAEMON_SOCKET, {
+    operations: {
+      ...domainHandlers(machine, table, host),
+      ...deviceHandlers((domain) => table.find(domain).guest),
+      ...storeHandlers(machine.store.client()),
+      info: () => machineInfo(machine, startTime),
+      log: ({ clear }) => messages.read({ clear }),
+    },
+    streams: { ...consoleStream(table), ...storeStreams(() => machine.store.client()) },
+    describeError: (error) => describe(asUserError(error), note),
+  });
+}
+
+function describe(error: unknown, note: (text: string) => void): string {
+  const known = [UserError, ConfigError, BuildError, RangeError].some((type) => error instanceof type);
+  if (known) return (error as Error).message.replace(/[^.]$/, "$&.");
+  note(`this is a fault of xen-node itself: ${error instanceof Error ? error.stack : String(error)}`);
+  return `this is a fault of xen-node itself: ${String(error)}.`;
+}

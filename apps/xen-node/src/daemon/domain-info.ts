@@ -1,0 +1,34 @@
+import type { DomainInfo } from "@xen-node/control";
+import type { Domain, Vcpu } from "@xen-node/hypervisor-core";
+import { RUNSTATE_running } from "@xen-node/xen-abi";
+
+const PAGE_KIB = 4;
+
+/** Time that a domain's vcpus had the processor. */
+export const domainTimeNs = (domain: Domain): number => domain.vcpus.reduce((sum, vcpu) => sum + vcpuTimeNs(vcpu), 0);
+
+const vcpuTimeNs = (vcpu: Vcpu): number => vcpu.runstate.timeNs[RUNSTATE_running];
+
+/** What XEN_DOMCTL_getdomaininfo tells of a domain. */
+export function domainInfo(domain: Domain, known: Pick<DomainInfo, "name" | "uuid" | "startTime">): DomainInfo {
+  const online = domain.vcpus.filter(({ down }) => !down);
+  return {
+    domid: domain.domid,
+    ...known,
+    memoryKib: domain.totalPages * PAGE_KIB,
+    maxMemoryKib: domain.maxPages * PAGE_KIB,
+    vcpus: domain.vcpus.map((vcpu) => ({
+      id: vcpu.id,
+      online: !vcpu.down,
+      running: vcpu.running,
+      blocked: vcpu.blocked,
+      timeNs: vcpuTimeNs(vcpu),
+    })),
+    running: online.some(({ running }) => running),
+    blocked: online.every(({ blocked }) => blocked),
+    paused: domain.paused,
+    dying: domain.state === "dying" || domain.state === "destroyed",
+    shutdownReason: domain.shutdownReason ?? null,
+    timeNs: domainTimeNs(domain),
+  };
+}

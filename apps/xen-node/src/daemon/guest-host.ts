@@ -1,0 +1,169 @@
+import { ControlError } from "@xen-node/control";
+import type { Domain } from "@xen-node/hypervisor-core";
+import {
+  type DomainConfig,
+  type DomainEnd,
+  type Guest,
+  type GuestFate,
+  type GuestFiles,
+  type Machine,
+  parseXlConfig,
+  readGuestFiles,
+} from "@xen-node/toolstack";
+import { fromFolder } from "../control/device-handlers.ts";
+import type { KernelCache } from "../fetch/kernel-cache.ts";
+import { symbolizerOf } from "../report/symbolizer.ts";
+import { describeEnd } from "../run/describe-end.ts";
+import { configJson } from "./config-json.ts";
+import { ConsoleViewers } from "./console-viewers.ts";
+import type { GuestTable } from "./guest-table.ts";
+import type { HostedGuest } from "./hosted-guest.ts";
+import type { Journal, JournalRecord } from "./journal.ts";
+
+/** A configuration as it came over the socket. */
+export interface ConfigSource {
+  text: string;
+  /** What messages call it. */
+  file: string;
+  /** Where relative paths in it begin. */
+  folder: string;
+}
+
+export interface GuestHostOptions {
+  machine: Machine;
+  table: GuestTable;
+  journal: Journal;
+  unpackedKernels: KernelCache;
+  /** Takes a sentence about a guest. */
+  note(text: string): void;
+}
+
+/** Creates a daemon's guests, follows them through their lives and keeps the journal of that. */
+export class GuestHost {
+  /** Names of guests whose files are being read. */
+  private readonly coming = new Set<string>();
+
+  constructor(private readonly options: GuestHostOptions) {}
+
+  /** @throws ConfigError, one sentence */
+  readConfig({ text, file, folder }: ConfigSource): { config: DomainConfig; warnings: string[] } {
+    const warnings: string[] = [];
+    const config = parseXlConfig(text, file, (sentence) => warnings.push(sentence));
+    return {
+      warnings,
+      config: {
+        ...config,
+        kernel: fromFolder(folder, config.kernel),
+        ...(config.ramdisk === undefined ? {} : { ramdisk: fromFolder(folder, config.ramdisk) }),
+        disks: config.disks.map((disk) => ({ ...disk, target: fromFolder(folder, disk.target) })),
+      },
+    };
+  }
+
+  /**
+   * Creates a guest. It runs, unless `paused`, when the journal tells of it.
+   *
+   * @throws ConfigError, BuildError or ControlError, one sentence
+   */
+  async create(config: DomainConfig, paused: boolean): Promise<HostedGuest> {
+    const { machine, table, unpackedKernels } = this.options;
+    this.claim(config);
+    this.coming.add(config.name);
+    try {
+      const files = await readGuestFiles(config, { unpackedKernels });
+      const hosted = await this.build(config, files);
+      table.add(hosted);
+      const recorded = this.recordCreated(hosted);
+      hosted.guest.gone.then(() => this.forget(hosted));
+      await recorded.catch((error: Error) => {
+        hosted.guest.destroy();
+        throw new ControlError("refused", `the journal cannot be written: ${error.message}.`);
+      });
+      if (!paused) hosted.guest.unpause();
+      machine.wake();
+      return hosted;
+    } finally {
+      this.coming.delete(config.name);
+    }
+  }
+
+  rename(hosted: HostedGuest, name: string): Promise<void> {
+    const { table, journal } = this.options;
+    if (!/^[^\s/]+$/.test(name) || name === "Domain-0")
+      throw new ControlError("refused", `"${name}" cannot be a guest's name.`);
+    if (table.byName(name) !== undefined || this.coming.has(name))
+      throw new ControlError("refused", `there is a guest ${name} already.`);
+    hosted.guest.rename(name);
+    return journal.record({ event: "renamed", domid: hosted.domain.domid, name });
+  }
+
+  /** What is known before the files are read. */
+  private claim({ name, uuid }: DomainConfig): void {
+    const { table } = this.options;
+    if (name === "Domain-0" || table.byName(name) !== undefined || this.coming.has(name))
+      throw new ControlError("refused", `there is a guest ${name} already: choose another name, or end that one.`);
+    const twin = [...table].find(({ guest }) => guest.uuid === uuid?.toLowerCase());
+    if (twin !== undefined) throw new ControlError("refused", `the guest ${twin.guest.name} has this uuid already.`);
+  }
+
+  private async build(config: DomainConfig, files: GuestFiles): Promise<HostedGuest> {
+    const { machine, table, note } = this.options;
+    let built: Domain | undefined;
+    let hosted: HostedGuest | undefined;
+    const now = (): number => Math.floor(Date.now() / 1000);
+    try {
+      const guest: Guest = machine.createGuest(
+        { ...config, ...(config.uuid === undefined ? {} : { uuid: config.uuid.toLowerCase() }) },
+        files,
+        {
+          onStart: (domain) => {
+            domain.symbolizer = symbolizerOf(files);
+            built = domain;
+            if (hosted === undefined) return;
+            table.leaveDomain(hosted);
+            Object.assign(hosted, { domain, startTime: now() });
+            this.record(this.createdEntry(hosted));
+          },
+          onEnd: (end, fate) => hosted !== undefined && this.onEnd(hosted, end, fate),
+          onRestartFailed: (error) => note(`${guest.name} could not be started again: ${(error as Error).message}`),
+          onInputDrained: () => hosted?.viewers.onInputDrained(),
+        },
+        { paused: true },
+      );
+      if (built === undefined) throw new Error("a guest was created without a domain");
+      hosted = { guest, viewers: new ConsoleViewers(guest.console), domain: built, startTime: now() };
+      return hosted;
+    } catch (error) {
+      await Promise.all(files.disks.map((disk) => disk?.close()));
+      throw error;
+    }
+  }
+
+  private onEnd(hosted: HostedGuest, end: DomainEnd, fate: GuestFate): void {
+    const { note, table } = this.options;
+    for (const line of describeEnd(hosted.guest, end, fate)) note(line);
+    // A domain that is kept is still there for `xl list`.
+    if (fate !== "preserved") this.record({ event: "ended", domid: hosted.domain.domid, how: end.kind });
+    table.noteShutdown();
+  }
+
+  private forget(hosted: HostedGuest): void {
+    hosted.viewers.end();
+    this.options.table.remove(hosted);
+  }
+
+  private createdEntry({ guest, domain }: HostedGuest): JournalRecord {
+    const config = configJson({ ...guest.config, name: guest.name }, guest.uuid);
+    return { event: "created", domid: domain.domid, name: guest.name, uuid: guest.uuid, config };
+  }
+
+  private recordCreated(hosted: HostedGuest): Promise<void> {
+    return this.options.journal.record(this.createdEntry(hosted));
+  }
+
+  private record(entry: JournalRecord): void {
+    this.options.journal.record(entry).catch((error: Error) => {
+      this.options.note(`the journal cannot be written: ${error.message}`);
+    });
+  }
+}

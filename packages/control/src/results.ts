@@ -1,0 +1,89 @@
+import * as v from "valibot";
+
+const count = v.number();
+
+export const vcpuInfo = v.strictObject({
+  id: count,
+  online: v.boolean(),
+  running: v.boolean(),
+  blocked: v.boolean(),
+  /** Time it had the processor. */
+  timeNs: count,
+});
+export type VcpuInfo = v.InferOutput<typeof vcpuInfo>;
+
+/** A domain as XEN_DOMCTL_getdomaininfo has it (xen/include/public/domctl.h), with its name. */
+export const domainInfo = v.strictObject({
+  domid: count,
+  name: v.string(),
+  uuid: v.string(),
+  /** What it has, and the most that it may have, KiB. */
+  memoryKib: count,
+  maxMemoryKib: count,
+  vcpus: v.array(vcpuInfo),
+  /** Some vcpu is on the processor. */
+  running: v.boolean(),
+  /** Every vcpu that is up waits for an event. */
+  blocked: v.boolean(),
+  paused: v.boolean(),
+  dying: v.boolean(),
+  /** SHUTDOWN_*; null while it runs. */
+  shutdownReason: v.nullable(count),
+  timeNs: count,
+  /** When it was built, seconds since 1970. */
+  startTime: count,
+});
+export type DomainInfo = v.InferOutput<typeof domainInfo>;
+
+/** What a domain's devices have done. */
+export const domainStatistics = v.strictObject({
+  domid: count,
+  /** Bytes from the guest's view. */
+  networks: v.array(v.strictObject({ sentBytes: count, receivedBytes: count })),
+  disks: v.array(
+    v.strictObject({ reads: count, writes: count, readSectors: count, writtenSectors: count, waits: count }),
+  ),
+});
+export type DomainStatistics = v.InferOutput<typeof domainStatistics>;
+
+export const machineInfo = v.strictObject({
+  host: v.string(),
+  release: v.string(),
+  version: v.string(),
+  machine: v.string(),
+  cpuMhz: count,
+  /** Feature words: leaf 1 edx, ecx; 80000001h edx, ecx; Dh/1 eax; 7 ebx, ecx; 80000007h edx. */
+  hwCaps: v.array(count),
+  totalMemoryMib: count,
+  freeMemoryMib: count,
+  xenMajor: count,
+  xenMinor: count,
+  xenExtra: v.string(),
+  capabilities: v.string(),
+  scheduler: v.string(),
+  changeset: v.string(),
+  commandline: v.string(),
+  compiler: v.string(),
+  startTime: count,
+});
+export type MachineInfo = v.InferOutput<typeof machineInfo>;
+
+export const diskStatus = v.strictObject({
+  vdev: count,
+  state: count,
+  eventChannel: v.nullable(count),
+  ringRef: v.nullable(count),
+  backendPath: v.string(),
+});
+export type DiskInfo = v.InferOutput<typeof diskStatus>;
+
+export const vifStatus = v.strictObject({
+  handle: count,
+  mac: v.string(),
+  state: count,
+  eventChannel: v.nullable(count),
+  txRingRef: v.nullable(count),
+  rxRingRef: v.nullable(count),
+  backendPath: v.string(),
+});
+export type VifInfo = v.InferOutput<typeof vifStatus>;

@@ -1,0 +1,38 @@
+import { type XlCommand, XlError } from "../command.ts";
+
+/** Why some of xl's subcommands are not here. */
+const REASONS: [names: string, reason: string][] = [
+  ["save restore migrate migrate-receive suspend resume remus", "saving and moving domains is not implemented yet"],
+  ["sched-credit sched-credit2 sched-rtds sched-bvt vcpu-pin", "the machine shares its processor in equal turns"],
+  ["dump-core", "dumping a domain's memory is not implemented yet"],
+  ["config-update", "a configuration is read when its domain is created"],
+  ["cd-insert cd-eject", "changing a drive's medium is not implemented yet"],
+  ["vncviewer button-press qemu-monitor-command", "PV guests have neither a screen nor buttons nor QEMU"],
+  ["pci-attach pci-detach pci-list pci-assignable-add pci-assignable-remove pci-assignable-list", "there is no PCI"],
+  ["usbctrl-attach usbctrl-detach usbdev-attach usbdev-detach usb-list", "there is no USB"],
+  ["vtpm-attach vtpm-list vtpm-detach vkb-attach vkb-list vkb-detach", "there are no such devices"],
+  [
+    "vdispl-attach vdispl-list vdispl-detach vsnd-attach vsnd-list vsnd-detach channel-list",
+    "there are no such devices",
+  ],
+  ["cpupool-create cpupool-list cpupool-destroy cpupool-rename cpupool-migrate", "the machine has one processor"],
+  ["cpupool-cpu-add cpupool-cpu-remove cpupool-numa-split", "the machine has one processor"],
+  [
+    "psr-hwinfo psr-cmt-attach psr-cmt-detach psr-cmt-show psr-cat-set psr-cat-show psr-mba-set psr-mba-show",
+    "the processor has no such thing",
+  ],
+  ["getenforce setenforce loadpolicy", "there are no security policies"],
+  ["debug-keys set-parameters claims sharing vm-list devd", "it is not implemented yet"],
+];
+
+/** xl's subcommands that are not here: each says so. */
+export const absentCommands: XlCommand[] = REASONS.flatMap(([names, reason]) =>
+  names.split(" ").map((name) => ({
+    name,
+    usage: "",
+    summary: "not there yet",
+    async run() {
+      throw new XlError(`xl ${name} is not there: ${reason}.`);
+    },
+  })),
+);

@@ -1,0 +1,88 @@
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { ControlError } from "@xen-node/control";
+import { ExitStatus, type GivenOptions, type XlCommand, type XlContext, XlError } from "../command.ts";
+import { showConsole } from "./console.ts";
+
+const INDENT = 4;
+
+export const create: XlCommand = {
+  name: "create",
+  usage: "<ConfigFile> [options] [vars]",
+  summary: "Create a domain from config file <filename>",
+  options: {
+    console: { type: "boolean", short: "c" },
+    debug: { type: "boolean", short: "d" },
+    noWait: { type: "boolean", short: "e" },
+    foreground: { type: "boolean", short: "F" },
+    defconfig: { type: "string", short: "f" },
+    dryrun: { type: "boolean", short: "n" },
+    paused: { type: "boolean", short: "p" },
+    quiet: { type: "boolean", short: "q" },
+  },
+  optionHelp: [
+    "-c                      Connect to the console after the domain is created.",
+    "-d                      Print the configuration.",
+    "-e                      Does nothing: the daemon waits for the death of the domain.",
+    "-F                      Run in foreground until death of the domain.",
+    "-f FILE, --defconfig=FILE",
+    "                        Use the given configuration file.",
+    "-n, --dryrun            Dry run - prints the resulting configuration",
+    "-p                      Leave the domain paused after it is created.",
+    "-q, --quiet             Quiet.",
+  ],
+  async run(context, args, options) {
+    const { client, print, complain } = context;
+    const { file, text } = await readSource(args, options);
+    if (!options.quiet) complain(`Parsing config from ${file}`);
+    const dryRun = context.dryRun || options.dryrun === true;
+    const paused = options.paused === true || options.console === true;
+    const made = await client
+      .call("create", { text, file, folder: context.folder, paused, dryRun }, { timeoutMs: 0 })
+      .catch((error: unknown) => {
+        if (!(error instanceof ControlError) || error.kind !== "refused") throw error;
+        throw new XlError(error.message, ExitStatus.createFailed);
+      });
+    for (const warning of made.warnings) complain(`WARNING: ${warning}`);
+    const { domid } = made;
+    if (domid === null || options.debug) print(JSON.stringify({ domid, config: made.config }, undefined, INDENT));
+    if (domid === null) return;
+    const domain = String(domid);
+    if (options.console) {
+      const shown = await showConsole(context, domain, { onAttached: () => start(context, domain, options) });
+      if (shown !== ExitStatus.success || !options.foreground) return shown;
+    }
+    if (options.foreground) await client.call("wait", { domid, gone: true }, { timeoutMs: 0 });
+  },
+};
+
+/** After the console is joined, so that the first words are seen. */
+async function start({ client }: XlContext, domain: string, options: GivenOptions): Promise<void> {
+  if (!options.paused) await client.call("unpause", { domain });
+}
+
+/** The file, and behind it, a line each, the settings of the command line: `memory=512`, `name="web2"`. */
+async function readSource(args: string[], options: GivenOptions): Promise<{ file: string; text: string }> {
+  const rest = [...args];
+  const named = typeof options.defconfig === "string" ? options.defconfig : undefined;
+  const file = named ?? (rest.length > 0 && !isSetting(rest[0]) ? (rest.shift() as string) : undefined);
+  const wrong = rest.find((word) => !isSetting(word));
+  if (wrong !== undefined)
+    throw new XlError(`unrecognized argument \`${wrong}': write settings as key=value.`, ExitStatus.usage);
+  if (file === undefined && rest.length === 0)
+    throw new XlError("xl create needs a configuration file.", ExitStatus.usage);
+  const written = file === undefined ? "" : await readConfigFile(file);
+  return { file: file ?? "command line", text: [written, ...rest].join("\n") };
+}
+
+const isSetting = (word: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*\s*\+?=/.test(word);
+
+async function readConfigFile(file: string): Promise<string> {
+  const bytes = await readFile(resolve(file)).catch((error: NodeJS.ErrnoException) => {
+    const why = error.code === "ENOENT" ? "No such file or directory" : error.message;
+    throw new XlError(`Failed to read config file: ${file}: ${why}`, ExitStatus.createFailed);
+  });
+  if (bytes.includes(0))
+    throw new XlError(`Failed to parse config file: ${file}: it is no text.`, ExitStatus.createFailed);
+  return bytes.toString("utf8");
+}

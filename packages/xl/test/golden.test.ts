@@ -1,0 +1,340 @@
+import type { OperationHandlers } from "@xen-node/control";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { domain, type FakeDaemon, fakeDaemon, listing, NOW } from "./support.ts";
+
+const dom0 = domain(0, "Domain-0", {
+  memoryKib: 0,
+  running: true,
+  blocked: false,
+  timeNs: 1_234_500_000_000,
+  vcpus: [{ id: 0, online: true, running: true, blocked: false, timeNs: 1_234_500_000_000 }],
+  startTime: Math.floor(NOW.getTime() / 1000) - 2 * 86_400 - 7,
+});
+const domains = [
+  dom0,
+  domain(1, "web", {
+    vcpus: [
+      { id: 0, online: true, running: false, blocked: true, timeNs: 12_340_000_000 },
+      { id: 1, online: false, running: false, blocked: false, timeNs: 0 },
+    ],
+  }),
+  domain(12, "a-name-that-is-longer-than-the-forty-columns-for-it", { blocked: false, paused: true }),
+  domain(13, "fallen", { blocked: false, shutdownReason: 3, timeNs: 0 }),
+  domain(14, "off", { blocked: false, shutdownReason: 0, dying: true, timeNs: 60_000_000 }),
+];
+
+const asked: unknown[] = [];
+const note = (name: string) => (args: unknown) => {
+  asked.push([name, args]);
+  return null;
+};
+
+const operations: OperationHandlers = {
+  list: listing(domains),
+  config: ({ domain: id }) => ({ c_info: { type: "pv", name: `domain ${id}` } }),
+  info: () => ({
+    host: "xenhost",
+    release: "6.1.0",
+    version: "#1 SMP",
+    machine: "x86_64",
+    cpuMhz: 1000,
+    hwCaps: [0x178bfbff, 0x80802221, 0, 1, 0, 0, 0, 256],
+    totalMemoryMib: 1024,
+    freeMemoryMib: 768,
+    xenMajor: 4,
+    xenMinor: 17,
+    xenExtra: ".0-node",
+    capabilities: "xen-3.0-x86_64 ",
+    scheduler: "round-robin",
+    changeset: "xen-node",
+    commandline: "",
+    compiler: "TypeScript",
+    startTime: 0,
+  }),
+  statistics: () => [
+    {
+      domid: 1,
+      networks: [{ sentBytes: 2048, receivedBytes: 4096 }],
+      disks: [{ reads: 1, writes: 2, readSectors: 8, writtenSectors: 16, waits: 3 }],
+    },
+  ],
+  log: ({ clear }) => ["(XEN) one", `(XEN) clear ${clear}`],
+  pause: note("pause"),
+  shutdown: note("shutdown"),
+  wait: ({ domid }) => (domid === 1 ? 0 : null),
+  rename: note("rename"),
+  sysrq: note("sysrq"),
+  nmi: note("nmi"),
+  "mem-set": note("mem-set"),
+  "vcpu-set": note("vcpu-set"),
+  "block-attach": note("block-attach"),
+  "block-detach": note("block-detach"),
+  "block-list": () => [
+    { vdev: 51712, state: 4, eventChannel: 9, ringRef: 8, backendPath: "/local/domain/0/backend/vbd/1/51712" },
+    { vdev: 51728, state: 2, eventChannel: null, ringRef: null, backendPath: "/local/domain/0/backend/vbd/1/51728" },
+  ],
+  "network-list": () => [
+    {
+      handle: 0,
+      mac: "00:16:3e:01:02:03",
+      state: 4,
+      eventChannel: 10,
+      txRingRef: 768,
+      rxRingRef: 769,
+      backendPath: "/local/domain/0/backend/vif/1/0",
+    },
+  ],
+};
+
+let daemon: FakeDaemon;
+beforeAll(async () => {
+  daemon = await fakeDaemon(operations);
+});
+afterAll(() => daemon.close());
+
+/** The widths are those of the format strings in xl 4.17 as Debian ships it. */
+describe("what xl prints", () => {
+  it("list", async () => {
+    expect((await daemon.xl("list")).stdout).toBe(
+      [
+        "Name                                        ID   Mem VCPUs\tState\tTime(s)",
+        "Domain-0                                     0     0     1     r-----    1234.5",
+        "web                                          1   256     1     -b----      12.3",
+        "a-name-that-is-longer-than-the-forty-columns-for-it    12   256     1     --p---      12.3",
+        "fallen                                      13   256     1     ---sc-       0.0",
+        "off                                         14   256     1     ---s-d       0.1",
+        "",
+      ].join("\n"),
+    );
+  });
+
+  it("list of one domain, by name and by number", async () => {
+    const byName = await daemon.xl("list", "web");
+    expect(byName.stdout.split("\n")).toHaveLength(3);
+    expect(await daemon.xl("list", "1")).toEqual(byName);
+  });
+
+  it("list -v", async () => {
+    const [header, , web, , fallen] = (await daemon.xl("list", "-v")).stdout.split("\n");
+    expect(header).toBe(
+      "Name                                        ID   Mem VCPUs\tState\tTime(s)   UUID                            Reason-Code\tSecurity Label",
+    );
+    expect(web).toMatch(/ 12\.3 01234567-89ab-4cde-8f01-23456789abcd {8}- {16}-$/);
+    expect(fallen).toMatch(/abcd {8}3 {16}-$/);
+  });
+
+  it("list -l", async () => {
+    const { stdout } = await daemon.xl("list", "-l", "web");
+    expect(JSON.parse(stdout)).toEqual([{ domid: 1, config: { c_info: { type: "pv", name: "domain 1" } } }]);
+    expect(stdout).toMatch(/^\[\n {4}\{\n {8}"domid": 1,\n/);
+  });
+
+  it("vcpu-list", async () => {
+    expect((await daemon.xl("vcpu-list", "0", "web")).stdout).toBe(
+      [
+        "Name                                ID  VCPU   CPU State   Time(s) Affinity (Hard / Soft)",
+        "Domain-0                             0     0     0   r--    1234.5  all / all",
+        "web                                  1     0     0   -b-      12.3  all / all",
+        "web                                  1     1     -   --p       0.0  all / all",
+        "",
+      ].join("\n"),
+    );
+  });
+
+  it("info", async () => {
+    expect((await daemon.xl("info")).stdout).toBe(
+      [
+        "host                   : xenhost",
+        "release                : 6.1.0",
+        "version                : #1 SMP",
+        "machine                : x86_64",
+        "nr_cpus                : 1",
+        "max_cpu_id             : 0",
+        "nr_nodes               : 1",
+        "cores_per_socket       : 1",
+        "threads_per_core       : 1",
+        "cpu_mhz                : 1000.000",
+        "hw_caps                : 178bfbff:80802221:00000000:00000001:00000000:00000000:00000000:00000100",
+        "virt_caps              : pv",
+        "total_memory           : 1024",
+        "free_memory            : 768",
+        "sharing_freed_memory   : 0",
+        "sharing_used_memory    : 0",
+        "outstanding_claims     : 0",
+        "free_cpus              : 0",
+        "xen_major              : 4",
+        "xen_minor              : 17",
+        "xen_extra              : .0-node",
+        "xen_version            : 4.17.0-node",
+        "xen_caps               : xen-3.0-x86_64 ",
+        "xen_scheduler          : round-robin",
+        "xen_pagesize           : 4096",
+        "platform_params        : virt_start=0xffff800000000000",
+        "xen_changeset          : xen-node",
+        "xen_commandline        : ",
+        "cc_compiler            : TypeScript",
+        "xend_config_format     : 4",
+        "",
+      ].join("\n"),
+    );
+  });
+
+  it("uptime, in full and short", async () => {
+    expect((await daemon.xl("uptime", "0", "web")).stdout).toBe(
+      [
+        "Name                                ID Uptime",
+        "Domain-0                             0 2 days,  0:00:07",
+        "web                                  1  1:01:01",
+        "",
+      ].join("\n"),
+    );
+    expect((await daemon.xl("uptime", "-s", "web")).stdout).toBe(" 12:34:56 up  1:01, web (1)\n");
+  });
+
+  it("block-list and network-list", async () => {
+    expect((await daemon.xl("block-list", "web")).stdout).toBe(
+      [
+        "Vdev  BE  handle state evt-ch ring-ref BE-path                       ",
+        "51712 0   51712  4     9      8        /local/domain/0/backend/vbd/1/51712",
+        "51728 0   51728  2     -1     -1       /local/domain/0/backend/vbd/1/51728",
+        "",
+      ].join("\n"),
+    );
+    expect((await daemon.xl("network-list", "web")).stdout).toBe(
+      [
+        "Idx BE Mac Addr.         handle state evt-ch   tx-/rx-ring-ref BE-path                       ",
+        "0   0  00:16:3e:01:02:03      0     4     10   768/769         /local/domain/0/backend/vif/1/0",
+        "",
+      ].join("\n"),
+    );
+  });
+
+  it("top -b", async () => {
+    expect((await daemon.xl("top", "-b", "-i", "1")).stdout.split("\n").slice(0, 3)).toEqual([
+      "      NAME  STATE   CPU(sec) CPU(%)     MEM(k) MEM(%)  MAXMEM(k) MAXMEM(%) VCPUS NETS NETTX(k) NETRX(k) VBDS   VBD_OO   VBD_RD   VBD_WR  VBD_RSECT  VBD_WSECT SSID",
+      "  Domain-0 -----r       1234    0.0          0    0.0   no limit       n/a     1    0        0        0    0        0        0        0          0          0    0",
+      "       web --b---         12    0.0     262144   25.0     262144      25.0     1    1        2        4    1        3        1        2          8         16    0",
+    ]);
+  });
+
+  it("domid, domname and dmesg", async () => {
+    expect((await daemon.xl("domid", "web")).stdout).toBe("1\n");
+    expect((await daemon.xl("domname", "1")).stdout).toBe("web\n");
+    expect((await daemon.xl("dmesg", "-c")).stdout).toBe("(XEN) one\n(XEN) clear true\n");
+  });
+});
+
+describe("what xl says when something is wrong", () => {
+  it.each([
+    [["list", "nobody"], 1, "nobody is an invalid domain identifier (rc=-6)\n"],
+    [["pause", "77"], 0, ""],
+    [["list", "77"], 1, "Error: Domain '77' does not exist.\n"],
+    [["domid", "nobody"], 1, "Can't get domid of domain name 'nobody', maybe this domain does not exist.\n"],
+    [["domname", "77"], 1, "Can't get domain name of domain id '77', maybe this domain does not exist.\n"],
+    [["mem-set", "web", "lots"], 1, "invalid memory size: lots\n"],
+    [["sysrq", "web", "sh"], 1, /^Invalid sysrq/],
+    [["trigger", "web", "kick"], 1, 'Invalid trigger "kick"\n'],
+    [["shutdown"], 1, "You must specify -a or a domain id.\n"],
+    [["destroy"], 2, /^'xl destroy' requires at least 1 argument\.\n\nUsage: xl \[-vftTN\] destroy <Domain>\n/],
+    [["list", "--nonsense"], 2, /^xl list: Unknown option '--nonsense'\./],
+    [["list", "a", "b"], 2, /takes no argument "b"/],
+    [["frobnicate"], 1, /^command "frobnicate" not implemented/],
+    [["-N", "list"], 1, "command does not implement -N (dryrun) option\n"],
+    [["migrate", "web", "host"], 1, "xl migrate is not there: saving and moving domains is not implemented yet.\n"],
+    [["migrate", "-s", "x", "web", "host"], 1, /^xl migrate is not there/],
+    [["create", "/nonexistent.cfg"], 3, /Failed to read config file: \/nonexistent\.cfg: No such file or directory\n$/],
+    [["create", "/a.cfg", "word"], 2, /^unrecognized argument `word'/],
+    [["console", "web"], 1, /^xl: this process has no console/],
+    [
+      ["vcpu-set", "web", "2"],
+      1,
+      "You are overcommmitting! You have 1 physical CPUs and want 2 vCPUs! Aborting, use --ignore-host to continue\n",
+    ],
+  ])("%j: status %d", async (args, status, message) => {
+    const outcome = await daemon.xl(...args);
+    expect(outcome.status).toBe(status);
+    if (typeof message === "string") expect(outcome.stderr).toBe(message);
+    else expect(outcome.stderr).toMatch(message);
+    expect(outcome.stdout).toBe("");
+  });
+
+  it("names the daemon that is missing", async () => {
+    const gone = await fakeDaemon({});
+    await gone.close();
+    expect(await gone.xl("list")).toEqual({ status: 1, stdout: "", stderr: "xl: nobody there.\n" });
+    expect(await gone.xenstore("read", "/a")).toEqual({
+      status: 1,
+      stdout: "",
+      stderr: "xenstore-read: nobody there.\n",
+    });
+  });
+
+  it("shows help, and knows subcommands by their clear beginnings", async () => {
+    expect(await daemon.xl("help")).toMatchObject({ status: 0 });
+    expect((await daemon.xl()).status).toBe(1);
+    expect((await daemon.xl("help", "list")).stdout).toMatch(/^Usage: xl \[-vftTN\] list \[options\] \[Domain\]\n/);
+    expect((await daemon.xl("inf")).stdout).toMatch(/^host /);
+    expect((await daemon.xl("block", "web")).status).toBe(1);
+  });
+});
+
+describe("what xl asks for", () => {
+  const ask = async (...args: string[]) => {
+    asked.length = 0;
+    const { status, stderr } = await daemon.xl(...args);
+    return { status, stderr, asked: [...asked] };
+  };
+
+  it.each([
+    [
+      ["mem-set", "web", "64"],
+      ["mem-set", { domain: "1", kib: 65536 }],
+    ],
+    [
+      ["mem-set", "web", "65536k"],
+      ["mem-set", { domain: "1", kib: 65536 }],
+    ],
+    [
+      ["mem-set", "1", "1g"],
+      ["mem-set", { domain: "1", kib: 1048576 }],
+    ],
+    [
+      ["vcpu-set", "-i", "web", "2"],
+      ["vcpu-set", { domain: "1", vcpus: 2 }],
+    ],
+    [
+      ["sysrq", "web", "s"],
+      ["sysrq", { domain: "web", key: "s" }],
+    ],
+    [
+      ["trigger", "web", "nmi", "1"],
+      ["nmi", { domain: "web", vcpu: 1 }],
+    ],
+    [
+      ["rename", "web", "net"],
+      ["rename", { domain: "web", name: "net" }],
+    ],
+    [
+      ["block-attach", "web", "a.img", "raw,xvdb,w"],
+      ["block-attach", { domain: "web", disk: "a.img,raw,xvdb,w", folder: "/here" }],
+    ],
+    [
+      ["block-detach", "-f", "web", "xvdb"],
+      ["block-detach", { domain: "web", vdev: "xvdb", force: true }],
+    ],
+  ])("%j", async (args, request) => {
+    expect(await ask(...args)).toEqual({ status: 0, stderr: "", asked: [request] });
+  });
+
+  it("shutdown -a -w: every guest that has not shut down, and waits", async () => {
+    const { stderr, asked: requests } = await ask("shutdown", "-a", "-w");
+    expect(requests).toEqual(["1", "12"].map((id) => ["shutdown", { domain: id, request: "poweroff" }]));
+    expect(stderr.split("\n").slice(0, 3)).toEqual([
+      "Shutting down domain 1",
+      "Shutting down domain 12",
+      "Waiting for 2 domains",
+    ]);
+    expect(stderr).toContain("Domain 1 has been shut down, reason code 0\n");
+    expect(stderr).toContain("Domain 12 has been destroyed\n");
+  });
+});
