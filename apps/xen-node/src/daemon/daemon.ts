@@ -62,6 +62,8 @@ export class Daemon {
         },
         onError: options.onFault,
       });
+      // What Xen's own tools look for first.
+      machine.store.client().writeAll("/local/domain/0", { name: "Domain-0", domid: "0" });
       for (const { name, domid, time } of journal.lost)
         note(`${name} (domain ${domid} since ${time}) was lost with the daemon that ran it`);
       const server = await serve(options, machine, journal, messages, note);

@@ -34,6 +34,9 @@ export type JournalRecord = JournalEntry extends infer E ? (E extends JournalEnt
 export class Journal {
   private readonly living = new Map<number, JournalledDomain>();
   private lines = 0;
+  /** Lines that wait for the next write, and its end. */
+  private waiting: string[] = [];
+  private next: Promise<void> | undefined;
   private work: Promise<void> = Promise.resolve();
 
   private constructor(
@@ -57,13 +60,14 @@ export class Journal {
     return new Journal(folder, file, [...replay(text ?? "").values()], now);
   }
 
-  /** Resolves when the entry is on the disk. */
+  /** Resolves when the entry is on the disk. Entries that come while one is written go there together. */
   record(entry: JournalRecord): Promise<void> {
     const timed = { ...entry, time: this.now().toISOString() } as JournalEntry;
     apply(this.living, timed);
-    // One that failed, as on a full disk, must not keep those after it from being tried.
-    this.work = this.work.catch(() => {}).then(() => this.append(timed));
-    return this.work;
+    this.waiting.push(`${JSON.stringify(timed)}\n`);
+    // A write that failed, as on a full disk, must not keep those after it from being tried.
+    this.next ??= this.work = this.work.catch(() => {}).then(() => this.write());
+    return this.next;
   }
 
   /** Waits for what is under way. */
@@ -72,14 +76,19 @@ export class Journal {
     await this.file.close();
   }
 
-  private async append(entry: JournalEntry): Promise<void> {
-    await this.file.appendFile(`${JSON.stringify(entry)}\n`);
+  private async write(): Promise<void> {
+    const lines = this.waiting;
+    this.waiting = [];
+    this.next = undefined;
+    await this.file.appendFile(lines.join(""));
     await this.file.datasync();
-    if (++this.lines >= MOST_LINES) await this.rewrite();
+    this.lines += lines.length;
+    if (this.lines >= MOST_LINES) await this.rewrite();
   }
 
   private async rewrite(): Promise<void> {
     const path = join(this.folder, NAME);
+    // What waits is in the living as well, and is applied a second time by the next write, which changes nothing.
     const file = await open(`${path}.new`, "w", 0o600);
     const lines = [...this.living.values()].map((domain) => `${JSON.stringify(domain)}\n`);
     await file.writeFile(lines.join(""));
