@@ -53,7 +53,9 @@ export class ControlClient {
       if (answer.kind === "done" || answer.kind === "stream") return answered;
       socket.destroy();
       if (answer.kind === "refused") throw new ControlError("refused", answer.reason);
-      error = new ControlError("unknown-domain", "there is no such domain.");
+      if (answer.kind === "unknown-domain") error = new ControlError("unknown-domain", "there is no such domain.");
+      // One of another version may stand beside the one that is meant.
+      else if (error.kind === "no-server") error = otherVersion();
     }
     throw error;
   }
@@ -78,8 +80,8 @@ function askOne(path: string, line: string, timeoutMs: number): Promise<Answered
       if (read === undefined) return;
       socket.off("data", onData);
       socket.pause();
-      const answer = read === "too long" ? undefined : parseAnswer(read.line);
-      if (read === "too long" || answer === undefined) return refuse(otherVersion().message);
+      if (read === "too long") return refuse("the server's answer has no end.");
+      const answer = parseAnswer(read.line);
       socket.setTimeout(0);
       socket.removeAllListeners("error");
       socket.removeAllListeners("close");
@@ -98,11 +100,12 @@ function askOne(path: string, line: string, timeoutMs: number): Promise<Answered
   });
 }
 
-function parseAnswer(line: string): Answer | undefined {
+function parseAnswer(line: string): Answer {
   try {
     const answer = v.safeParse(answerSchema, JSON.parse(line));
-    return answer.success ? answer.output : undefined;
+    if (answer.success) return answer.output;
   } catch {
-    return undefined;
+    // As good as an answer of another shape.
   }
+  return { kind: "not-understood" };
 }

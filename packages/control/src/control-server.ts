@@ -126,13 +126,12 @@ async function answer(
   try {
     const { operation, args } = v.parse(requestSchema, JSON.parse(line));
     if (isKey(streams, operation)) return { reply: { kind: "stream" }, take: openStream(handlers, operation, args) };
-    if (!isKey(operations, operation)) throw new ControlError("refused", `there is no operation ${operation}.`);
+    if (!isKey(operations, operation)) return { reply: { kind: "not-understood" } };
     return { reply: { kind: "done", result: await perform(handlers, operation, args, caller) } };
   } catch (error) {
     if (error instanceof ControlError && error.kind === "unknown-domain") return { reply: { kind: "unknown-domain" } };
     if (error instanceof ControlError) return { reply: { kind: "refused", reason: error.message } };
-    if (error instanceof v.ValiError || error instanceof SyntaxError)
-      return { reply: { kind: "refused", reason: "the server is of another version and does not understand that." } };
+    if (error instanceof v.ValiError || error instanceof SyntaxError) return { reply: { kind: "not-understood" } };
     return { reply: { kind: "refused", reason: handlers.describeError?.(error) ?? (error as Error).message } };
   }
 }

@@ -10,6 +10,8 @@ export const answerSchema = v.variant("kind", [
   v.strictObject({ kind: v.literal("stream") }),
   /** Not done; the sentence says why. */
   v.strictObject({ kind: v.literal("refused"), reason: v.string() }),
+  /** The request makes no sense to this server: it is of another version. */
+  v.strictObject({ kind: v.literal("not-understood") }),
   /** There is no such domain here. */
   v.strictObject({ kind: v.literal("unknown-domain") }),
 ]);

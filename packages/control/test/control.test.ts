@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
-import { connect } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -90,6 +90,12 @@ describe("the control socket", () => {
     spawnSync(process.execPath, ["-e", LISTEN_AND_DIE, killed]);
     expect((await stat(killed)).isSocket()).toBe(true);
     await expect(clientOf(killed).call("pause", { domain: "x" })).rejects.toMatchObject({ kind: "no-server" });
+    const strange = createServer((socket) => socket.end("hello\n"));
+    const strangers = join(folder, "private", "strange.sock");
+    await new Promise<void>((resolve) => strange.listen(strangers, resolve));
+    expect(await clientOf(strangers, one).call("pause", { domain: "x" })).toBeNull();
+    await expect(clientOf(strangers).call("pause", { domain: "x" })).rejects.toThrow(/of another version/);
+    strange.close();
     expect(await clientOf(gone, none, one).call("pause", { domain: "x" })).toBeNull();
     await expect(clientOf(gone).call("pause", { domain: "x" })).rejects.toMatchObject({ kind: "no-server" });
   });
@@ -134,14 +140,14 @@ describe("the control socket", () => {
   });
 
   it.each(["no json\n", '{"operation":"pause"}\n', '{"operation":"toString","args":{}}\n', "[]\n", '{"a":1}\n'])(
-    "answers %j with a refusal",
+    "does not understand %j",
     async (line) => {
       const path = await serve({ operations: { pause: () => null } });
       const answer = await new Promise<string>((resolve) => {
         const socket = connect(path, () => socket.write(line));
         socket.on("data", (chunk) => resolve(String(chunk)));
       });
-      expect(JSON.parse(answer).kind).toBe("refused");
+      expect(JSON.parse(answer).kind).toBe("not-understood");
     },
   );
 
