@@ -1,0 +1,58 @@
+import { describe, expect, it } from "vitest";
+import { fuzzWorld, newReport } from "./run.ts";
+import type { FuzzTarget } from "./world.ts";
+
+const TARGETS: readonly FuzzTarget[] = ["hypercalls", "page-tables"];
+const STEPS = 3000;
+
+/** Seeds that once failed. */
+const REGRESSIONS: readonly (readonly [FuzzTarget, seed: number, steps: number])[] = [];
+
+// A long run, by scripts/fuzz.mjs: worlds one after the other until the time is over.
+const { FUZZ_TARGET: only, FUZZ_MINUTES: minutes, FUZZ_SEED: seed } = process.env;
+
+if (minutes !== undefined) {
+  const target = TARGETS.find((name) => name === only);
+  it.runIf(target !== undefined)(
+    `${target} for ${minutes} minutes`,
+    () => {
+      const report = newReport();
+      const start = performance.now();
+      let told = start;
+      let worlds = 0;
+      for (let next = Number(seed); performance.now() - start < Number(minutes) * 60_000; next = (next + 1) | 0) {
+        fuzzWorld(target!, next, STEPS, report);
+        worlds++;
+        if (performance.now() - told < 10_000) continue;
+        told = performance.now();
+        const rss = Math.round(process.memoryUsage().rss / 2 ** 20);
+        console.log(`${target}: ${worlds} worlds, ${report.steps} steps, seed ${next} done, ${rss} MiB`);
+      }
+      for (const line of report.tally.lines()) console.log(`  ${line}`);
+      console.log(
+        `${target}: ${worlds} worlds, ${report.steps} steps, ${report.tally.total} outcomes, longest step ${report.longestMs.toFixed(0)} ms, no violation`,
+      );
+    },
+    0,
+  );
+} else {
+  describe("whatever guests ask", () => {
+    it.each(TARGETS)(
+      "%s leave every invariant and every other domain alone",
+      (target) => {
+        const report = newReport();
+        fuzzWorld(target, 1, 1200, report);
+        // Random arguments that are only ever refused would test nothing.
+        for (const name of ["mmu_update", "mmuext_op pin_l1", "mmuext_op unpin", "update_va_mapping", "multicall"])
+          expect(report.tally.count(name, "ok"), name).toBeGreaterThan(0);
+      },
+      60_000,
+    );
+
+    it.runIf(REGRESSIONS.length > 0).each(REGRESSIONS)(
+      "%s, seed %i, %i steps: failed once",
+      (target, next, steps) => fuzzWorld(target, next, steps, newReport()),
+      60_000,
+    );
+  });
+}
