@@ -93,7 +93,7 @@ export class DomainGrants {
    * @returns GNTST_*; if not okay nothing is held
    */
   acquire(ref: number, grantee: number, readonly: boolean, increment: number, mapping: boolean): number {
-    if (ref >= this.entryCount) return GNTST_bad_gntref;
+    if (!(ref >= 0 && ref < this.entryCount)) return GNTST_bad_gntref;
     const pin = this.pin[ref];
     if (pin !== 0 && (this.grantee[ref] !== grantee || wouldOverflow(pin, increment))) return GNTST_general_error;
 

@@ -139,6 +139,8 @@ export class GrantCopier {
   private move(op: GrantCopy): number {
     const from = op.source.offset;
     const to = op.dest.offset;
+    // Not negative either: a TypeScript domain may give any number.
+    if (!(from >= 0 && to >= 0 && op.len > 0)) return GNTST_bad_copy_arg;
     if (from + op.len > PAGE_SIZE || to + op.len > PAGE_SIZE) return GNTST_bad_copy_arg;
     const source = this.mmu.frames.hostAddress(this.source.mfn) + from;
     const dest = this.mmu.frames.hostAddress(this.dest.mfn) + to;

@@ -286,7 +286,8 @@ export class GrantTables {
     const maptrack = mapper.maptrack;
     const handle = op.handle;
     if (!(handle < maptrack.limit)) return GNTST_bad_handle;
-    const flags = maptrack.flags[handle];
+    // A TypeScript domain may give any number, such as the -1 of a mapping that failed.
+    const flags = maptrack.flags[handle] ?? 0;
     if (flags === 0) return GNTST_bad_handle;
     const granter = this.byId.get(maptrack.granter[handle])!;
     const ref = maptrack.ref[handle];

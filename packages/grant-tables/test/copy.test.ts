@@ -7,6 +7,7 @@ import {
   GNTST_bad_copy_arg,
   GNTST_bad_domain,
   GNTST_bad_gntref,
+  GNTST_bad_handle,
   GNTST_bad_page,
   GNTST_general_error,
   GNTST_okay,
@@ -197,4 +198,19 @@ describe("copy", () => {
     expect(copy({ source: mine(own), dest: theirs(8), len: 1, flags: TO })).toBe(GNTST_okay);
     expect(machine.grants.frameBytes(other)[0]).toBe(1);
   });
+});
+
+it("refuses numbers that no record could hold, as only TypeScript domains can give them", () => {
+  const { machine, own, theirs, copy } = setUp();
+  machine.grants.frameBytes(theirs).fill(7);
+  const mine = { ref: own, domid: DOMID_SELF, offset: 0 };
+  for (const offset of [-1, Number.NaN, Number.NEGATIVE_INFINITY]) {
+    const source = { ref: 9, domid: 1, offset };
+    expect(copy({ source, dest: mine, len: 2, flags: FROM })).toBe(GNTST_bad_copy_arg);
+  }
+  for (const len of [-1, Number.NaN])
+    expect(copy({ source: { ref: 9, domid: 1, offset: 1 }, dest: mine, len, flags: FROM })).toBe(GNTST_bad_copy_arg);
+  expect(machine.grants.frameBytes(own).every((byte) => byte === 0)).toBe(true);
+  for (const handle of [-1, Number.NaN, 0.5]) expect(machine.unmap(0, handle)).toBe(GNTST_bad_handle);
+  for (const ref of [-1, Number.NaN]) expect(machine.map(0, 1, ref, GNTMAP_host_map).status).toBe(GNTST_bad_gntref);
 });

@@ -74,6 +74,7 @@ export class DomainMemory implements MemoryCalls {
   }
 
   noteWritten(mfn: number, offset: number, length: number): void {
-    if (this.domain.kind === "typescript") this.hv.mmu.noteHostWrite(mfn, offset, length);
+    if (this.domain.kind !== "typescript" || !(offset >= 0 && length >= 0 && offset + length <= 4096)) return;
+    this.hv.mmu.noteHostWrite(mfn, offset, length);
   }
 }
