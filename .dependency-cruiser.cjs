@@ -4,6 +4,7 @@ const floors = [
   ["event-channels", "grant-tables", "x86-cpu", "io-rings", "xenbus"],
   ["hypervisor-core"],
   ["xenstore", "console", "blkback", "netback", "virtual-disk", "virtual-network", "user-net"],
+  ["guest-runtime"],
   ["toolstack", "control"],
   ["xl"],
   ["xen-node"],

@@ -1,6 +1,5 @@
-import { BuildError, builderTarget, buildPvDomain, type CrashDump, type Domain } from "@xen-node/hypervisor-core";
+import type { CrashDump, Domain } from "@xen-node/hypervisor-core";
 import {
-  errnoName,
   SHUTDOWN_crash,
   SHUTDOWN_poweroff,
   SHUTDOWN_reboot,
@@ -16,10 +15,10 @@ import { GuestDevices } from "./devices/guest-devices.ts";
 import { GuestConsole } from "./dom0/guest-console.ts";
 import { type GuestServices, serveGuest } from "./dom0/guest-services.ts";
 import type { DeviceStatistics, DomainEnd, Guest, GuestEvents, GuestFate } from "./guest.ts";
-import { type GuestFiles, namedImageError } from "./images/guest-files.ts";
+import { createKernelDomain, createProgramDomain, type MadeDomain } from "./guest-domain.ts";
+import { type GuestSource, namedImageError } from "./images/guest-files.ts";
 import type { Machine } from "./machine.ts";
 
-const PAGES_PER_MIB = 256;
 const PAGE_KIB = 4;
 
 const END_KINDS = new Map<number, Exclude<DomainEnd["kind"], "crash">>([
@@ -39,6 +38,7 @@ export class ConfiguredGuest implements Guest {
   private leave: (closed: Promise<void>) => void = () => {};
   domain: Domain | undefined;
   name: string;
+  private made: MadeDomain | undefined;
   private services: GuestServices | undefined;
   private readonly devices: GuestDevices;
 
@@ -46,7 +46,7 @@ export class ConfiguredGuest implements Guest {
     private readonly machine: Machine,
     readonly config: DomainConfig,
     readonly uuid: string,
-    readonly files: GuestFiles,
+    readonly files: GuestSource,
     private readonly events: GuestEvents,
   ) {
     this.name = config.name;
@@ -66,39 +66,19 @@ export class ConfiguredGuest implements Guest {
   /** Creates and builds a domain and lets it run, unless `paused`. @throws BuildError; ConfigError if the kernel's file cannot be read (any more) */
   start({ paused = false }: { paused?: boolean } = {}): void {
     const { machine, config, files } = this;
-    const { hypervisor, dom0 } = machine;
-    const { memory, maxMemory = memory, vcpus, maxVcpus = vcpus } = config;
-    const pages = memory * PAGES_PER_MIB;
-    const domain = hypervisor.createDomain({
-      kind: "pv",
-      name: this.name,
-      uuid: this.uuid,
-      maxPages: pages,
-      vcpus: maxVcpus,
-    });
-    // A kernel sees how much it may have one day, and prepares for that.
-    domain.memoryMap = [{ address: 0, size: maxMemory * 2 ** 20, type: 1 }];
+    const { dom0 } = machine;
+    const made =
+      "program" in files ? createProgramDomain(machine, this, files.program) : createKernelDomain(machine, this, files);
+    const { domain } = made;
     try {
       const storePort = dom0.allocUnbound(domain.domid);
       const consolePort = dom0.allocUnbound(domain.domid);
-      const built = buildPvDomain(builderTarget(hypervisor.mmu, hypervisor.grants, domain), {
-        kernel: files.kernel,
-        initrd: files.ramdisk,
-        commandLine: config.cmdline,
-        pages,
-        storeEvtchn: storePort,
-        consoleEvtchn: consolePort,
-      });
-      const booted = hypervisor.bootDomain(domain, built.vcpu);
-      if (booted < 0)
-        throw new BuildError("machine", `the hypervisor refused to start the domain (${errnoName(-booted)})`);
-      const { storeMfn, consoleMfn } = built;
+      const rings = made.build(storePort, consolePort);
       this.services = serveGuest(dom0, machine.store, this.console, {
         domid: domain.domid,
         uuid: this.uuid,
         config: { ...config, name: this.name },
-        storeMfn,
-        consoleMfn,
+        ...rings,
         storePort,
         consolePort,
         startTime: Math.floor((machine.clock.wallclockAtZeroNs + machine.clock.nowNs()) / 1e9),
@@ -109,13 +89,15 @@ export class ConfiguredGuest implements Guest {
       this.services = undefined;
       this.devices.disconnect(() => {
         services?.close();
+        made.end();
         machine.destroyDomain(domain);
       });
       throw namedImageError(config.kernel, error);
     }
     this.domain = domain;
+    this.made = made;
     this.events.onStart?.(domain);
-    if (!paused) hypervisor.unpauseDomain(domain);
+    if (!paused) made.run();
   }
 
   rename(name: string): void {
@@ -273,10 +255,12 @@ export class ConfiguredGuest implements Guest {
   }
 
   private release(then?: () => void): void {
-    const { domain, services, machine } = this;
+    const { domain, made, services, machine } = this;
     if (domain === undefined) return;
     this.domain = undefined;
+    this.made = undefined;
     this.services = undefined;
+    made?.end();
     // Requests under way still fill its pages: it stands still meanwhile, and its frames stay.
     machine.hypervisor.pauseDomain(domain);
     this.devices.disconnect(() => {

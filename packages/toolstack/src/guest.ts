@@ -4,7 +4,7 @@ import type { DomainConfig } from "./config/domain-config.ts";
 import type { VifConfig } from "./config/vif-config.ts";
 import type { DiskStatus, VifStatus } from "./devices/device-status.ts";
 import type { GuestConsole } from "./dom0/guest-console.ts";
-import type { GuestFiles } from "./images/guest-files.ts";
+import type { GuestSource } from "./images/guest-files.ts";
 
 /** How a domain ended. */
 export type DomainEnd =
@@ -40,7 +40,7 @@ export interface Guest {
   readonly name: string;
   readonly uuid: string;
   readonly config: DomainConfig;
-  readonly files: GuestFiles;
+  readonly files: GuestSource;
   readonly console: GuestConsole;
   /** The domain now; undefined once it is destroyed. */
   readonly domain: Domain | undefined;

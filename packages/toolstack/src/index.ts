@@ -9,6 +9,7 @@ export {
   MAX_VCPUS,
   validateDomainConfig,
 } from "./config/domain-config.ts";
+export type { ProgramConfigInput } from "./config/program-config.ts";
 export { DEFAULT_BRIDGE, parseVif, type VifConfig } from "./config/vif-config.ts";
 export { parseVirtualDevice, type VirtualDevice } from "./config/virtual-device.ts";
 export { type ConfigWarning, parseXlConfig } from "./config/xl-config.ts";
@@ -22,7 +23,13 @@ export { Dom0, Dom0Error } from "./dom0/dom0.ts";
 export { GuestConsole } from "./dom0/guest-console.ts";
 // Guests
 export type { DeviceStatistics, DomainEnd, Guest, GuestEvents, GuestFate } from "./guest.ts";
-export { type GuestFileOptions, type GuestFiles, readGuestFiles } from "./images/guest-files.ts";
+export {
+  type GuestFileOptions,
+  type GuestFiles,
+  type GuestPrograms,
+  type GuestSource,
+  readGuestFiles,
+} from "./images/guest-files.ts";
 export { checkLinuxInitrd } from "./images/initrd-check.ts";
 export { Machine, type MachineOptions } from "./machine.ts";
 export { RunLoop, type RunLoopWork } from "./run-loop.ts";

@@ -1,4 +1,5 @@
 import { BlockScheduler } from "@xen-node/blkback";
+import type { GuestProgramClass } from "@xen-node/guest-runtime";
 import {
   type Clock,
   type CrashDump,
@@ -18,6 +19,7 @@ import { SHUTDOWN_crash } from "@xen-node/xen-abi";
 import { XenStore } from "@xen-node/xenstore";
 import { ConfigError } from "./config/config-error.ts";
 import type { DomainConfig } from "./config/domain-config.ts";
+import { type ProgramConfigInput, validateProgramConfig } from "./config/program-config.ts";
 import { ConfiguredGuest } from "./configured-guest.ts";
 import type { DeviceHost } from "./devices/domain-devices.ts";
 import { randomMac } from "./devices/mac-address.ts";
@@ -25,7 +27,8 @@ import { NetworkHub } from "./devices/network-hub.ts";
 import type { UplinkConfig } from "./devices/uplinks.ts";
 import { Dom0 } from "./dom0/dom0.ts";
 import type { Guest, GuestEvents } from "./guest.ts";
-import type { GuestFiles } from "./images/guest-files.ts";
+import { openGuestDisks } from "./images/guest-disks.ts";
+import type { GuestFiles, GuestSource } from "./images/guest-files.ts";
 import { RunLoop } from "./run-loop.ts";
 import { randomUuid } from "./uuid.ts";
 
@@ -105,8 +108,11 @@ export class Machine {
     this.hypervisor.listen({
       onCrash: (domain, dump) => this.dumps.set(domain, dump),
       onShutdown: (domain, reason) => {
-        if (reason === SHUTDOWN_crash && !this.dumps.has(domain)) this.dumps.set(domain, this.dumpOf(domain));
+        const hasState = domain.kind === "pv" && !this.dumps.has(domain);
+        if (reason === SHUTDOWN_crash && hasState) this.dumps.set(domain, this.dumpOf(domain));
         this.afterwards.push(() => this.guestOf(domain)?.domainEnded(reason, this.dumps.get(domain)));
+        // A guest in TypeScript ends itself between two turns of the loop, when that may be asleep.
+        this.loop.wake();
       },
       onDestroyed: (domain) => this.afterwards.push(() => this.forget(domain)),
     });
@@ -169,7 +175,7 @@ export class Machine {
     const { domains, mmu } = this.hypervisor;
     let pages = 0;
     for (const domain of domains.values()) {
-      if (domain.kind !== "pv") continue;
+      if (domain.domid === 0) continue;
       const owned = mmu.frames.ownedBy(domain.domid);
       pages += domain.state === "dying" ? owned : Math.max(domain.totalPages, domain.maxPages);
     }
@@ -189,6 +195,31 @@ export class Machine {
     config: DomainConfig,
     files: GuestFiles,
     events: GuestEvents = {},
+    options: { paused?: boolean } = {},
+  ): Guest {
+    return this.add(config, files, events, options);
+  }
+
+  /**
+   * Creates a guest that is a TypeScript class instead of a kernel: a domain without a processor, with xenstore, console,
+   * disks and network interfaces as any other's. A restart makes another instance.
+   *
+   * @throws ConfigError, one sentence, for a configuration that cannot be.
+   */
+  async createTypeScriptGuest(
+    config: ProgramConfigInput,
+    program: GuestProgramClass,
+    events: GuestEvents = {},
+  ): Promise<Guest> {
+    const checked = validateProgramConfig(config, program.name);
+    const disks = await openGuestDisks(checked.disks);
+    return this.add(checked, { program, disks }, events);
+  }
+
+  private add(
+    config: DomainConfig,
+    files: GuestSource,
+    events: GuestEvents,
     options: { paused?: boolean } = {},
   ): Guest {
     const freeMib = Math.floor(this.freeMemoryKib / 1024);

@@ -89,6 +89,10 @@ export class DomainGrantTable implements GrantTableCalls {
     return this.hv.grants.copyToGrant(this.domain.domid, domid, ref, offset, from);
   }
 
+  writeEntry(ref: number, flags: number, domid: number, mfn: number): boolean {
+    return this.hv.grants.writeEntry(this.domain.domid, ref, flags, domid, mfn);
+  }
+
   setupTable(domid: number, frames: number): number[] | number {
     const status = this.hv.grants.setupTable(this.domain.domid, domid, frames);
     if (status !== GNTST_okay) return status;

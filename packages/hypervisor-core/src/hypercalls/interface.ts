@@ -59,6 +59,11 @@ export interface GrantTableCalls {
   copyFromGrant(domid: number, ref: number, offset: number, into: Uint8Array): number;
   /** Copies all of `from`, the caller's own memory, into a granted frame. TypeScript domains only. */
   copyToGrant(domid: number, ref: number, offset: number, from: Uint8Array): number;
+  /**
+   * Writes an entry of the caller's own table, which machine code does in memory: GTF_* flags, who may use it, which
+   * frame; GTF_invalid takes the grant back. False: there is no such entry, or it is in use. TypeScript domains only.
+   */
+  writeEntry(ref: number, flags: number, domid: number, mfn: number): boolean;
   /** Grows the table of `domid` to `frames` frames; returns their mfns, or the GNTST_* status. */
   setupTable(domid: number, frames: number): number[] | number;
   querySize(domid: number): { status: number; frames: number; maxFrames: number };

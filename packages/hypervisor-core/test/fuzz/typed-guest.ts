@@ -16,7 +16,7 @@ export class TypedGuest {
   private readonly ports: number[] = [1];
 
   constructor(
-    private readonly hv: Hypervisor,
+    hv: Hypervisor,
     private readonly draw: Draw,
     private readonly tally: Tally,
     domid: number,
@@ -142,7 +142,7 @@ export class TypedGuest {
   }
 
   private grantCall(world: FuzzWorld): void {
-    const { draw, hv } = this;
+    const { draw } = this;
     const { grantTable } = this.calls;
     const offer = draw.pick([...world.grants, { domid: 0, ref: 8 }]);
     switch (draw.below(11)) {
@@ -216,15 +216,7 @@ export class TypedGuest {
       default: {
         const ref = 8 + draw.below(24);
         const grantee = draw.pick(world.domids);
-        if (
-          hv.grants.writeEntry(
-            this.domid,
-            ref,
-            draw.pick([0, GTF_permit_access, 5, 1]),
-            grantee,
-            draw.pick(this.frames),
-          )
-        )
+        if (grantTable.writeEntry(ref, draw.pick([0, GTF_permit_access, 5, 1]), grantee, draw.pick(this.frames)))
           world.offerGrant(this.domid, ref, grantee);
       }
     }

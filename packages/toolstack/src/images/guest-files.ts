@@ -7,6 +7,7 @@ import {
   openByteSource,
   readKernelImage,
 } from "@xen-node/guest-images";
+import type { GuestProgramClass } from "@xen-node/guest-runtime";
 import { ConfigError } from "../config/config-error.ts";
 import type { DomainConfig } from "../config/domain-config.ts";
 import { type BlockDevice, openGuestDisks } from "./guest-disks.ts";
@@ -19,6 +20,15 @@ export interface GuestFiles {
   /** The images of the configuration's disks, open; the guest closes them when it has ended. */
   disks: (BlockDevice | undefined)[];
 }
+
+/** What a guest written in TypeScript is made from. */
+export interface GuestPrograms {
+  program: GuestProgramClass;
+  disks: (BlockDevice | undefined)[];
+}
+
+/** A kernel and its files, or a program. */
+export type GuestSource = GuestFiles | GuestPrograms;
 
 /** How guests' files are read. */
 export type GuestFileOptions = KernelReadOptions;

@@ -1,0 +1,11 @@
+export type { DiskDevice } from "./disk-device.ts";
+export type { DomainMemory, OwnFrame } from "./domain-memory.ts";
+export { type EventPort, EventPorts } from "./event-ports.ts";
+export { type ForeignFrame, GrantError, Grants } from "./grants.ts";
+export { GuestConsole } from "./guest-console.ts";
+export { GuestEnded } from "./guest-ended.ts";
+export type { GuestEnvironment } from "./guest-environment.ts";
+export type { GuestProgram, GuestProgramClass } from "./guest-program.ts";
+export { GuestRuntime, type ShutdownRequest } from "./guest-runtime.ts";
+export { NetworkDevice } from "./network-device.ts";
+export { Timers } from "./timers.ts";

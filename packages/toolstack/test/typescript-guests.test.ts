@@ -1,0 +1,211 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { GuestProgram, GuestProgramClass, GuestRuntime } from "@xen-node/guest-runtime";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { BlockExerciser } from "../examples/typescript-guests/block-exerciser.ts";
+import { type DomainEnd, type Guest, type GuestFate, Machine, type ProgramConfigInput } from "../src/index.ts";
+
+interface Lab {
+  machine: Machine;
+  log: string[];
+  faults: unknown[];
+}
+
+const labs: Lab[] = [];
+
+function makeLab(): Lab {
+  const log: string[] = [];
+  const faults: unknown[] = [];
+  const machine = new Machine({
+    guestMemoryMiB: 64,
+    translator: false,
+    uplinks: new Map([["lab", { kind: "none" }]]),
+    log: { log: (level, _subsystem, message) => void log.push(`${level} ${message}`) },
+    onError: (error) => faults.push(error),
+  });
+  labs.push({ machine, log, faults });
+  machine.start();
+  return { machine, log, faults };
+}
+
+afterEach(async () => {
+  for (const { machine, faults } of labs.splice(0)) {
+    await machine.close();
+    // The last domain's frames are freed in steps.
+    for (let i = 0; i < 20; i++) machine.stepFor(1e6);
+    expect(faults).toEqual([]);
+    expect(machine.hypervisor.auditFrames()).toEqual([]);
+    expect(machine.store.audit()).toEqual([]);
+    expect([...machine.hypervisor.domains.keys()]).toEqual([0]);
+  }
+});
+
+interface Life {
+  guest: Guest;
+  output: () => string;
+  end: Promise<{ end: DomainEnd; fate: GuestFate }>;
+}
+
+async function start(
+  { machine }: Lab,
+  program: GuestProgramClass,
+  config: Partial<ProgramConfigInput> = {},
+): Promise<Life> {
+  let tell: (ended: { end: DomainEnd; fate: GuestFate }) => void = () => {};
+  const ended = new Promise<{ end: DomainEnd; fate: GuestFate }>((resolve) => {
+    tell = resolve;
+  });
+  const guest = await machine.createTypeScriptGuest({ name: "guest", ...config }, program, {
+    onEnd: (end, fate) => tell({ end, fate }),
+  });
+  let text = "";
+  guest.console.onOutput((bytes) => {
+    text += new TextDecoder().decode(bytes);
+  });
+  return { guest, output: () => text, end: ended };
+}
+
+/** A program that is one function. */
+function program(run: (runtime: GuestRuntime) => Promise<void>): GuestProgramClass {
+  return class implements GuestProgram {
+    constructor(private readonly runtime: GuestRuntime) {}
+
+    run(): Promise<void> {
+      return run(this.runtime);
+    }
+  };
+}
+
+describe("a guest that is a TypeScript class", () => {
+  it("is the README's example, which runs as it stands", async () => {
+    const path = new URL("../examples/typescript-guests/hello.ts", import.meta.url);
+    const readme = await readFile(new URL("../../guest-runtime/README.md", import.meta.url), "utf8");
+    expect(readme).toContain(await readFile(path, "utf8"));
+    let text = "";
+    const write = vi.spyOn(process.stdout, "write").mockImplementation((bytes) => {
+      text += new TextDecoder().decode(bytes as Uint8Array);
+      return true;
+    });
+    try {
+      await import("../examples/typescript-guests/hello.ts");
+      await vi.waitFor(() => expect(text).toContain("Good bye, Ada."), { timeout: 5000 });
+    } finally {
+      write.mockRestore();
+    }
+    expect(text).toBe("Hello from domain 1. Who are you?\r\nGood bye, Ada.\r\n");
+  });
+
+  it("has console, xenstore, time and memory, and powers off when it returns", async () => {
+    const lab = makeLab();
+    const life = await start(
+      lab,
+      program(async ({ console, xenstore, home, timers, memory, commandLine }) => {
+        const before = timers.nowNs;
+        await timers.sleep(5_000_000);
+        const frame = memory.allocate();
+        const used = memory.usedFrames;
+        memory.free(frame);
+        const line = await console.readLine();
+        const waited = timers.nowNs - before >= 5_000_000;
+        xenstore.write(`${home}/data/answer`, line.toUpperCase());
+        await console.print(`${commandLine} ${waited} ${used - memory.usedFrames} ${memory.mostFrames}`);
+        await console.write("x".repeat(10_000));
+      }),
+      { cmdline: "a=1", memory: 4 },
+    );
+    life.guest.console.write(new TextEncoder().encode("hi there\n"));
+    expect(await life.end).toEqual({ end: { kind: "poweroff" }, fate: "gone" });
+    expect(life.output()).toBe(`a=1 true 1 1024\r\n${"x".repeat(10_000)}`);
+  });
+
+  it("crashes when it throws, and the log says where", async () => {
+    const lab = makeLab();
+    const life = await start(
+      lab,
+      program(async () => {
+        throw new Error("no more of this");
+      }),
+    );
+    expect(await life.end).toEqual({ end: { kind: "crash", dump: undefined }, fate: "gone" });
+    expect(lab.log.join("\n")).toContain("no more of this");
+  });
+
+  it("is asked to shut down, reboots with a new instance, and can be destroyed while it waits", async () => {
+    const lab = makeLab();
+    let instances = 0;
+    const forever = program(async ({ console, timers }) => {
+      instances++;
+      await console.print("up");
+      for (;;) await timers.sleep(1e9);
+    });
+    const life = await start(lab, forever);
+    await vi.waitFor(() => expect(life.output()).toBe("up\r\n"));
+    life.guest.requestShutdown("reboot");
+    expect(await life.end).toEqual({ end: { kind: "reboot" }, fate: "restarting" });
+    await vi.waitFor(() => expect(life.output()).toBe("up\r\nup\r\n"));
+    expect(instances).toBe(2);
+    life.guest.destroy();
+    await vi.waitFor(() => expect([...lab.machine.hypervisor.domains.keys()]).toEqual([0]));
+  });
+
+  it("shares memory and events with another one", async () => {
+    const lab = makeLab();
+    let offer: ((of: { domid: number; ref: number; port: number }) => void) | undefined;
+    const offered = new Promise<{ domid: number; ref: number; port: number }>((resolve) => {
+      offer = resolve;
+    });
+    let peerDomid: ((domid: number) => void) | undefined;
+    const peer = new Promise<number>((resolve) => {
+      peerDomid = resolve;
+    });
+    const server = await start(
+      lab,
+      program(async ({ memory, grants, events, console, domid }) => {
+        const other = await peer;
+        const frame = memory.allocate();
+        const answered = new Promise<void>((resolve) => {
+          const port = events.open(other, () => resolve());
+          offer?.({ domid, ref: grants.grant(other, frame), port: port.port });
+        });
+        await answered;
+        await console.print(`got ${frame.bytes[0]}`);
+      }),
+      { name: "server" },
+    );
+    const client = await start(
+      lab,
+      program(async ({ grants, events, domid }) => {
+        peerDomid?.(domid);
+        const { domid: other, ref, port } = await offered;
+        const frame = grants.map(other, ref);
+        frame.bytes[0] = 42;
+        frame.unmap();
+        expect(() => grants.map(other, ref + 1)).toThrow(/status/);
+        events.bind(other, port, () => {}).notify();
+      }),
+      { name: "client" },
+    );
+    expect((await server.end).end.kind).toBe("poweroff");
+    expect((await client.end).end.kind).toBe("poweroff");
+    expect(server.output()).toBe("got 42\r\n");
+  });
+
+  it("exercises its disk", async () => {
+    const lab = makeLab();
+    const folder = await mkdtemp(join(tmpdir(), "typescript-guests-"));
+    try {
+      const image = join(folder, "disk.img");
+      await writeFile(image, new Uint8Array(2 ** 20));
+      const life = await start(lab, BlockExerciser, {
+        cmdline: "rounds=40 seed=3",
+        disks: [`${image},raw,xvda,w`],
+      });
+      expect((await life.end).end.kind, lab.log.join("\n")).toBe("poweroff");
+      expect(life.output()).toMatch(/^40 rounds on 2048 sectors in \d+ ms: all as written/);
+      expect((await readFile(image)).some((byte) => byte !== 0)).toBe(true);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});
