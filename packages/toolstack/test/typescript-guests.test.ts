@@ -4,6 +4,9 @@ import { join } from "node:path";
 import type { GuestProgram, GuestProgramClass, GuestRuntime } from "@xen-node/guest-runtime";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { BlockExerciser } from "../examples/typescript-guests/block-exerciser.ts";
+import { EchoServer } from "../examples/typescript-guests/echo-server.ts";
+import { KeyValueStore } from "../examples/typescript-guests/key-value-store.ts";
+import { UdpHost } from "../examples/typescript-guests/udp-host.ts";
 import { type DomainEnd, type Guest, type GuestFate, Machine, type ProgramConfigInput } from "../src/index.ts";
 
 interface Lab {
@@ -207,5 +210,42 @@ describe("a guest that is a TypeScript class", () => {
     } finally {
       await rm(folder, { recursive: true });
     }
+  });
+
+  /** A guest that sends texts to a port, one when the former is answered, and prints the answers. */
+  const asker = (port: number, questions: readonly string[]): GuestProgramClass =>
+    program(async (runtime) => {
+      const device = await runtime.openNetwork();
+      let answer: (text: string) => void = () => {};
+      const host = new UdpHost(device, "10.0.0.2", 40_000, ({ payload }) => answer(new TextDecoder().decode(payload)));
+      host.run().catch(() => {});
+      for (const question of questions) {
+        const answered = new Promise<string>((resolve) => {
+          answer = resolve;
+        });
+        await host.send({ address: "10.0.0.1", port, payload: new TextEncoder().encode(question) });
+        await runtime.console.print(await answered);
+      }
+    });
+
+  it.each<[string, GuestProgramClass, number, string[], string[]]>([
+    ["echoes what comes by its interface", EchoServer, 7, ["hello", "x".repeat(1400)], ["hello", "x".repeat(1400)]],
+    [
+      "is a store of keys and values",
+      KeyValueStore,
+      5555,
+      ["SET a 1 2", "GET a", "COUNT", "DEL a", "GET a", "SET", "?"],
+      ["OK", "VALUE 1 2", "1", "OK", "NONE", "ERROR no key", "ERROR unknown command"],
+    ],
+  ])("%s", async (_what, server, port, questions, answers) => {
+    const lab = makeLab();
+    const vif = (ip: string): string[] => [`bridge=lab,ip=${ip}`];
+    const serving = await start(lab, server, { name: "server", cmdline: "ip=10.0.0.1", vifs: vif("10.0.0.1") });
+    await vi.waitFor(() => expect(serving.output()).toContain("10.0.0.1"), { timeout: 5000 });
+    const asking = await start(lab, asker(port, questions), { name: "asker", vifs: vif("10.0.0.2") });
+    expect((await asking.end).end.kind, lab.log.join("\n")).toBe("poweroff");
+    expect(asking.output().trim().split("\r\n")).toEqual(answers);
+    serving.guest.requestShutdown("poweroff");
+    expect((await serving.end).end.kind).toBe("poweroff");
   });
 });
