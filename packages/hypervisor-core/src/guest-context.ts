@@ -2,6 +2,7 @@ import { DS, ES, FCW, FS, FSW, FTW, GS, MXCSR, SS, X87, XCR0, XMM } from "@xen-n
 import {
   EEXIST,
   EINVAL,
+  ERESTART,
   FLAT_KERNEL_SS,
   VGCF_failsafe_disables_events,
   VGCF_I387_VALID,
@@ -101,7 +102,10 @@ export function bootVcpu(hv: Hypervisor, vcpu: Vcpu, boot: BootState): number {
   });
 }
 
-/** VCPUOP_initialise: takes a vcpu_guest_context. 0, -EINVAL, -EEXIST. The vcpu stays down unless it says online. */
+/**
+ * VCPUOP_initialise: takes a vcpu_guest_context. 0, -EINVAL, -EEXIST, -ERESTART to be called again. The vcpu stays down
+ * unless it says online.
+ */
 export function initialiseVcpu(hv: Hypervisor, vcpu: Vcpu, context: DataView): number {
   if (vcpu.initialised) return -EEXIST;
   return hv.withVcpu(vcpu, () => {
@@ -140,6 +144,7 @@ function applyContext(hv: Hypervisor, vcpu: Vcpu, c: DataView): number {
   const cr1 = At.ctrlreg + 8;
   const user = (lo(cr1) >>> 12) + lo(cr1 + 4) * 0x100000;
   if (user !== 0) rc = hv.addressSpaces.setUserRoot(vcpu, user);
+  if (rc === -ERESTART) return rc;
   if (rc !== 0 || (!vcpu.kernelMode && user === 0)) return -EINVAL;
 
   vcpu.ldtBase = va(At.ldtBase);
