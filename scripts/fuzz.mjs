@@ -12,8 +12,8 @@ const TARGETS = new Map([
   ["hypercalls", "packages/hypervisor-core/test/fuzz/fuzz.test.ts"],
   ["page-tables", "packages/hypervisor-core/test/fuzz/fuzz.test.ts"],
 ]);
-/** A target that is silent for so long hangs. */
-const SILENT_MS = 120_000;
+/** A target that is silent for so long hangs: it tells every ten seconds where it is. */
+const SILENT_MS = 300_000;
 
 function end(message) {
   console.error(message);

@@ -24,12 +24,15 @@ if (minutes !== undefined) {
       let told = start;
       let worlds = 0;
       for (let next = Number(seed); performance.now() - start < Number(minutes) * 60_000; next = (next + 1) | 0) {
-        fuzzWorld(target!, next, STEPS, report);
+        fuzzWorld(target!, next, STEPS, report, (step) => {
+          if (performance.now() - told < 10_000) return;
+          told = performance.now();
+          const rss = Math.round(process.memoryUsage().rss / 2 ** 20);
+          console.log(
+            `${target}: ${worlds} worlds, ${report.steps} steps, at step ${step} of seed ${next}, ${rss} MiB`,
+          );
+        });
         worlds++;
-        if (performance.now() - told < 10_000) continue;
-        told = performance.now();
-        const rss = Math.round(process.memoryUsage().rss / 2 ** 20);
-        console.log(`${target}: ${worlds} worlds, ${report.steps} steps, seed ${next} done, ${rss} MiB`);
       }
       for (const line of report.tally.lines()) console.log(`  ${line}`);
       console.log(

@@ -20,9 +20,16 @@ export class FuzzFailure extends Error {
 
 /**
  * One world from its making to its end.
+ * @param onStep called before each step: a hang is in the step named last
  * @throws FuzzFailure
  */
-export function fuzzWorld(target: FuzzTarget, seed: number, steps: number, report: FuzzReport): void {
+export function fuzzWorld(
+  target: FuzzTarget,
+  seed: number,
+  steps: number,
+  report: FuzzReport,
+  onStep: (step: number) => void = () => {},
+): void {
   const world = new FuzzWorld(seed, target, report.tally);
   const fail = (step: number, problems: readonly string[]): never => {
     throw new FuzzFailure(
@@ -30,6 +37,7 @@ export function fuzzWorld(target: FuzzTarget, seed: number, steps: number, repor
     );
   };
   for (let step = 0; step < steps; step++) {
+    onStep(step);
     const start = performance.now();
     const cpuStart = process.cpuUsage();
     let actor = -1;
