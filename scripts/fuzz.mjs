@@ -11,6 +11,7 @@ import { parseArgs } from "node:util";
 const TARGETS = new Map([
   ["hypercalls", "packages/hypervisor-core/test/fuzz/fuzz.test.ts"],
   ["page-tables", "packages/hypervisor-core/test/fuzz/fuzz.test.ts"],
+  ["xenstore", "packages/xenstore/test/fuzz/fuzz.test.ts"],
 ]);
 /** A target that is silent for so long hangs: it tells every ten seconds where it is. */
 const SILENT_MS = 300_000;
