@@ -5,10 +5,9 @@ import {
   XenbusStateInitialised,
   XenbusStateInitialising,
   XenbusStateInitWait,
-  XenbusStateReconfigured,
   XenbusStateUnknown,
 } from "@xen-node/xen-abi";
-import { readNumber, type StoreClient, type StoreTree } from "./store-client.ts";
+import { readNumber, readPeerState, type StoreClient, type StoreTree } from "./store-client.ts";
 
 /** A frontend that asks for what can't be given. The text goes to the device's error node. */
 export class XenbusError extends Error {
@@ -150,7 +149,7 @@ export class BackendDevice {
   }
 
   private frontendState(): number {
-    return readNumber(this.store, `${this.frontendPath}/state`, XenbusStateReconfigured) ?? XenbusStateUnknown;
+    return readPeerState(this.store, this.frontendPath) ?? XenbusStateUnknown;
   }
 
   /**

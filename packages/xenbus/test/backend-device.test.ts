@@ -341,6 +341,20 @@ describe("a frontend at fault", () => {
     expect([state(), errors]).toEqual([InitWait, []]);
   });
 
+  it("whose nodes are closed to a driver domain counts as gone", () => {
+    const { store, ends, settle, frontend } = setUp();
+    frontend(Connected);
+    const { read } = store;
+    // Nodes that were removed with their parents belong to somebody else.
+    store.read = (path) => {
+      if (path.startsWith(FRONTEND)) throw Object.assign(new Error("EACCES"), { code: "EACCES" });
+      return read.call(store, path);
+    };
+    store.rm(FRONTEND);
+    settle();
+    expect(ends).toEqual(["closed"]);
+  });
+
   it("that writes nonsense for a state counts as gone", () => {
     for (const nonsense of ["", "x", "-1", "99", "4 ", "4294967300"]) {
       const { store, ends, settle, frontend } = setUp();
