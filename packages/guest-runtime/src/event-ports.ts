@@ -25,6 +25,12 @@ export class EventPorts {
     return this.add(this.calls.bindInterdomain(domid, remotePort), onEvent);
   }
 
+  /** As `bind`; undefined when refused. */
+  tryBind(domid: number, remotePort: number, onEvent: () => void): EventPort | undefined {
+    const port = this.calls.bindInterdomain(domid, remotePort);
+    return port < 0 ? undefined : this.add(port, onEvent);
+  }
+
   /** Takes a port that exists, such as the console's. */
   adopt(port: number, onEvent: () => void): EventPort {
     return this.add(port, onEvent);

@@ -1,11 +1,12 @@
 import type { GuestDomain, OwnChannel, OwnPage } from "@xen-node/blkback";
 import type { FrontendChannel, FrontendDomain } from "@xen-node/netback";
+import type { DriverDomain, EventChannel, GrantedPage } from "@xen-node/xenbus";
 import type { DomainMemory } from "./domain-memory.ts";
 import type { EventPorts } from "./event-ports.ts";
 import type { Grants } from "./grants.ts";
 
-/** The domain as the frontends of disks and networks want to see it. */
-export class RuntimeDomain implements GuestDomain, FrontendDomain {
+/** The domain as the frontends and backends of disks and networks want to see it. */
+export class RuntimeDomain implements GuestDomain, FrontendDomain, DriverDomain {
   constructor(
     readonly domid: number,
     private readonly memory: DomainMemory,
@@ -47,5 +48,21 @@ export class RuntimeDomain implements GuestDomain, FrontendDomain {
 
   openEventChannel(domid: number, onEvent: () => void): OwnChannel & FrontendChannel {
     return this.events.open(domid, onEvent);
+  }
+
+  mapGrant(domid: number, ref: number, readOnly = false): GrantedPage | number {
+    return this.grants.tryMap(domid, ref, readOnly);
+  }
+
+  copyFromGrant(domid: number, ref: number, offset: number, into: Uint8Array): number {
+    return this.grants.copyFrom(domid, ref, offset, into);
+  }
+
+  copyToGrant(domid: number, ref: number, offset: number, from: Uint8Array): number {
+    return this.grants.copyTo(domid, ref, offset, from);
+  }
+
+  bindEventChannel(domid: number, port: number, onEvent: () => void): EventChannel | undefined {
+    return this.events.tryBind(domid, port, onEvent);
   }
 }

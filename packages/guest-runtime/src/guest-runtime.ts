@@ -42,7 +42,8 @@ export class GuestRuntime {
   /** The pages of the two rings, by their frame numbers, for the toolstack. */
   readonly storeMfn: number;
   readonly consoleMfn: number;
-  private readonly domain: RuntimeDomain;
+  /** The domain as frontends and backends want to see it: a guest may serve other guests. */
+  readonly domain: RuntimeDomain;
   private readonly networks: NetworkDevice[] = [];
   private shutdownWatch: { close(): void } | undefined;
   private ended = false;

@@ -1,6 +1,7 @@
 export type { DiskDevice } from "./disk-device.ts";
 export type { DomainMemory, OwnFrame } from "./domain-memory.ts";
 export { type EventPort, EventPorts } from "./event-ports.ts";
+export type { RuntimeDomain } from "./frontend-domain.ts";
 export { type ForeignFrame, GrantError, Grants } from "./grants.ts";
 export { GuestConsole } from "./guest-console.ts";
 export { GuestEnded } from "./guest-ended.ts";

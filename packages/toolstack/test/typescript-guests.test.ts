@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { GuestProgram, GuestProgramClass, GuestRuntime } from "@xen-node/guest-runtime";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { BlockExerciser } from "../examples/typescript-guests/block-exerciser.ts";
+import { DiskDriverDomain } from "../examples/typescript-guests/driver-domain.ts";
 import { EchoServer } from "../examples/typescript-guests/echo-server.ts";
 import { KeyValueStore } from "../examples/typescript-guests/key-value-store.ts";
 import { UdpHost } from "../examples/typescript-guests/udp-host.ts";
@@ -247,5 +248,49 @@ describe("a guest that is a TypeScript class", () => {
     expect(asking.output().trim().split("\r\n")).toEqual(answers);
     serving.guest.requestShutdown("poweroff");
     expect((await serving.end).end.kind).toBe("poweroff");
+  });
+
+  it("serves another one's disk, as a driver domain", async () => {
+    const lab = makeLab();
+    const { machine } = lab;
+    const driver = await start(lab, DiskDriverDomain, { name: "driver", cmdline: "size=1048576" });
+    const user = await start(
+      lab,
+      program(async (runtime) => {
+        const { xenstore, home, timers } = runtime;
+        while ((xenstore.ls(`${home}/device/vbd`) ?? []).length === 0) await timers.sleep(1_000_000);
+        await new BlockExerciser(runtime).run();
+      }),
+      { name: "user", cmdline: "rounds=20" },
+    );
+    const [back, front] = [driver, user].map(({ guest }) => guest.domain?.domid ?? 0);
+    const paths = {
+      backend: `/local/domain/${back}/backend/vbd/${front}/51712`,
+      frontend: `/local/domain/${front}/device/vbd/51712`,
+    };
+    // What the toolstack writes for a disk whose backend is in another domain.
+    const store = machine.store.client();
+    store.transaction((tree) => {
+      const write = (root: string, permissions: string[], values: Record<string, string | number>): void => {
+        tree.write(root, "");
+        tree.setPermissions(root, permissions);
+        for (const [name, value] of Object.entries(values)) {
+          tree.write(`${root}/${name}`, String(value));
+          tree.setPermissions(`${root}/${name}`, permissions);
+        }
+      };
+      write(paths.frontend, [`n${front}`, `r${back}`], { backend: paths.backend, "backend-id": back, state: 1 });
+      for (const path of [`/local/domain/${back}/backend`, `/local/domain/${back}/backend/vbd`]) {
+        tree.write(path, "");
+        tree.setPermissions(path, [`n${back}`]);
+      }
+      const values = { frontend: paths.frontend, "frontend-id": front, online: 1, state: 1, mode: "w", dev: "xvda" };
+      write(paths.backend, [`n${back}`, `r${front}`], values);
+    });
+    expect((await user.end).end.kind, lab.log.join("\n")).toBe("poweroff");
+    expect(user.output()).toMatch(/20 rounds on 2048 sectors/);
+    expect(driver.output()).toContain(`serving a disk to domain ${front}`);
+    driver.guest.destroy();
+    await vi.waitFor(() => expect([...machine.hypervisor.domains.keys()]).toEqual([0]));
   });
 });
