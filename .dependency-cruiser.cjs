@@ -13,6 +13,9 @@ const floors = [
 // An image is read for the ELF notes that the ABI defines.
 const sideways = { "guest-images": ["xen-abi"] };
 
+// What runs inside a guest stands outside of the floors, and no floor knows it.
+const outside = { "guest-sdk": ["xen-abi"] };
+
 const folder = (names) => `^(packages|apps)/(${names.join("|")})/`;
 
 const downwardOnly = floors.flatMap((names, floor) =>
@@ -23,20 +26,38 @@ const downwardOnly = floors.flatMap((names, floor) =>
     from: { path: folder([name]) },
     to: {
       path: "^(packages|apps)/",
-      pathNot: [folder([name, ...(sideways[name] ?? []), ...floors.slice(0, floor).flat()])],
+      pathNot: [folder([name, ...(sideways[name] ?? []), ...floors.slice(0, floor).flat(), ...Object.keys(outside)])],
     },
   })),
 );
+
+const outsideRules = Object.entries(outside).flatMap(([name, known]) => [
+  {
+    name: `outside-${name}`,
+    comment: `${name} is for what runs inside a guest: of the workspace it may import ${known.join(", ")} alone.`,
+    severity: "error",
+    from: { path: folder([name]) },
+    to: { path: "^(packages|apps)/", pathNot: [folder([name, ...known])] },
+  },
+  {
+    name: `nobody-imports-${name}`,
+    comment: "The hypervisor's packages do not know what their guests are made with; tests may.",
+    severity: "error",
+    from: { path: "^(packages|apps)/[^/]+/src/", pathNot: [folder([name])] },
+    to: { path: folder([name]) },
+  },
+]);
 
 /** @type {import("dependency-cruiser").IConfiguration} */
 module.exports = {
   forbidden: [
     ...downwardOnly,
+    ...outsideRules,
     {
       name: "every-package-has-a-floor",
       comment: "A new package is given its floor at the top of this file.",
       severity: "error",
-      from: { path: "^(packages|apps)/", pathNot: [folder(floors.flat())] },
+      from: { path: "^(packages|apps)/", pathNot: [folder([...floors.flat(), ...Object.keys(outside)])] },
       to: {},
     },
     {

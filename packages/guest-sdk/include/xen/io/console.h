@@ -1,0 +1,2 @@
+/* Generated: the public interface is one file here. */
+#include <xen/abi.h>

@@ -1,0 +1,1 @@
+export { abiHeader, generatedHeaders } from "./headers/header.ts";
