@@ -2,7 +2,8 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { abiHeader, generatedHeaders } from "../src/headers/header.ts";
-import { noCompiler, packageFolder } from "./support.ts";
+import { packageFolder } from "../src/package-folder.ts";
+import { noCompiler } from "./support.ts";
 
 const compile = (source: string, ...flags: string[]) =>
   spawnSync("gcc", ["-fsyntax-only", "-I", join(packageFolder, "include"), ...flags, "-x", "c", "-"], {

@@ -1,7 +1,4 @@
 import { spawnSync } from "node:child_process";
-import { fileURLToPath } from "node:url";
-
-export const packageFolder = fileURLToPath(new URL("..", import.meta.url));
 
 /** Tests that compile are skipped without a compiler, but never in CI. */
 export const noCompiler = spawnSync("gcc", ["--version"]).status !== 0 && !process.env.CI;

@@ -1,0 +1,254 @@
+/* The runtime of Xen PV guests. A guest is a `main` and what it calls of this; build it with `xen-guest build`. */
+#ifndef XEN_GUEST_H
+#define XEN_GUEST_H
+
+#include <hypercalls.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <xen/abi.h>
+
+#define PAGE_SIZE 4096ul
+/** Where the guest's pseudo-physical page 0 lies in its address space, as entry.S tells the domain builder. */
+#define VIRT_BASE 0x40000000ul
+#define aligned_page __attribute__((aligned(4096)))
+#define barrier() asm volatile("" ::: "memory")
+
+/** The guest itself. What it returns is given to xen_exit. */
+int main(void);
+
+/* ---- the start of the world ---- */
+
+extern struct start_info *start_info;
+extern struct shared_info *volatile shared_info;
+
+/* ---- console: the PV console's ring; a guest that is Dom0 writes through console_io ---- */
+
+/** printf of C without floating point: %d %i %u %x %X %p %s %c %% with flags, width, precision, l, ll, z, h, hh. */
+int printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+int vprintf(const char *format, va_list arguments);
+int snprintf(char *buffer, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int vsnprintf(char *buffer, size_t size, const char *format, va_list arguments);
+/** Puts bytes into the ring; waits, yielding, while it is full. */
+void console_write(const char *bytes, size_t count);
+/** Takes up to `size` bytes that were typed; does not wait. @return how many. */
+size_t console_read(char *bytes, size_t size);
+
+/* ---- the end ---- */
+
+/** Status 0 powers off; any other prints it and shuts down as crashed, so that the runner's exit status says so. */
+void xen_exit(int status) __attribute__((noreturn));
+/** @param reason SHUTDOWN_* */
+void xen_shutdown(unsigned reason) __attribute__((noreturn));
+/** Prints the message and the calls that led here, innermost first (addr2line names them), and ends as crashed. */
+void panic(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+void backtrace(const void *frame_pointer, uint64_t innermost);
+
+/* ---- the command line ---- */
+
+/** The number after "name=" on the kernel's command line; `otherwise` if it is not there. */
+long option_number(const char *name, long otherwise);
+/** Where the text after "name=" begins (it ends at a blank or at the end), or null. */
+const char *option_text(const char *name);
+
+/* ---- memory ---- */
+
+#define PTE_P 0x1ul
+#define PTE_RW 0x2ul
+#define PTE_US 0x4ul
+#define PTE_A 0x20ul
+#define PTE_D 0x40ul
+#define PTE_NX (1ul << 63)
+#define PTE_RW_FLAGS (PTE_P | PTE_RW | PTE_A | PTE_D)
+#define PTE_RO_FLAGS (PTE_P | PTE_A | PTE_D)
+#define PTE_FRAME(entry) (((entry) & 0xffffffffff000ul) >> 12)
+
+/** Machine frame of each pseudo-physical page: the builder's list. */
+extern unsigned long *p2m;
+/** Frames and addresses of the guest's own memory, VIRT_BASE and up. */
+static inline unsigned long virt_to_pfn(const volatile void *va) { return ((unsigned long)va - VIRT_BASE) / PAGE_SIZE; }
+static inline unsigned long virt_to_mfn(const volatile void *va) { return p2m[virt_to_pfn(va)]; }
+static inline uint64_t virt_to_machine(const volatile void *va)
+{
+    return ((uint64_t)virt_to_mfn(va) << 12) | ((unsigned long)va & (PAGE_SIZE - 1));
+}
+static inline void *pfn_to_virt(unsigned long pfn) { return (void *)(VIRT_BASE + pfn * PAGE_SIZE); }
+static inline unsigned long mfn_to_pfn(unsigned long mfn) { return machine_to_phys_mapping[mfn]; }
+
+/** A page of zeros, or null when memory is used up. */
+void *page_alloc(void);
+/** Gives a page back; it must be mapped writable again. */
+void page_free(void *page);
+/** Pages that page_alloc can still give. */
+unsigned long pages_free(void);
+
+/** The entry of an L1 (level 1) ... L4 table on the way to an address; null if a table above it is not there. */
+volatile uint64_t *table_entry(const volatile void *va, int level);
+/** update_va_mapping with INVLPG. @return 0 or a negative errno. */
+long set_pte(const volatile void *va, uint64_t entry);
+/** Maps a frame anywhere below Xen's hole or above it, making the tables that are missing. @return 0 or a negative errno. */
+long map_frame(const volatile void *va, unsigned long mfn, uint64_t flags);
+/** Remaps a page of the guest's own memory with other flags (PTE_RW_FLAGS, PTE_RO_FLAGS, ...). */
+long remap(const volatile void *va, uint64_t flags);
+/** One mmu_update: `pointer` is the entry's machine address with a MMU_* command in its low bits. */
+long mmu_update_one(uint64_t pointer, uint64_t value);
+/** One mmuext_op on this domain. */
+long mmuext(unsigned command, unsigned long arg1, unsigned long arg2);
+
+/* ---- vcpus ---- */
+
+#define MAX_VCPUS 32
+#define STACK_SIZE 0x4000ul
+
+struct trap_frame;
+struct user_state;
+/** What each vcpu has; found by its stack. */
+struct vcpu {
+    unsigned id;
+    struct vcpu_info *volatile info;
+    /** Where user_run left the kernel; null when it is not running. */
+    void *kernel_context;
+    struct user_state *user;
+    volatile uint64_t upcalls;
+};
+struct vcpu *current_vcpu(void);
+#define VCPU_INFO (current_vcpu()->info)
+/** Starts a vcpu that runs `run(argument)` and goes down when that returns. @return 0 or a negative errno. */
+long vcpu_start(unsigned id, void (*run)(void *), void *argument);
+
+/* ---- exceptions ---- */
+
+/** Registers of what was interrupted, lowest address first, as trap-entry.S saves them. */
+struct trap_frame {
+    uint64_t r15, r14, r13, r12, rbp, rbx, r10, r9, r8, rdx, rsi, rdi, rax, r11, rcx, vector, error, rip, cs, rflags, rsp,
+        ss;
+};
+/** Vectors that are none of the processor's. */
+enum { TRAP_SYSCALL = 0x100, TRAP_SYSCALL32 = 0x101, TRAP_EVENT = 0x102, TRAP_FAILSAFE = 0x103, TRAP_SYSENTER = 0x104 };
+/** The page fault's address on this vcpu. */
+#define CR2 (VCPU_INFO->arch.cr2)
+
+/** Called for every exception of a vector before anything else; true if it is dealt with. */
+extern int (*trap_handlers[256])(struct trap_frame *frame);
+/** The handler's address for a vector, for a trap table of one's own. Vectors 0-31, 0x80 and nothing else have one. */
+unsigned long trap_stub(unsigned vector);
+/** Registers the runtime's handlers again: vectors 0 to 31 and 0x80. @return set_trap_table's result. */
+long traps_init(void);
+extern const char event_entry[], failsafe_entry[], syscall_entry[], syscall32_entry[], sysenter_entry[], nmi_entry[];
+
+/** The last exception that was expected and came. */
+struct trap_caught {
+    uint64_t count;
+    struct trap_frame frame;
+    uint64_t cr2;
+    /** Where Xen put the bounce frame, and the upcall mask in the handler. */
+    uint64_t bounced_at, mask;
+};
+extern volatile struct trap_caught trap_caught;
+extern volatile uint64_t trap_resume_at;
+
+#define TRAP_CLOBBERS "rax", "rcx", "rdx", "rbx", "rsi", "rdi", "r8", "r9", "r10", "r11", "memory", "cc"
+/** Runs instructions that may fault, and goes on after them: the vector they faulted with, -1 for none. Details are in
+ * trap_caught. Only one vcpu may do this at a time. Operands come in r12 to r15. */
+#define TRAP_OF(instructions, ...)                                                                                     \
+    ({                                                                                                                 \
+        trap_caught.count = 0;                                                                                         \
+        asm volatile("movabsq $1f, %%rax; movq %%rax, trap_resume_at\n" instructions                                   \
+                     "\n1: movq $0, trap_resume_at" ::__VA_ARGS__                                                      \
+                     : TRAP_CLOBBERS);                                                                                 \
+        trap_caught.count ? (long)trap_caught.frame.vector : -1l;                                                      \
+    })
+/** An entry of the exception table: a fault of the instruction at label `from` goes on at `to`. For inline assembler. */
+#define EXCEPTION_TABLE(from, to) ".pushsection .ex_table, \"a\"\n.quad " #from ", " #to "\n.popsection\n"
+/** Reads or writes eight bytes that may not be there. @return 0 or -XEN_EFAULT. */
+long read_word(const volatile void *va, uint64_t *value);
+long write_word(volatile void *va, uint64_t value);
+
+/* ---- events ---- */
+
+typedef void (*event_handler)(evtchn_port_t port, void *argument);
+/** A negative result is an errno. Ports start masked; event_listen unmasks them. */
+long event_bind_virq(unsigned virq, unsigned vcpu);
+long event_bind_ipi(unsigned vcpu);
+long event_alloc_unbound(domid_t remote);
+long event_bind_interdomain(domid_t remote, evtchn_port_t remote_port);
+long event_send(evtchn_port_t port);
+long event_close(evtchn_port_t port);
+/** Calls `handler` for each event of the port from now on. Ports below 256. */
+void event_listen(evtchn_port_t port, event_handler handler, void *argument);
+/** Whether the vcpu takes upcalls; they start off. */
+void events_enable(void);
+void events_disable(void);
+/** Sleeps until an event has been delivered. Events are enabled afterwards. */
+void event_wait(void);
+
+/* ---- time ---- */
+
+/** Nanoseconds since the machine started, by this vcpu's clock page. */
+uint64_t now_ns(void);
+/** Nanoseconds of the day's time, since 1970. */
+uint64_t wall_clock_ns(void);
+/** Sleeps, with events enabled, until now_ns() is at least that. Uses set_timer_op and VIRQ_TIMER of vcpu 0. */
+void sleep_until(uint64_t deadline_ns);
+
+/* ---- grants (version 1) ---- */
+
+/** Lets a domain map a page of ours. @return the reference, or a negative errno. */
+long grant_access(domid_t domid, const volatile void *page, int readonly);
+/** Takes a grant back. @return 0, or -XEN_EBUSY while it is mapped. */
+long grant_end(grant_ref_t reference);
+/** Maps another domain's grant at a page whose tables exist. @return the handle, or a negative GNTST_*. */
+long grant_map(domid_t domid, grant_ref_t reference, volatile void *page, int readonly);
+/** @return a GNTST_*. */
+long grant_unmap(grant_handle_t handle, volatile void *page);
+
+/* ---- xenstore ---- */
+
+/** Reads a node into `value` with a final NUL. @return its length, or a negative errno (-XEN_ENOSPC: it does not fit). */
+long xenstore_read(const char *path, char *value, size_t size);
+/** @return 0 or a negative errno. */
+long xenstore_write(const char *path, const char *value);
+/** Names below a node, each with a final NUL. @return bytes of all, or a negative errno. */
+long xenstore_directory(const char *path, char *names, size_t size);
+long xenstore_remove(const char *path);
+
+/* ---- programs in user mode ---- */
+
+/** A program's state, and why it came back: TRAP_SYSCALL or an exception's vector is in frame.vector. */
+struct user_state {
+    struct trap_frame frame;
+    /** VGCF_in_syscall returns like SYSRET, without rcx and r11. */
+    uint64_t iret_flags;
+    uint64_t cr2;
+};
+/** Makes an empty page-table root for programs, as NEW_USER_BASEPTR. @return 0 or a negative errno. */
+long user_init(void);
+/** Maps a page of ours at `va` (below 2^47) for programs. @return 0 or a negative errno. */
+long user_map(unsigned long va, const volatile void *page, uint64_t flags);
+/** Runs a program until it traps; then `state` is what it was then. */
+void user_run(struct user_state *state);
+
+/* ---- tests: TAP on the console ---- */
+
+/** One check. @return whether it holds. */
+int tap_ok(int holds, const char *name, ...) __attribute__((format(printf, 2, 3)));
+/** Compares numbers; on a difference both are told. */
+int tap_is(long got, long want, const char *name);
+#define OK(condition) tap_ok(!!(condition), "%s", #condition)
+#define IS(expression, want) tap_is((long)(expression), (long)(want), #expression " == " #want)
+/** A heading, as a comment. */
+void tap_section(const char *name);
+/** Prints the plan. @return main's result: 0 if all checks held. */
+int tap_done(void);
+
+/* ---- of C's library ---- */
+
+void *memcpy(void *to, const void *from, size_t bytes);
+void *memmove(void *to, const void *from, size_t bytes);
+void *memset(void *to, int byte, size_t bytes);
+int memcmp(const void *a, const void *b, size_t bytes);
+size_t strlen(const char *text);
+int strcmp(const char *a, const char *b);
+int strncmp(const char *a, const char *b, size_t bytes);
+
+#endif
