@@ -1,5 +1,6 @@
 import { PageType, pteMfn, TLB_WRITE } from "@xen-node/mmu";
 import { CONTEXT_BYTES, DR7, ExitReason, RF, SYSTEM_FLAGS, TF } from "@xen-node/x86-cpu";
+import { VMASST_TYPE_writable_pagetables } from "@xen-node/xen-abi";
 import { injectPageFault } from "./bounce.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import { Gpr } from "./registers.ts";
@@ -18,7 +19,8 @@ const PF_RESERVED_OR_FETCH = 0x18;
 const DR7_ENABLED = 0xff;
 
 /**
- * Writable page tables: a guest kernel's store to a read-only page that is one of its L1 tables is carried out on a copy
+ * Writable page tables, which a guest asks for by vm_assist (Xen 4.17 emulates for no other): a guest kernel's store to a
+ * read-only page that is one of its L1 tables is carried out on a copy
  * of the table (one instruction, through a write-TLB entry that leads to the copy), and the one entry that changed is
  * then validated and stored like a hypercall's. Any store instruction works, locked ones and one-byte ones included,
  * repeated ones an iteration at a time; one that changes more than one entry is refused, as is an entry that breaks the rules: then the guest gets its #PF,
@@ -40,6 +42,7 @@ export class WritablePageTables {
   private applies(vcpu: Vcpu, errorCode: number, lo: number, hi: number): number {
     if (!vcpu.kernelMode || (errorCode & PF_PRESENT_WRITE) !== PF_PRESENT_WRITE) return 0;
     if ((errorCode & PF_RESERVED_OR_FETCH) !== 0) return 0;
+    if (!vcpu.domain.vmAssists.has(VMASST_TYPE_writable_pagetables)) return 0;
     const { walker, frames } = this.hv.mmu;
     if (walker.locate(vcpu.guestTable, lo, hi) < 0) return 0;
     if ((walker.pteLo & (PTE_PRESENT | PTE_RW)) !== PTE_PRESENT) return 0;

@@ -8,6 +8,7 @@ import {
   readRflags,
   writeRflags,
 } from "@xen-node/x86-cpu";
+import { VMASST_TYPE_writable_pagetables } from "@xen-node/xen-abi";
 import { vaHigh, vaLow } from "../src/address.ts";
 import { type Domain, Hypervisor, type Processor, type Vcpu, VirtualClock } from "../src/index.ts";
 import { deliverPending, handleExit } from "../src/traps.ts";
@@ -109,6 +110,8 @@ export function addGuest(
     name: "test",
     uuid: "01020304-0506-0708-090a-0b0c0d0e0f10",
   });
+  // As Linux does.
+  domain.vmAssists.set(VMASST_TYPE_writable_pagetables, true);
   const p2m: number[] = [];
   for (let pfn = 0; pfn < PAGES; pfn++) {
     const mfn = mmu.frames.alloc(domain.domid);

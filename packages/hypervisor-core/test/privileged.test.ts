@@ -1,4 +1,5 @@
 import { ExitReason } from "@xen-node/x86-cpu";
+import { VMASST_TYPE_writable_pagetables } from "@xen-node/xen-abi";
 import { describe, expect, it } from "vitest";
 import { vaHigh, vaLow } from "../src/address.ts";
 import { Gpr } from "../src/registers.ts";
@@ -180,6 +181,16 @@ describe("writable page tables", () => {
     g.hv.mmu.walker.walk(g.vcpu.guestTable, va(30), 0, 0, true);
     expect(g.hv.mmu.walker.mfn).toBe(g.p2m[31]);
     expect(g.hv.auditFrames()).toEqual([]);
+  });
+
+  it("leaves the fault to a guest that has not asked for emulation", () => {
+    const g = withTraps();
+    g.domain.vmAssists.set(VMASST_TYPE_writable_pagetables, false);
+    const address = va(Page.l1, 30 * 8);
+    store(g, address, g.p2m[31] * 4096 + 0x21, 8);
+    exception(g, 14, 7, address);
+    expect(g.hv.regs.rip).toBe(HANDLER + 0x10);
+    expect(g.hv.ptwr.emulated).toBe(0);
   });
 
   it("gives the guest its #PF, registers untouched, for an entry that breaks the rules", () => {

@@ -376,6 +376,8 @@ void guest_main(struct start_info *info)
     console = (struct xencons_interface *)(VIRT_BASE + console_pfn * PAGE);
     shared_info = (struct shared_info *)shared_info_page;
     if (update_va(shared_info_page, info->shared_info | P | RW | A | D, UVMF_INVLPG) != 0) asm volatile("ud2");
+    /* Stores to page tables are emulated for guests that ask for it. */
+    if (HC2(vm_assist, VMASST_CMD_enable, VMASST_TYPE_writable_pagetables) != 0) asm volatile("ud2");
     test_main();
     finish();
 }

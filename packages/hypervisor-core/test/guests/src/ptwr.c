@@ -20,6 +20,12 @@ static void good_writes(void)
 {
     u64 expected, value;
     u8 flag;
+    section("without the assist nothing is emulated");
+    EXPECT(HC2(vm_assist, VMASST_CMD_disable, VMASST_TYPE_writable_pagetables), 0);
+    EXPECT(VECTOR_WITH("movq $0, (%0)", "r"(window_l1)), 14);
+    EXPECT(caught.frame.error, 3);
+    EXPECT(caught.cr2, (u64)window_l1);
+    EXPECT(HC2(vm_assist, VMASST_CMD_enable, VMASST_TYPE_writable_pagetables), 0);
     section("writes that are emulated");
     window_l1[0] = ENTRY(data, P | RW);
     EXPECT(window_l1[0], ENTRY(data, P | RW | US) | GUEST_KERNEL_PAGE);
