@@ -1,10 +1,12 @@
-import { EEXIST, EINVAL, SHUTDOWN_watchdog } from "@xen-node/xen-abi";
+import { EINVAL, ENOSPC, SHUTDOWN_watchdog } from "@xen-node/xen-abi";
 import type { Domain } from "./domain.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import { Timer } from "./timers.ts";
 
 const WATCHDOGS_PER_DOMAIN = 2;
 const NS_PER_SECOND = 1e9;
+/** Xen 4.17 computes this errno in 32 bits without a sign, so 64-bit guests see 0xffffffe4 and not -28. */
+const NONE_FREE = 2 ** 32 - ENOSPC;
 
 /** SCHEDOP_watchdog: timers that shut a domain down unless it keeps re-arming them. */
 export class Watchdogs {
@@ -13,7 +15,8 @@ export class Watchdogs {
   constructor(private readonly hv: Hypervisor) {}
 
   /**
-   * id 0: a new watchdog of `seconds` (its id is the result; -EEXIST when all are in use, -EINVAL for 0 seconds).
+   * id 0: a new watchdog of `seconds`; its id is the result, or NONE_FREE when all are in use. -EINVAL for 0 seconds, for
+   * which Xen makes one that ends the domain at once.
    * Otherwise re-arms that one, or with 0 seconds destroys it.
    */
   operate(domain: Domain, id: number, seconds: number): number {
@@ -25,9 +28,9 @@ export class Watchdogs {
     }
     const deadline = this.hv.now() + seconds * NS_PER_SECOND;
     if (id === 0) {
-      if (seconds === 0) return -EINVAL;
       const free = slots.indexOf(undefined);
-      if (free < 0) return -EEXIST;
+      if (free < 0) return NONE_FREE;
+      if (seconds === 0) return -EINVAL;
       const timer = new Timer(() => this.hv.shutdownDomain(domain, SHUTDOWN_watchdog));
       slots[free] = timer;
       this.hv.timers.set(timer, deadline);

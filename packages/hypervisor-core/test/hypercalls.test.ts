@@ -59,7 +59,7 @@ describe("dispatch", () => {
     expect(hypercall(g, 38)).toBe(-38);
     expect(hypercall(g, 4000)).toBe(-38);
     expect(g.logs.filter((line) => line.includes("hypercall 38"))).toHaveLength(1);
-    expect(hypercall(g, call.sysctl)).toBe(-1);
+    expect(hypercall(g, call.sysctl)).toBe(-13);
     expect(hypercall(g, call.xenpmu_op, 4)).toBe(-95);
     expect(hypercall(g, call.console_io, 0, 4, ARG)).toBe(-1);
   });

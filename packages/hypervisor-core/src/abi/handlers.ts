@@ -31,9 +31,9 @@ import {
   __HYPERVISOR_xen_version,
   __HYPERVISOR_xenpmu_op,
   EOPNOTSUPP,
-  EPERM,
 } from "@xen-node/xen-abi";
 import { consoleIo } from "./console-io.ts";
+import { domctl, platformOp, sysctl } from "./control-ops.ts";
 import {
   fpuTaskswitch,
   getDebugreg,
@@ -56,7 +56,6 @@ import { callbackOp, nmiOp, setCallbacks, setTrapTable } from "./traps.ts";
 import { vcpuOp } from "./vcpu-op.ts";
 import { xenVersion } from "./version.ts";
 
-const refused: HypercallHandler = () => -EPERM;
 const notSupported: HypercallHandler = () => -EOPNOTSUPP;
 
 const HIGHEST = 55;
@@ -71,7 +70,7 @@ handlers[__HYPERVISOR_stack_switch] = stackSwitch;
 handlers[__HYPERVISOR_set_callbacks] = setCallbacks;
 handlers[__HYPERVISOR_fpu_taskswitch] = fpuTaskswitch;
 handlers[__HYPERVISOR_sched_op_compat] = schedOpCompat;
-handlers[__HYPERVISOR_platform_op] = refused;
+handlers[__HYPERVISOR_platform_op] = platformOp;
 handlers[__HYPERVISOR_set_debugreg] = setDebugreg;
 handlers[__HYPERVISOR_get_debugreg] = getDebugreg;
 handlers[__HYPERVISOR_update_descriptor] = updateDescriptor;
@@ -92,6 +91,6 @@ handlers[__HYPERVISOR_sched_op] = schedOp;
 handlers[__HYPERVISOR_callback_op] = callbackOp;
 handlers[__HYPERVISOR_event_channel_op] = eventChannelOp;
 handlers[__HYPERVISOR_physdev_op] = physdevOp;
-handlers[__HYPERVISOR_sysctl] = refused;
-handlers[__HYPERVISOR_domctl] = refused;
+handlers[__HYPERVISOR_sysctl] = sysctl;
+handlers[__HYPERVISOR_domctl] = domctl;
 handlers[__HYPERVISOR_xenpmu_op] = notSupported;

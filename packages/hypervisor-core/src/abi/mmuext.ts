@@ -109,10 +109,11 @@ function operation(
     case MMUEXT_INVLPG_MULTI:
       if (foreign) return -EPERM;
       return hv.guest.fetch(vaOf(arg2Lo, arg2Hi), vcpuBitmapBytes(vcpu)) ? 0 : -EINVAL;
+    // Only domains with hardware may flush caches; Xen 4.17 refuses the two with different errnos.
     case MMUEXT_FLUSH_CACHE:
-    case MMUEXT_FLUSH_CACHE_GLOBAL:
-      // Only domains with hardware may.
       return foreign ? -EPERM : -EACCES;
+    case MMUEXT_FLUSH_CACHE_GLOBAL:
+      return foreign ? -EPERM : -EINVAL;
     case MMUEXT_SET_LDT:
       return foreign ? -EPERM : setLdt(hv, vcpu, vaOf(arg1Lo, arg1Hi), arg2Lo >>> 0);
     case MMUEXT_CLEAR_PAGE:

@@ -1,14 +1,10 @@
 import { PageType } from "@xen-node/mmu";
 import {
-  EACCES,
-  EBUSY,
   EFAULT,
   EINVAL,
   ENOENT,
   ENOSYS,
   ENXIO,
-  ETIME,
-  VCPU_SSHOTTMR_future,
   VCPUOP_down,
   VCPUOP_get_physid,
   VCPUOP_get_runstate_info,
@@ -86,7 +82,7 @@ export const vcpuOp: HypercallHandler = (hv, vcpu, args) => {
       if (target !== vcpu) return -EINVAL;
       if (!guest.fetch(va, 12)) return -EFAULT;
       const timeout = u64Number(guest.u32[0], guest.u32[1]);
-      if ((guest.u32[2] & VCPU_SSHOTTMR_future) !== 0 && timeout < hv.now()) return -ETIME;
+      // VCPU_SSHOTTMR_future once asked for -ETIME when the time has passed. Xen 4.17.7 ignores it: the event comes at once.
       hv.timers.set(target.singleshotTimer, timeout);
       return 0;
     }
@@ -96,7 +92,7 @@ export const vcpuOp: HypercallHandler = (hv, vcpu, args) => {
       return 0;
     case VCPUOP_register_vcpu_info:
       if (!guest.fetch(va, 16)) return -EFAULT;
-      return registerVcpuInfo(hv, target, u64Number(guest.u32[0], guest.u32[1]), guest.u32[2]);
+      return registerVcpuInfo(hv, vcpu, target, u64Number(guest.u32[0], guest.u32[1]), guest.u32[2]);
     case VCPUOP_send_nmi:
       if (args.lo[2] !== 0 || args.hi[2] !== 0) return -EINVAL;
       target.nmiPending = true;
@@ -118,16 +114,17 @@ export const vcpuOp: HypercallHandler = (hv, vcpu, args) => {
   }
 };
 
-function registerVcpuInfo(hv: Hypervisor, target: Vcpu, mfn: number, offset: number): number {
-  if (offset >= PAGE_BYTES) return -EINVAL;
-  if (target.vcpuInfoMfn !== 0) return -EBUSY;
+/** For the vcpu that calls, or one that is down, and once (map_vcpu_info of Xen 4.17; later versions have other errnos). */
+function registerVcpuInfo(hv: Hypervisor, caller: Vcpu, target: Vcpu, mfn: number, offset: number): number {
   if (offset > PAGE_BYTES - VCPU_INFO_BYTES || (offset & 7) !== 0) return -ENXIO;
+  if (target.vcpuInfoMfn !== 0) return -EINVAL;
+  if (target !== caller && !target.down) return -EINVAL;
   const { types, frames } = hv.mmu;
   const { domid } = target.domain;
   if (!types.getPage(mfn, domid)) return -EINVAL;
   const busy = types.getPageAndType(mfn, PageType.writable, domid) !== 0;
   types.putPage(mfn);
-  if (busy) return -EACCES;
+  if (busy) return -EINVAL;
   const rc = hv.events.registerVcpuInfo(domid, target.id, frames.hostAddress(mfn) + offset);
   if (rc !== 0) {
     types.putPageAndType(mfn);

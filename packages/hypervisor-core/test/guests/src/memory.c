@@ -353,7 +353,7 @@ static void other_ops(void)
     EXPECT(mmuext(MMUEXT_INVLPG_MULTI, (u64)data, (u64)&bitmap), 0);
     EXPECT(mmuext(MMUEXT_INVLPG_MULTI, (u64)data, NONCANONICAL), -EINVAL);
     EXPECT(mmuext(MMUEXT_FLUSH_CACHE, 0, 0), -EACCES);
-    EXPECT(mmuext(MMUEXT_FLUSH_CACHE_GLOBAL, 0, 0), -EACCES);
+    EXPECT(mmuext(MMUEXT_FLUSH_CACHE_GLOBAL, 0, 0), -EINVAL);
     EXPECT(mmuext(MMUEXT_MARK_SUPER, 0, 0), -EOPNOTSUPP);
     EXPECT(mmuext(MMUEXT_UNMARK_SUPER, 0, 0), -EOPNOTSUPP);
     EXPECT(mmuext(14, 0, 0), -ENOSYS);

@@ -244,11 +244,14 @@ static void vcpu_infos(void)
 {
     struct vcpu_register_vcpu_info info = { .mfn = mfn_of(info_page), .offset = 128 };
     section("vcpu_info elsewhere");
-    /* For a running vcpu as well. What was pending stays so, and a spurious upcall comes. */
+    /* Not for another vcpu that runs. What was pending stays so, and a spurious upcall comes. */
     u64 upcalls_before = ap_upcalls;
+    EXPECT(HC3(vcpu_op, VCPUOP_register_vcpu_info, 1, &info), -EINVAL);
+    EXPECT(HC3(vcpu_op, VCPUOP_down, 1, 0), 0);
     ap_info = (volatile struct vcpu_info *)((u64)info_page + 128);
     EXPECT(HC3(vcpu_op, VCPUOP_register_vcpu_info, 1, &info), 0);
-    EXPECT(HC3(vcpu_op, VCPUOP_register_vcpu_info, 1, &info), -EBUSY);
+    EXPECT(HC3(vcpu_op, VCPUOP_register_vcpu_info, 1, &info), -EINVAL);
+    EXPECT(HC3(vcpu_op, VCPUOP_up, 1, 0), 0);
     while (ap_upcalls == upcalls_before) HC2(sched_op, SCHEDOP_yield, 0);
     EXPECT(ap_info->time.tsc_to_system_mul != 0, 1);
     shared_info->evtchn_pending[0] &= ~(1ul << ipi_to_1);
