@@ -145,16 +145,16 @@ struct trap_caught {
     uint64_t bounced_at, mask;
 };
 extern volatile struct trap_caught trap_caught;
-extern volatile uint64_t trap_resume_at;
+extern volatile uint64_t trap_resume_at, trap_resume_stack;
 
 #define TRAP_CLOBBERS "rax", "rcx", "rdx", "rbx", "rsi", "rdi", "r8", "r9", "r10", "r11", "memory", "cc"
 /** Runs instructions that may fault, and goes on after them: the vector they faulted with, -1 for none. Details are in
- * trap_caught. Only one vcpu may do this at a time. Operands come in r12 to r15. */
+ * trap_caught. The stack is as before then. Only one vcpu may do this at a time. Operands come in r12 to r15. */
 #define TRAP_OF(instructions, ...)                                                                                     \
     ({                                                                                                                 \
         trap_caught.count = 0;                                                                                         \
-        asm volatile("movabsq $1f, %%rax; movq %%rax, trap_resume_at\n" instructions                                   \
-                     "\n1: movq $0, trap_resume_at" ::__VA_ARGS__                                                      \
+        asm volatile("movabsq $1f, %%rax; movq %%rax, trap_resume_at; movq %%rsp, trap_resume_stack\n" instructions    \
+                     "\n1: movq trap_resume_stack, %%rsp; movq $0, trap_resume_at" ::__VA_ARGS__                       \
                      : TRAP_CLOBBERS);                                                                                 \
         trap_caught.count ? (long)trap_caught.frame.vector : -1l;                                                      \
     })
@@ -174,8 +174,10 @@ long event_alloc_unbound(domid_t remote);
 long event_bind_interdomain(domid_t remote, evtchn_port_t remote_port);
 long event_send(evtchn_port_t port);
 long event_close(evtchn_port_t port);
-/** Calls `handler` for each event of the port from now on. Ports below 256. */
+/** Calls `handler` for each event of the port from now on, and unmasks it. */
 void event_listen(evtchn_port_t port, event_handler handler, void *argument);
+/** Called for events that nobody listens to. */
+extern void (*event_unclaimed)(evtchn_port_t port);
 /** Whether the vcpu takes upcalls; they start off. */
 void events_enable(void);
 void events_disable(void);

@@ -1,13 +1,14 @@
 /* Event channels by the two-level ABI: a bit a port in shared_info, a bit a word of them in vcpu_info. */
 #include "runtime.h"
 
-#define MOST_PORTS 256
 #define WORD_BITS 64
+#define MOST_PORTS (WORD_BITS * WORD_BITS)
 
 static struct listener {
     event_handler handler;
     void *argument;
 } listeners[MOST_PORTS];
+void (*event_unclaimed)(evtchn_port_t port);
 
 void events_init(void)
 {
@@ -22,7 +23,8 @@ void events_init(void)
 static void deliver(evtchn_port_t port)
 {
     __atomic_fetch_and(&shared_info->evtchn_pending[port / WORD_BITS], ~(1ul << (port % WORD_BITS)), __ATOMIC_SEQ_CST);
-    if (port < MOST_PORTS && listeners[port].handler) listeners[port].handler(port, listeners[port].argument);
+    if (listeners[port].handler) listeners[port].handler(port, listeners[port].argument);
+    else if (event_unclaimed) event_unclaimed(port);
 }
 
 void events_dispatch(void)

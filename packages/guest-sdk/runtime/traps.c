@@ -3,7 +3,7 @@
 
 int (*trap_handlers[256])(struct trap_frame *frame);
 volatile struct trap_caught trap_caught;
-volatile uint64_t trap_resume_at;
+volatile uint64_t trap_resume_at, trap_resume_stack;
 uint64_t failsafe_selectors[4];
 
 extern const char trap_stubs[];

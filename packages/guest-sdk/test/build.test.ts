@@ -30,7 +30,8 @@ describe.skipIf(noCompiler)("building", () => {
   it("says what the compiler says", () => {
     const source = join(folder, "bad.c");
     writeFileSync(source, "int main(void) { return nothing; }\n");
-    const build = (): string => buildGuest({ sources: [source], output: join(folder, "bad.elf") });
+    const build = (): string =>
+      buildGuest({ sources: [source], output: join(folder, "bad.elf"), buildFolder: join(folder, "build") });
     expect(build).toThrow(UserError);
     expect(build).toThrow(/'nothing' undeclared|‘nothing’ undeclared/);
     expect(existsSync(join(folder, "bad.elf"))).toBe(false);

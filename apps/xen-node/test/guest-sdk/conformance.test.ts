@@ -1,0 +1,39 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { buildConformanceGuest, buildGuest, conformanceGuests, newGuest, parseTap } from "@xen-node/guest-sdk";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { GuestRuns } from "./guest-runs.ts";
+
+const noCompiler = spawnSync("gcc", ["--version"]).status !== 0 && !process.env.CI;
+
+describe.skipIf(noCompiler)("guests in C", () => {
+  const runs = new GuestRuns(32);
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), "xen-guests-"));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it.each(conformanceGuests())("conformance: $name", async (guest) => {
+    const { output, end, dump } = await runs.run(guest.name, buildConformanceGuest(guest, folder), guest);
+    const { problems, checks } = parseTap(output);
+    const details = output
+      .split("\n")
+      .filter((line, i, lines) => line.startsWith("not ok") || lines[i - 1]?.startsWith("not ok"));
+    expect(problems, `${details.join("\n")}\n${output.slice(-1500)}\n${dump}`).toEqual([]);
+    expect(checks.length).toBeGreaterThan(4);
+    expect(end).toBe("poweroff");
+    expect(runs.audit()).toEqual([]);
+  });
+
+  it("the guest that xen-guest new makes passes its own test", async () => {
+    newGuest("hello", folder);
+    const kernel = buildGuest({ sources: [join(folder, "hello")], output: join(folder, "hello.elf") });
+    const { output, end } = await runs.run("hello", kernel);
+    expect(output).toMatch(/^Hello from hello, a guest of Xen 4\.17\.\r?\n/);
+    expect(parseTap(output).problems).toEqual([]);
+    expect(end).toBe("poweroff");
+  });
+});
