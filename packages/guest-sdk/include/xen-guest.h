@@ -183,6 +183,8 @@ void events_enable(void);
 void events_disable(void);
 /** Sleeps until an event has been delivered. Events are enabled afterwards. */
 void event_wait(void);
+/** Sleeps until the port is pending, masked or not, or until a time; takes the event away. */
+void event_poll(evtchn_port_t port, uint64_t deadline_ns);
 
 /* ---- time ---- */
 
@@ -213,6 +215,50 @@ long xenstore_write(const char *path, const char *value);
 /** Names below a node, each with a final NUL. @return bytes of all, or a negative errno. */
 long xenstore_directory(const char *path, char *names, size_t size);
 long xenstore_remove(const char *path);
+
+/* ---- devices: the frontends' half of xenbus ---- */
+
+struct xenbus_device {
+    /** The frontend's and the backend's folders in xenstore. */
+    char path[64], backend[96];
+    domid_t backend_domid;
+    evtchn_port_t port;
+};
+/** Finds the `index`th device of a kind ("vbd", "vif") and its backend. @return 0 or a negative errno. */
+long xenbus_open(struct xenbus_device *device, const char *kind, unsigned index);
+/** Writes a node of the frontend. */
+long xenbus_write(struct xenbus_device *device, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/** A number that the backend has written; negative errno if there is none. */
+long xenbus_read_number(const struct xenbus_device *device, const char *name);
+/** Opens an event channel for the backend and writes it as "event-channel". */
+long xenbus_open_channel(struct xenbus_device *device);
+/** Sets the frontend's state and waits for one of the backend's. @return 0, -XEN_ETIMEDOUT or -XEN_ENODEV (it closed). */
+long xenbus_switch_state(struct xenbus_device *device, unsigned own, unsigned awaited);
+/** Kicks the backend if it is to be, and sleeps until it answers or 10 ms have passed. */
+void xenbus_wait(struct xenbus_device *device, int kick);
+
+/* ---- disks: a request at a time ---- */
+
+struct block_device {
+    struct xenbus_device xenbus;
+    struct blkif_sring *ring;
+    uint32_t consumed;
+    long handle;
+    /** Sectors of 512 bytes. */
+    uint64_t sectors;
+    int read_only;
+};
+#define BLOCK_SECTOR_SIZE 512
+#define BLOCK_SECTORS_PER_PAGE (PAGE_SIZE / BLOCK_SECTOR_SIZE)
+/** Connects the `index`th disk. @return 0 or a negative errno. */
+long block_open(struct block_device *disk, unsigned index);
+/** Moves `sectors` (1 to 8) between the disk and a page of ours. @return 0 or a negative errno. */
+long block_read(struct block_device *disk, uint64_t sector, void *page, unsigned sectors);
+long block_write(struct block_device *disk, uint64_t sector, const void *page, unsigned sectors);
+/** What was written is on the host's disk afterwards. */
+long block_flush(struct block_device *disk);
+void block_close(struct block_device *disk);
 
 /* ---- programs in user mode ---- */
 

@@ -118,3 +118,11 @@ void event_listen(evtchn_port_t port, event_handler handler, void *argument)
     barrier();
     HYPERVISOR_event_channel_op(EVTCHNOP_unmask, &unmask);
 }
+
+void event_poll(evtchn_port_t port, uint64_t deadline_ns)
+{
+    struct sched_poll poll = { .nr_ports = 1, .timeout = deadline_ns };
+    set_xen_guest_handle(poll.ports, &port);
+    HYPERVISOR_sched_op(SCHEDOP_poll, &poll);
+    __atomic_fetch_and(&shared_info->evtchn_pending[port / WORD_BITS], ~(1ul << (port % WORD_BITS)), __ATOMIC_SEQ_CST);
+}

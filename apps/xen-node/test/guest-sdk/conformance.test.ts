@@ -1,8 +1,15 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { buildConformanceGuest, buildGuest, conformanceGuests, newGuest, parseTap } from "@xen-node/guest-sdk";
+import {
+  buildConformanceGuest,
+  buildGuest,
+  conformanceGuests,
+  newGuest,
+  packageFolder,
+  parseTap,
+} from "@xen-node/guest-sdk";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { GuestRuns } from "./guest-runs.ts";
 
@@ -25,6 +32,24 @@ describe.skipIf(noCompiler)("guests in C", () => {
     expect(problems, `${details.join("\n")}\n${output.slice(-1500)}\n${dump}`).toEqual([]);
     expect(checks.length).toBeGreaterThan(4);
     expect(end).toBe("poweroff");
+    expect(runs.audit()).toEqual([]);
+  });
+
+  it("the disk example reads what it has written, and so does the host", async () => {
+    const image = join(folder, "disk.img");
+    writeFileSync(image, new Uint8Array(2 ** 20));
+    const kernel = buildGuest({
+      sources: [join(packageFolder, "examples", "disk.c")],
+      output: join(folder, "disk.elf"),
+    });
+    const { output, end } = await runs.run("disk", kernel, { disks: [`${image},raw,xvda,w`] });
+    expect(parseTap(output).problems, output).toEqual([]);
+    expect(end).toBe("poweroff");
+    expect(
+      readFileSync(image)
+        .subarray(8 * 512, 8 * 512 + 10)
+        .toString(),
+    ).toBe("written at");
     expect(runs.audit()).toEqual([]);
   });
 

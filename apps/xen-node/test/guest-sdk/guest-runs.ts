@@ -11,6 +11,14 @@ export interface GuestRun {
   dump: string;
 }
 
+export interface GuestSettings {
+  vcpus?: number;
+  memoryMiB?: number;
+  disks?: string[];
+  vifs?: string[];
+  limitMs?: number;
+}
+
 /** One machine in virtual time after the other's guests: each run is the same everywhere, and idle time costs nothing. */
 export class GuestRuns {
   private readonly machine: Machine;
@@ -23,10 +31,11 @@ export class GuestRuns {
     });
   }
 
-  /** Runs a guest to its end, or for `limitMs` of its time. */
-  async run(name: string, kernel: string, settings: { vcpus?: number; memoryMiB?: number; limitMs?: number } = {}) {
-    const { vcpus = 1, memoryMiB = 16, limitMs = 20_000 } = settings;
-    const config = validateDomainConfig({ name, kernel, memory: memoryMiB, vcpus }, name);
+  /** Runs a guest to its end, or for `limitMs` of its time. Its disks and interfaces are in xl's syntax. */
+  async run(name: string, kernel: string, settings: GuestSettings = {}): Promise<GuestRun> {
+    const { vcpus = 1, memoryMiB = 16, disks = [], vifs = [], limitMs = 20_000 } = settings;
+    const config = validateDomainConfig({ name, kernel, memory: memoryMiB, vcpus, disks, vifs }, name);
+    const hasDevices = disks.length + vifs.length > 0;
     const run: GuestRun = { output: "", end: undefined, dump: "" };
     const guest = this.machine.createGuest(config, await readGuestFiles(config), {
       onEnd: (end) => {
@@ -37,10 +46,17 @@ export class GuestRuns {
     guest.console.onOutput((bytes) => {
       run.output += Buffer.from(bytes).toString("latin1");
     });
-    for (let ms = 0; ms < limitMs && run.end === undefined; ms++) this.machine.stepFor(MS);
+    for (let ms = 0; ms < limitMs && run.end === undefined; ms++) {
+      this.machine.stepFor(MS);
+      // Files and sockets answer between turns of Node's event loop.
+      if (hasDevices) await new Promise((resolve) => setImmediate(resolve));
+    }
     if (run.end === undefined) guest.destroy();
-    // Its frames are given back in steps.
-    for (let i = 0; i < 10; i++) this.machine.stepFor(MS);
+    // Its frames are given back in steps, its devices closed between them.
+    for (let i = 0; i < 10; i++) {
+      this.machine.stepFor(MS);
+      if (hasDevices) await new Promise((resolve) => setImmediate(resolve));
+    }
     return run;
   }
 

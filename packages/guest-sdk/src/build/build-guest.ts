@@ -47,7 +47,6 @@ const COMPILE_FLAGS = [
 const LINK_FLAGS = [
   "-nostdlib",
   "-static",
-  "-no-pie",
   "-Wl,--gc-sections,--build-id=none,-z,max-page-size=4096,-z,noexecstack",
   "-T",
   join(runtimeFolder, "guest.ld"),
