@@ -260,6 +260,32 @@ long block_write(struct block_device *disk, uint64_t sector, const void *page, u
 long block_flush(struct block_device *disk);
 void block_close(struct block_device *disk);
 
+/* ---- network interfaces: whole frames, one at a time out, copied in ---- */
+
+#define NET_BUFFERS 16
+/** The longest frame: Ethernet's header and 1500 bytes. */
+#define NET_FRAME_SIZE 1514
+struct net_device {
+    struct xenbus_device xenbus;
+    struct netif_tx_sring *tx;
+    struct netif_rx_sring *rx;
+    uint32_t tx_consumed, rx_consumed;
+    long tx_reference, rx_reference;
+    uint8_t mac[6];
+    /** Where a frame to send lies; where received ones go. */
+    void *out;
+    long out_reference;
+    void *buffers[NET_BUFFERS];
+    long references[NET_BUFFERS];
+};
+/** Connects the `index`th interface. @return 0 or a negative errno. */
+long net_open(struct net_device *net, unsigned index);
+/** Sends an Ethernet frame. @return 0 or a negative errno. */
+long net_send(struct net_device *net, const void *frame, size_t size);
+/** Takes the next frame, waiting until a time. @return its size, 0 if none came, or a negative errno. */
+long net_receive(struct net_device *net, void *frame, size_t size, uint64_t deadline_ns);
+void net_close(struct net_device *net);
+
 /* ---- programs in user mode ---- */
 
 /** A program's state, and why it came back: TRAP_SYSCALL or an exception's vector is in frame.vector. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { VirtualClock } from "@xen-node/hypervisor-core";
 import { type DomainEnd, Machine, readGuestFiles, validateDomainConfig } from "@xen-node/toolstack";
 
@@ -15,7 +16,6 @@ export interface GuestSettings {
   vcpus?: number;
   memoryMiB?: number;
   disks?: string[];
-  vifs?: string[];
   limitMs?: number;
 }
 
@@ -31,11 +31,12 @@ export class GuestRuns {
     });
   }
 
-  /** Runs a guest to its end, or for `limitMs` of its time. Its disks and interfaces are in xl's syntax. */
+  /** Runs a guest to its end, or for `limitMs` of its time. Its disks are in xl's syntax. */
   async run(name: string, kernel: string, settings: GuestSettings = {}): Promise<GuestRun> {
-    const { vcpus = 1, memoryMiB = 16, disks = [], vifs = [], limitMs = 20_000 } = settings;
-    const config = validateDomainConfig({ name, kernel, memory: memoryMiB, vcpus, disks, vifs }, name);
-    const hasDevices = disks.length + vifs.length > 0;
+    const { vcpus = 1, memoryMiB = 16, disks = [], limitMs = 20_000 } = settings;
+    const config = validateDomainConfig({ name, kernel, memory: memoryMiB, vcpus, disks }, name);
+    // Files answer between turns of Node's event loop.
+    const pause = (): Promise<void> | undefined => (disks.length > 0 ? sleep(0) : undefined);
     const run: GuestRun = { output: "", end: undefined, dump: "" };
     const guest = this.machine.createGuest(config, await readGuestFiles(config), {
       onEnd: (end) => {
@@ -48,14 +49,13 @@ export class GuestRuns {
     });
     for (let ms = 0; ms < limitMs && run.end === undefined; ms++) {
       this.machine.stepFor(MS);
-      // Files and sockets answer between turns of Node's event loop.
-      if (hasDevices) await new Promise((resolve) => setImmediate(resolve));
+      await pause();
     }
     if (run.end === undefined) guest.destroy();
     // Its frames are given back in steps, its devices closed between them.
     for (let i = 0; i < 10; i++) {
       this.machine.stepFor(MS);
-      if (hasDevices) await new Promise((resolve) => setImmediate(resolve));
+      await pause();
     }
     return run;
   }
@@ -64,4 +64,26 @@ export class GuestRuns {
   audit(): string[] {
     return this.machine.hypervisor.auditFrames();
   }
+}
+
+/** Runs a guest as users do, in the host's time and with the machine's own network. */
+export async function runLive(name: string, kernel: string, vifs: string[]): Promise<GuestRun> {
+  const machine = new Machine({ guestMemoryMiB: 16 });
+  const config = validateDomainConfig({ name, kernel, memory: 16, vcpus: 1, vifs }, name);
+  const files = await readGuestFiles(config);
+  const run: GuestRun = { output: "", end: undefined, dump: "" };
+  await new Promise<void>((resolve) => {
+    const guest = machine.createGuest(config, files, {
+      onEnd: ({ kind }) => {
+        run.end = kind;
+        resolve();
+      },
+    });
+    guest.console.onOutput((bytes) => {
+      run.output += Buffer.from(bytes).toString("latin1");
+    });
+    machine.start();
+  });
+  await machine.close();
+  return run;
 }

@@ -11,7 +11,7 @@ import {
   parseTap,
 } from "@xen-node/guest-sdk";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { GuestRuns } from "./guest-runs.ts";
+import { GuestRuns, runLive } from "./guest-runs.ts";
 
 const noCompiler = spawnSync("gcc", ["--version"]).status !== 0 && !process.env.CI;
 
@@ -51,6 +51,14 @@ describe.skipIf(noCompiler)("guests in C", () => {
         .toString(),
     ).toBe("written at");
     expect(runs.audit()).toEqual([]);
+  });
+
+  it("the network example finds the gateway", async () => {
+    const kernel = buildGuest({ sources: [join(packageFolder, "examples", "arp.c")], output: join(folder, "arp.elf") });
+    const { output, end } = await runLive("arp", kernel, [""]);
+    expect(parseTap(output).problems, output).toEqual([]);
+    expect(output).toMatch(/^10\.0\.2\.2 is at [0-9a-f:]{17}\r?$/m);
+    expect(end).toBe("poweroff");
   });
 
   it("the guest that xen-guest new makes passes its own test", async () => {
