@@ -61,7 +61,11 @@ export function createKernelDomain(machine: Machine, { name, config, uuid }: Nam
 }
 
 /** A domain for a TypeScript class. @throws RangeError: the machine is full */
-export function createProgramDomain(machine: Machine, { name, config, uuid }: Named, program: GuestProgramClass): MadeDomain {
+export function createProgramDomain(
+  machine: Machine,
+  { name, config, uuid }: Named,
+  program: GuestProgramClass,
+): MadeDomain {
   const { hypervisor } = machine;
   let runtime: GuestRuntime | undefined;
   let store: XenStoreClient | undefined;
