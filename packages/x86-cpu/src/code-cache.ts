@@ -163,6 +163,12 @@ export class CodeCache {
     markLines(page, use.start, use.end);
   }
 
+  /** Whether a byte of a frame is watched by somebody. */
+  isWatched(mfn: number, offset: number): boolean {
+    for (const { start, end } of this.pages.get(mfn)?.uses ?? []) if (start <= offset && offset < end) return true;
+    return false;
+  }
+
   unwatch(use: CodeUse): void {
     const page = this.pages.get(use.mfn);
     if (page === undefined) return;

@@ -14,9 +14,6 @@ const PAGE = 4096;
 /** Pages before and behind the anchor that a region may reach: kernels keep thunks far from what jumps to them. */
 const REACH = 1 << 18;
 const MAX_RECORDS = 8;
-/** Executions of a block within a recording that make it worth translating. */
-const LEAST_COUNT = 2;
-
 /** Reads the code of one address space around an anchor, for the discovery of a region. */
 export class CodeReader implements CodeSource {
   /** Frame of each page that was asked for, by its number relative to the anchor; −1 = none. */
@@ -68,7 +65,7 @@ export class CodeReader implements CodeSource {
   }
 
   wasSeen(place: Place): boolean {
-    if (this.recording && (this.recording.counts.get(this.anchor + place) ?? 0) < LEAST_COUNT) return false;
+    if (this.executionsOf(place) < (this.recording?.leastCount ?? 0)) return false;
     const mfn = this.frameOf(Math.floor(place / PAGE));
     return mfn >= 0 && this.code.blockAt(mfn, place & (PAGE - 1), this.mode) !== undefined;
   }

@@ -1,5 +1,7 @@
 /** Blocks that are executed one by one before hot code is translated. */
 const RECORDED_BLOCKS = 1000;
+/** Share of a recording in blocks of which it holds others of the same: below it hardly anything goes round in it. */
+const LEAST_REPEATED = 0.7;
 
 /**
  * What the interpreter did from the moment that code turned out hot: a short run, block by block, shows which blocks belong
@@ -40,6 +42,25 @@ export class Recording {
   skip(): void {
     this.last = Number.NaN;
     this.left--;
+  }
+
+  /**
+   * Whether it is a long way through a lot of code, as a kernel's work for a process is, rather than rounds of some loops. Such
+   * code is hot as a whole or not at all.
+   */
+  get isWay(): boolean {
+    let all = 0;
+    let once = 0;
+    for (const count of this.counts.values()) {
+      all += count;
+      if (count === 1) once++;
+    }
+    return once > (1 - LEAST_REPEATED) * all;
+  }
+
+  /** Executions of a block that make it worth translating. */
+  get leastCount(): number {
+    return this.isWay ? 1 : 2;
   }
 
   get isOver(): boolean {

@@ -12,9 +12,15 @@ import type { RegionSource } from "./listing.ts";
 import { Recording } from "./recording.ts";
 
 const PAGE = 4096;
+/** Bytes behind an entry of an L4 table. */
+const L4_BYTES = 2 ** 39;
 const DEFAULT_HEAT = 160;
 /** Samples of a page before a look at whether its code is known from elsewhere: that costs little. */
 const TAKE_HEAT = 2;
+/** Of a recorded way at most: to translate one takes some 10 ms. */
+const REGIONS_OF_WAY = 2;
+/** Instructions of a recorded way that are better interpreted than translated by themselves. */
+const SHORTEST_STRETCH = 16;
 /** Words of jump-cache entries that may change places. */
 const JUMP_CACHE_SET = 4 * JUMP_CACHE_PLACES;
 const DEFAULT_REGIONS = 4000;
@@ -169,23 +175,72 @@ export class Regions {
   /** Translates what was recorded, or takes what was translated before of the same code. */
   finishRecording(recording: Recording): void {
     this.recording = undefined;
-    const { l4Mfn, mode, start, counts } = recording;
-    // What is interpreted most, and no thunk of a single instruction.
-    let hottest = start;
-    let most = 1;
-    let taken = false;
-    for (const [va, count] of counts) {
-      if (count < 2) continue;
-      const mfn = this.mmu.walker.executedFrame(l4Mfn, va | 0, Math.floor(va / 2 ** 32) | 0);
-      const block = mfn < 0 ? undefined : this.code.blockAt(mfn, va & (PAGE - 1), mode);
-      if (block === undefined || block.regionWord !== 0) continue;
-      if (this.take(va, l4Mfn, mode)) taken = true;
-      else if (count > most && block.instructions > 1) {
-        hottest = va;
-        most = count;
-      }
+    if (this.takeRecorded(recording)) return;
+    const { l4Mfn, mode } = recording;
+    if (!recording.isWay) {
+      const start = this.hottestOf(recording);
+      if (start !== undefined) this.translate(start, l4Mfn, mode, recording);
+      return;
     }
-    if (most > 1 && !taken) this.translate(hottest, l4Mfn, mode, recording);
+    for (let i = 0; i < REGIONS_OF_WAY; i++) {
+      const start = this.longestStretchOf(recording);
+      if (start === undefined) return;
+      this.translate(start, l4Mfn, mode, recording);
+    }
+  }
+
+  private frameAt(va: number, { l4Mfn }: Recording): number {
+    return this.mmu.walker.executedFrame(l4Mfn, va | 0, Math.floor(va / 2 ** 32) | 0);
+  }
+
+  private blockAt(va: number, recording: Recording): Block | undefined {
+    const mfn = this.frameAt(va, recording);
+    return mfn < 0 ? undefined : this.code.blockAt(mfn, va & (PAGE - 1), recording.mode);
+  }
+
+  /** Takes all that there is of recorded code without a region; false if that is nothing. */
+  private takeRecorded(recording: Recording): boolean {
+    let taken = false;
+    for (const [va, count] of recording.counts) {
+      if (count < recording.leastCount || this.blockAt(va, recording)?.regionWord !== 0) continue;
+      if (this.take(va, recording.l4Mfn, recording.mode)) taken = true;
+    }
+    return taken;
+  }
+
+  /** What is interpreted most of a recording, and no thunk of a single instruction. */
+  private hottestOf(recording: Recording): number | undefined {
+    let hottest: number | undefined;
+    let most = 1;
+    for (const [va, count] of recording.counts) {
+      if (count <= most) continue;
+      const block = this.blockAt(va, recording);
+      if (block === undefined || block.regionWord !== 0 || block.instructions < 2) continue;
+      hottest = va;
+      most = count;
+    }
+    return hottest;
+  }
+
+  /** Where the longest stretch of a recorded way begins that no region holds. */
+  private longestStretchOf(recording: Recording): number | undefined {
+    let longest: number | undefined;
+    let most = SHORTEST_STRETCH;
+    let start = 0;
+    let instructions = 0;
+    for (const va of recording.counts.keys()) {
+      const block = this.blockAt(va, recording);
+      if (block === undefined || this.code.isWatched(this.frameAt(va, recording), va & (PAGE - 1))) {
+        instructions = 0;
+        continue;
+      }
+      if (instructions === 0) start = va;
+      instructions += block.instructions;
+      if (instructions <= most) continue;
+      longest = start;
+      most = instructions;
+    }
+    return longest;
   }
 
   /**
@@ -209,6 +264,22 @@ export class Regions {
         this.mmu.tlb.dependOn(bank, at | 0, high);
       }
     }
+    binding.cached.add(entry & -JUMP_CACHE_SET);
+    return word;
+  }
+
+  /**
+   * What to keep of a jump cache's word in another address space, where code behind the same entry of the L4 table lies as in
+   * the one that the word is from.
+   * @param entry word index of the jump-cache entry that will hold it
+   */
+  inheritWord(word: number, va: number, entry: number): number {
+    const binding = this.bySlot[word >>> ENTRY_BITS];
+    if (binding === undefined) return 0;
+    const { entries, pages } = binding.translation;
+    const anchor = va - entries[(word & ((1 << ENTRY_BITS) - 1)) - 1];
+    const l4 = Math.floor(va / L4_BYTES);
+    if (!pages.every((page) => Math.floor((anchor + page * PAGE) / L4_BYTES) === l4)) return 0;
     binding.cached.add(entry & -JUMP_CACHE_SET);
     return word;
   }
