@@ -33,6 +33,8 @@ import { Watchdogs } from "./watchdogs.ts";
 export interface HypervisorOptions {
   /** Machine memory in bytes. Default 1 GiB. */
   memoryBytes?: number;
+  /** Address spaces that keep their translations at a time; see TlbBanksOptions. */
+  tlbBanks?: number;
   /** Default: a WallClock. */
   clock?: Clock;
   /** Default: a SeededRandom of 0. */
@@ -120,7 +122,7 @@ export class Hypervisor {
     const showsMachineToPhys = (domid: number): boolean =>
       this.domains.get(domid)?.vmAssists.has(VMASST_TYPE_m2p_strict) ?? false;
     const policy = { showsMachineToPhys };
-    this.mmu = new Mmu(new MachineMemory({ bytes: options.memoryBytes ?? 2 ** 30 }), { policy });
+    this.mmu = new Mmu(new MachineMemory({ bytes: options.memoryBytes ?? 2 ** 30 }), { policy, banks: options.tlbBanks });
     this.countFreedFrames();
     this.wakeups = new VcpuWakeups(this);
     const host: EventHost = {

@@ -48,6 +48,11 @@ class TableIndices {
     this.bits[bank * WORDS + (level - 1) * WORDS_PER_LEVEL + (index >>> 5)] &= ~(1 << (index & 31));
   }
 
+  /** Makes a bank's sets those of another one. */
+  copy(from: number, to: number): void {
+    this.bits.copyWithin(to * WORDS, from * WORDS, (from + 1) * WORDS);
+  }
+
   clear(bank: number): void {
     this.bits.fill(0, bank * WORDS, (bank + 1) * WORDS);
   }
@@ -92,6 +97,40 @@ export class JumpCaches {
   /** An entry with a word, about to be added, depends on the page of an address. */
   dependOn(bank: number, lo: number, hi: number): void {
     this.spans.add(bank, lo, hi);
+  }
+
+  /**
+   * Fills an empty cache from another bank's, with what lies behind entries of their L4 tables that are the same.
+   * @param isSame whether an index of the L4 tables is such a one
+   * @param wordOf what to keep of the word of an entry at an address, whose first word is at an index of the memory
+   */
+  inherit(
+    from: number,
+    to: number,
+    isSame: (index: number) => boolean,
+    wordOf: (entry: number, lo: number, hi: number, word: number) => number,
+  ): void {
+    if (this.used[from] === 0) return;
+    const { u32 } = this;
+    const source = (this.start + from * BANK_BYTES + TLB_JUMP_CACHE) >>> 2;
+    const end = (this.start + from * BANK_BYTES + TLB_HEADER) >>> 2;
+    let target = (this.start + to * BANK_BYTES + TLB_JUMP_CACHE) >>> 2;
+    this.used[to] = 1;
+    this.entries.copy(from, to);
+    this.spans.copy(from, to);
+    for (let p = source; p < end; p += WORDS_PER_ENTRY, target += WORDS_PER_ENTRY) {
+      const lo = u32[p];
+      const hi = u32[p + 1];
+      // An empty entry looks like one for address 0.
+      if ((lo | hi) === 0) continue;
+      const next = (lo + PAGE) >>> 0;
+      if (!isSame(indexInTable(lo, hi, 4)) || !isSame(indexInTable(next, next < PAGE ? hi + 1 : hi, 4))) continue;
+      u32[target] = lo;
+      u32[target + 1] = hi;
+      u32[target + 2] = u32[p + 2];
+      const word = u32[p + WORD];
+      u32[target + WORD] = word === 0 ? 0 : wordOf(target, lo, hi, word);
+    }
   }
 
   /** Empties a bank's cache. */

@@ -4,10 +4,10 @@
  * A bank serves one address space (one L4 table):
  *   +0x00000  read array   4096 x { i64 tag, i32 addend, i32 0 }
  *   +0x10000  write array  4096 x the same
- *   +0x20000  jump cache   4096 x { i64 rip, i32 record, i32 word }: filled by x86-cpu, which chooses the places and tells
+ *   +0x20000  jump cache   16384 x { i64 rip, i32 record, i32 word }: filled by x86-cpu, which chooses the places and tells
  *                          TlbBanks.noteJump; all zero = empty. An entry with a word may depend on other pages than
  *                          RIP's: TlbBanks.dependOn is told which
- *   +0x30000  header
+ *   +0x60000  header
  *
  * Byte offset of an address's entry in its array: (va >>> 8) & 0xfff0. It hits if (tag ^ va), as a u64, is at most
  * 4096 - access size; then the host address is i32(low word of va + addend).
@@ -19,8 +19,8 @@ export const TLB_ENTRY_BYTES = 16;
 export const TLB_READ = 0x00000;
 export const TLB_WRITE = 0x10000;
 export const TLB_JUMP_CACHE = 0x20000;
-export const TLB_HEADER = 0x30000;
-export const BANK_BYTES = 0x34000;
+export const TLB_HEADER = 0x60000;
+export const BANK_BYTES = 0x64000;
 
 /** Header fields, byte offsets from the start of the header. All are u32. */
 export const HEADER_L4_MFN = 0;

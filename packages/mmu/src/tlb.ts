@@ -2,6 +2,7 @@ import type { FrameTable } from "./frames.ts";
 import { indexInTable, JumpCaches } from "./jump-caches.ts";
 import type { MachineMemory } from "./memory.ts";
 import { FrameFlags, PageType } from "./page-type.ts";
+import { Pte } from "./pte.ts";
 import {
   BANK_BYTES,
   FILL_LOG_CAPACITY,
@@ -10,6 +11,7 @@ import {
   HEADER_DOMID,
   HEADER_FILL_COUNT,
   HEADER_FILL_LOG,
+  HEADER_JUMP_CACHE_MODE,
   HEADER_L4_MFN,
   TLB_ENTRIES,
   TLB_HEADER,
@@ -19,10 +21,11 @@ import {
 import { PageFault, type Walker } from "./walker.ts";
 
 export interface TlbBanksOptions {
-  /** How many address spaces keep their translations at a time. Default 64, at most 1024. */
+  /** How many address spaces keep their translations at a time. Default 32, at most 1024; 400 KiB each. */
   banks?: number;
 }
 
+const DEFAULT_BANKS = 32;
 const NO_BANK = -1;
 const L1_INDICES = 512;
 /** Where the write array's bits begin in `filled`. */
@@ -56,6 +59,8 @@ export class TlbBanks {
   private touched = 0;
   private clock = 0;
   private active = NO_BANK;
+  /** The bank that was last given to an address space, if its jump cache is as empty as then. */
+  private assigned = NO_BANK;
 
   constructor(
     memory: MachineMemory,
@@ -64,7 +69,7 @@ export class TlbBanks {
     start: number,
     options: TlbBanksOptions = {},
   ) {
-    this.count = options.banks ?? 64;
+    this.count = options.banks ?? DEFAULT_BANKS;
     this.start = start;
     this.u32 = memory.u32;
     this.u16 = memory.u16;
@@ -78,7 +83,7 @@ export class TlbBanks {
 
   /** Host bytes that `count` banks need; reserve them with an alignment of 4096. */
   static bytes(options: TlbBanksOptions = {}): number {
-    const banks = options.banks ?? 64;
+    const banks = options.banks ?? DEFAULT_BANKS;
     if (!(banks >= 2 && banks <= 1024)) throw new RangeError("the soft TLB has 2 to 1024 banks");
     return banks * BANK_BYTES;
   }
@@ -174,6 +179,41 @@ export class TlbBanks {
    */
   noteJump(base: number, vaLo: number, vaHi: number): void {
     this.jumps.add(this.bankAt(base), vaLo, vaHi);
+  }
+
+  /**
+   * Fills the empty jump cache of a bank that `activate` has just assigned from another bank's of the same domain: what lies
+   * behind entries of their L4 tables that are the same is mapped in the same way, and a kernel is that in all its address
+   * spaces. Does nothing for a bank that has been in use.
+   * @param from the other bank's host address
+   * @param wordOf what to keep of an entry's word; the entry's first word is at an index of the memory
+   */
+  inheritJumps(
+    from: number,
+    base: number,
+    wordOf: (entry: number, lo: number, hi: number, word: number) => number,
+  ): void {
+    const bank = this.bankAt(base);
+    const other = this.bankAt(from);
+    if (bank !== this.assigned || bank === other || other < 0 || this.domidOf[other] !== this.domidOf[bank]) return;
+    this.assigned = NO_BANK;
+    const { u32 } = this;
+    const { place } = this.frames;
+    const ours = place[this.l4Of[bank]] << 10;
+    const theirs = place[this.l4Of[other]] << 10;
+    const wanted = Pte.present | Pte.accessed;
+    this.jumps.inherit(
+      other,
+      bank,
+      (index) => {
+        const at = index << 1;
+        const lo = u32[ours + at];
+        return (lo & wanted) === wanted && lo === u32[theirs + at] && u32[ours + at + 1] === u32[theirs + at + 1];
+      },
+      wordOf,
+    );
+    const mode = (TLB_HEADER + HEADER_JUMP_CACHE_MODE) >>> 2;
+    u32[(base >>> 2) + mode] = u32[(from >>> 2) + mode];
   }
 
   /** A jump-cache entry with a word, about to be added, is good only while the page of an address is mapped as it is now. */
@@ -315,6 +355,7 @@ export class TlbBanks {
     this.bankOfFrame[l4Mfn] = bank + 1;
     this.l4Of[bank] = l4Mfn;
     this.domidOf[bank] = domid;
+    this.assigned = bank;
     const header = (this.start + bank * BANK_BYTES + TLB_HEADER) >>> 2;
     this.u32[header + (HEADER_L4_MFN >>> 2)] = l4Mfn;
     this.u32[header + (HEADER_DOMID >>> 2)] = domid;

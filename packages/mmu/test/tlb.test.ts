@@ -145,9 +145,9 @@ describe("TlbBanks", () => {
     const t = validated(m);
     const tlb = m.mmu.tlb;
     const base = tlb.activate(1, t.l4);
-    expect(BANK_BYTES).toBe(0x34000);
-    expect(TlbBanks.bytes({ banks: 4 })).toBe(4 * 0x34000);
-    expect([TLB_READ, TLB_WRITE, TLB_JUMP_CACHE, TLB_HEADER]).toEqual([0, 0x10000, 0x20000, 0x30000]);
+    expect(BANK_BYTES).toBe(0x64000);
+    expect(TlbBanks.bytes({ banks: 4 })).toBe(4 * 0x64000);
+    expect([TLB_READ, TLB_WRITE, TLB_JUMP_CACHE, TLB_HEADER]).toEqual([0, 0x10000, 0x20000, 0x60000]);
     expect(m.mmu.memory.u32[(base + TLB_HEADER) / 4]).toBe(t.l4);
     expect(m.mmu.memory.u32[(base + TLB_HEADER) / 4 + 1]).toBe(1);
     for (const array of [TLB_READ, TLB_WRITE]) {
@@ -296,6 +296,70 @@ describe("TlbBanks", () => {
       [t.data[1], 0xffe, 2],
       [t.data[1], 0xffe, 2],
     ]);
+  });
+
+  it("gives a new address space the jumps of another one behind the entries of the L4 table that they share", () => {
+    const m = new Machine();
+    const t = validated(m);
+    const other = m.tree(1);
+    const { tlb, types } = m.mmu;
+    const { u32 } = m.mmu.memory;
+    const KERNEL = 2 ** 39;
+    const from = tlb.activate(1, t.l4);
+    tlb.fill(from, 0x1000, 0, Access.read);
+    // Entry 1 of both L4 tables leads to the same tables, and the accessed bits are set.
+    m.poke(t.l4, 1, other.l3, P | RW | US | A);
+    m.poke(other.l4, 1, other.l3, P | RW | US | A);
+    const at = (base: number, slot: number) => (base + TLB_JUMP_CACHE) / 4 + 4 * slot;
+    const jump = (slot: number, va: number, word: number) => {
+      tlb.noteJump(from, va | 0, hiOf(va));
+      u32.set([va, hiOf(va), 0x5000 + slot, word], at(from, slot));
+    };
+    jump(1, 0x1000, 0);
+    jump(2, KERNEL + 0x1000, 0);
+    jump(3, KERNEL + 0x2000, 0x207);
+    jump(4, KERNEL + 0x3000, 0x208);
+    // Its last instruction may reach behind another entry.
+    jump(5, 2 * KERNEL - 1, 0);
+    tlb.dependOn(from, KERNEL | 0, hiOf(KERNEL));
+    const base = tlb.activate(1, other.l4);
+    const asked: number[] = [];
+    const keep = (entry: number, _lo: number, _hi: number, word: number): number => {
+      asked.push((entry - at(base, 0)) / 4);
+      return word === 0x208 ? 0 : word;
+    };
+    tlb.inheritJumps(from, base, keep);
+    const entries = () => [1, 2, 3, 4, 5].map((slot) => [...u32.subarray(at(base, slot) + 2, at(base, slot) + 4)]);
+    expect(entries()).toEqual([
+      [0, 0],
+      [0x5002, 0],
+      [0x5003, 0x207],
+      [0x5004, 0],
+      [0, 0],
+    ]);
+    expect(asked).toEqual([3, 4]);
+    // A bank that has been in use keeps what it has.
+    u32.fill(0, at(base, 0), at(base, 6));
+    tlb.inheritJumps(from, base, keep);
+    expect(entries().flat()).toEqual(new Array(10).fill(0));
+    // What was inherited goes when its mapping does.
+    tlb.forget(other.l4);
+    const again = tlb.activate(1, other.l4);
+    tlb.inheritJumps(from, again, keep);
+    expect(u32[at(again, 2) + 2]).toBe(0x5002);
+    m.mmu.markCode(other.data[1]);
+    tlb.dropL1(1, 1, other.data[1], false, true);
+    expect([2, 3, 4].map((slot) => u32[at(again, slot) + 2] !== 0)).toEqual([false, true, true]);
+    tlb.dropTable(1, 4, hiOf(KERNEL) >>> 7);
+    expect([2, 3, 4].map((slot) => u32[at(again, slot) + 2] !== 0)).toEqual([false, false, false]);
+    // Nothing from another domain.
+    const foreign = m.tree(2);
+    expect(types.pin(foreign.l4, 4, 2)).toBe(0);
+    const theirs = tlb.activate(2, foreign.l4);
+    m.poke(foreign.l4, 1, other.l3, P | RW | US | A);
+    jump(2, KERNEL + 0x1000, 0);
+    tlb.inheritJumps(from, theirs, keep);
+    expect(u32[at(theirs, 2) + 2]).toBe(0);
   });
 
   it("takes from jump caches what the changed entry can be behind", () => {

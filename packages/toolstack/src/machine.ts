@@ -55,8 +55,10 @@ export interface MachineOptions {
   onError?(error: unknown): void;
 }
 
+/** Address spaces that are at hand: each process of a guest has two. */
+const TLB_BANKS = 64;
 /** What the hypervisor needs beside the guests' memory: soft TLBs, code, page tables of its own. */
-const OVERHEAD_MIB = 96;
+const OVERHEAD_MIB = 110;
 /** What grows with the guests' memory: the frame table, machine-to-physical table. */
 const OVERHEAD_SHARE = 1 / 32;
 const PAGE_KIB = 4;
@@ -101,6 +103,7 @@ export class Machine {
       clock: this.clock,
       random: this.random,
       log: options.log ?? silentLog,
+      tlbBanks: TLB_BANKS,
       translator: options.translator,
       trace: new TraceRing({ capacity: options.traceRecords ?? 0, enabled: (options.traceRecords ?? 0) > 0 }),
     });

@@ -6,7 +6,7 @@ import { DataAccess } from "./data-access.ts";
 import { executionBreakpoints, hasBreakpoints } from "./debug-registers.ts";
 import { ExitReason } from "./exit.ts";
 import { Faults } from "./faults.ts";
-import { JUMP_CACHE_PLACES } from "./interpreter/jump-cache.ts";
+import { JUMP_CACHE_MASK, JUMP_CACHE_PLACES } from "./interpreter/jump-cache.ts";
 import { compileInterpreter, type InterpreterExports } from "./interpreter/module.ts";
 import {
   MAX_BLOCK_INSTRUCTIONS,
@@ -20,6 +20,7 @@ import {
   R_SEGMENT,
 } from "./records.ts";
 import {
+  BUDGET_BEYOND,
   CONTEXT_BYTES,
   CONTEXT_END,
   CONTEXT_START,
@@ -214,6 +215,9 @@ export class Cpu {
 
   /** Selects the address space: a bank from `mmu.tlb.activate` and its L4 table. */
   setAddressSpace(bank: number, l4Mfn: number): void {
+    this.mmu.tlb.inheritJumps(this.bank, bank, (entry, lo, hi, word) =>
+      this.regions === undefined ? 0 : this.regions.inheritWord(word, (hi | 0) * 2 ** 32 + lo, entry),
+    );
     this.bank = this.data.bank = bank;
     this.l4Mfn = this.data.l4Mfn = l4Mfn;
     this.i32[TLB_BANK >> 2] = bank;
@@ -273,6 +277,7 @@ export class Cpu {
         const before = step ? 1 : Math.min(this.budgetLeft, MAX_BLOCK_INSTRUCTIONS);
         if (recording !== undefined) this.record(recording, block);
         const record = block.instructions > before ? this.code.beginningOf(block, before) : this.code.recordOf(block);
+        i32[BUDGET_BEYOND >> 2] = 0;
         const done = before - this.exports.interpret(record, before);
         const reason = this.account(done);
         // A breakpoint is met once, however often its instruction repeats or faults.
@@ -382,7 +387,7 @@ export class Cpu {
     const { regions } = this;
     if (regions?.eager && block.regionWord === 0) regions.translate(this.state.rip, this.l4Mfn, this.mode);
     const { record } = block;
-    const slot = (low ^ ((low >>> 10) | (high << 22))) & 0xfff;
+    const slot = (low ^ ((low >>> 10) | (high << 22))) & JUMP_CACHE_MASK;
     const entry = (bank + TLB_JUMP_CACHE + slot * 16) >>> 2;
     // What was there goes on to the other places, where generated code looks before it calls here.
     if (i32[entry] !== low || i32[entry + 1] !== high) {

@@ -1,7 +1,7 @@
 import { I32, I64, type ModuleBuilder } from "@xen-node/wasm-emit";
 import { ExitReason } from "../exit.ts";
 import { MAX_BLOCK_INSTRUCTIONS, R_HANDLER, R_PLAIN, REGION_HANDLER } from "../records.ts";
-import { EXIT_REASON, PAGE_VA, REGION_ENTRIES, RIP, SAMPLE_LEFT, TLB_BANK } from "../state.ts";
+import { BUDGET_BEYOND, EXIT_REASON, PAGE_VA, REGION_ENTRIES, RIP, SAMPLE_LEFT, TLB_BANK } from "../state.ts";
 import { firstPlace } from "./jump-cache.ts";
 import { type ImportIndices, JUMP_CACHE } from "./shared-functions.ts";
 
@@ -78,8 +78,9 @@ export function emitHub(module: ModuleBuilder, imports: ImportIndices, interpret
   f.i32_const(0).get(rip).i64_const(-4096).i64_and().i64_store(PAGE_VA);
   // What is left to the next sample, and the least that the interpreter starts with.
   f.i32_const(0).i32_load(SAMPLE_LEFT).i32_const(MAX_BLOCK_INSTRUCTIONS).i32_add().tee(share);
-  f.get(count).get(share).get(count).i32_lt_s().select().tee(share);
-  f.get(record).get(share).call(interpret).i32_sub().set(done);
+  f.get(count).get(share).get(count).i32_lt_s().select().set(share);
+  f.i32_const(0).get(count).get(share).i32_sub().i32_store(BUDGET_BEYOND);
+  f.get(share).get(record).get(share).call(interpret).i32_sub().set(done);
   f.get(count).get(done).i32_sub().set(count);
   f.i32_const(0).i32_const(0).i32_load(SAMPLE_LEFT).get(done).i32_sub().i32_store(SAMPLE_LEFT);
   f.i32_const(0).i32_load(EXIT_REASON).tee(reason).i32_const(ExitReason.REGION).i32_eq().tee(met).br_if(again);

@@ -5,11 +5,13 @@ import { type ImportIndices, JUMP_CACHE } from "./shared-functions.ts";
 /** Entries whose numbers differ in the low two bits serve each other as further places. */
 export const JUMP_CACHE_PLACES = 4;
 const ENTRY_BYTES = 16;
+/** A bank's entries, less 1: see @xen-node/mmu. A kernel at work jumps to some thousands of places. */
+export const JUMP_CACHE_MASK = 0x3fff;
 
 /** Pushes the offset from a bank of the first place for an address, which is in a local. */
 export function firstPlace(f: FunctionBuilder, address: number): void {
   f.get(address).get(address).i64_const(10).i64_shr_u().i64_xor().i32_wrap_i64();
-  f.i32_const(0xfff).i32_and().i32_const(4).i32_shl();
+  f.i32_const(JUMP_CACHE_MASK).i32_and().i32_const(4).i32_shl();
 }
 
 /** Pushes the record that the first place for an address has, or the miss record; `entry` is a local to work with. */

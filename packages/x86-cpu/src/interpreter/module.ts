@@ -19,7 +19,7 @@ import { type Frame, frameLocals } from "../semantics/emission-context.ts";
 import { handlerName, type OperandKinds } from "../semantics/registry.ts";
 import { type VectorForm, vectorForms } from "../semantics/vector.ts";
 import { x87Forms } from "../semantics/x87.ts";
-import { EXIT_REASON, EXIT_RECORD, MISS_RECORD, PAGE_VA, RIP, TLB_BANK } from "../state.ts";
+import { BUDGET_BEYOND, EXIT_REASON, EXIT_RECORD, MISS_RECORD, PAGE_VA, RIP, TLB_BANK } from "../state.ts";
 import { InterpreterContext } from "./context.ts";
 import { controlName, formHandlers, forms } from "./handlers.ts";
 import { emitHub } from "./hub.ts";
@@ -229,7 +229,8 @@ function specialHandlers(lookup: number, exitAtTarget: () => void): Handler[] {
       name: "region",
       emit(frame, loop) {
         const { f } = frame;
-        f.get(loop!.count).get(frame.record).i32_load(R_THRESHOLD).i32_gt_s().if_(VOID, false);
+        f.get(loop!.count).i32_const(0).i32_load(BUDGET_BEYOND).i32_add();
+        f.get(frame.record).i32_load(R_THRESHOLD).i32_gt_s().if_(VOID, false);
         f.i32_const(0).i32_const(ExitReason.REGION).i32_store(EXIT_REASON);
         frame.leave();
         f.end().get(frame.record).i32_load(R_PLAIN).set(frame.record).br(loop!.dispatch);

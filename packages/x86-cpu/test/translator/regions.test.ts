@@ -70,6 +70,26 @@ describe("hot code", () => {
     expect(samples).toBeLessThan(50);
   });
 
+  it("is translated as a whole where it is a long way that is gone again and again", () => {
+    // 1200 short blocks, more than a recording holds: add eax,imm8; jmp +0. Then dec ecx; jnz to the first; syscall
+    const blocks = Array.from({ length: 1200 }, (_, i) => [0x83, 0xc0, i & 0x7f, 0xeb, 0x00]).flat();
+    const back = -(blocks.length + 8);
+    const end = [0xff, 0xc9, 0x0f, 0x85, ...new Uint8Array(Int32Array.of(back).buffer), 0x0f, 0x05];
+    const run = (options: CpuOptions): TestMachine => {
+      const machine = new TestMachine(options);
+      machine.map(CODE + PAGE);
+      machine.program([...blocks, ...end]);
+      machine.setReg(RCX, 100);
+      machine.runToSyscall(10_000_000);
+      return machine;
+    };
+    const translated = run({ translator: { interval: 500, heat: 2 } });
+    expect(stateOf(translated)).toEqual(stateOf(run(INTERPRETED)));
+    expect(counters(translated).instructions).toBeGreaterThan(2000);
+    // 240,200 instructions, 500 a sample: most of them in translated code, though no recording saw a block twice.
+    expect(counters(translated).samples).toBeLessThan(100);
+  });
+
   it("is left alone without a translator, and while it is not hot", () => {
     expect(runLoop(INTERPRETED).cpu.regions).toBeUndefined();
     expect(counters(runLoop({ translator: { heat: 1e9 } }))).toMatchObject({ compiled: 0, entries: 0, regions: 0 });
