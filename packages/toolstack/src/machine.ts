@@ -207,7 +207,7 @@ export class Machine {
    * Creates a guest that is a TypeScript class instead of a kernel: a domain without a processor, with xenstore, console,
    * disks and network interfaces as any other's. A restart makes another instance.
    *
-   * @throws ConfigError, one sentence, for a configuration that cannot be.
+   * @throws ConfigError, one sentence, for a configuration that cannot be, or for more memory than is left.
    */
   async createTypeScriptGuest(
     config: ProgramConfigInput,
@@ -216,7 +216,12 @@ export class Machine {
   ): Promise<Guest> {
     const checked = validateProgramConfig(config, program.name);
     const disks = await openGuestDisks(checked.disks);
-    return this.add(checked, { program, disks }, events);
+    try {
+      return this.add(checked, { program, disks }, events);
+    } catch (error) {
+      await Promise.all(disks.map((disk) => disk?.close()));
+      throw error;
+    }
   }
 
   private add(
