@@ -18,7 +18,7 @@ const DEFAULT_HEAT = 160;
 /** Samples of a page before a look at whether its code is known from elsewhere: that costs little. */
 const TAKE_HEAT = 2;
 /** Of a recorded way at most: to translate one takes some 10 ms. */
-const REGIONS_OF_WAY = 2;
+const REGIONS_OF_WAY = 4;
 /** Instructions of a recorded way that are better interpreted than translated by themselves. */
 const SHORTEST_STRETCH = 16;
 /** Words of jump-cache entries that may change places. */
