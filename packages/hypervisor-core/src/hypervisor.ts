@@ -122,7 +122,10 @@ export class Hypervisor {
     const showsMachineToPhys = (domid: number): boolean =>
       this.domains.get(domid)?.vmAssists.has(VMASST_TYPE_m2p_strict) ?? false;
     const policy = { showsMachineToPhys };
-    this.mmu = new Mmu(new MachineMemory({ bytes: options.memoryBytes ?? 2 ** 30 }), { policy, banks: options.tlbBanks });
+    this.mmu = new Mmu(new MachineMemory({ bytes: options.memoryBytes ?? 2 ** 30 }), {
+      policy,
+      banks: options.tlbBanks,
+    });
     this.countFreedFrames();
     this.wakeups = new VcpuWakeups(this);
     const host: EventHost = {
