@@ -171,7 +171,7 @@ export class TranslatorContext extends EmissionContext {
   }
 
   override branchFlags(): void {
-    this.region.flags.beforeBranch();
+    this.region.flags.giveUp();
   }
 
   override mergeFlags(): void {

@@ -11,20 +11,17 @@ import { isGeneral, TranslatorContext } from "./context.ts";
 import { RegionControlContext } from "./control-context.ts";
 import type { FlowGraph, Place, RegionBlock, RegionInstruction } from "./flow-graph.ts";
 import type { InstructionSet } from "./instruction-set.ts";
+import { keepsRegisters, type Loop, type LoopRegisters } from "./kept-registers.ts";
 import { type FlagState, RegionFlags, UNKNOWN_FLAGS } from "./region-flags.ts";
 import type { RecordFields } from "./region-record.ts";
 import { RegionCode } from "./state-locals.ts";
 import { type Item, longestWay, structure } from "./structure.ts";
-import { TARGET_ENTRY_SHIFT, type TargetTable, targetTable } from "./target-table.ts";
+import { pushFindTarget, type TargetTable, targetTable } from "./target-table.ts";
 
 const ENTRY_MASK = (1 << ENTRY_BITS) - 1;
 const PAGE = 4096;
 /** Of what a block's way out is told: instructions that are not done; the rest is where it leaves, from the block's start. */
 const UNDONE_BITS = 16;
-/** Instructions of a loop at most that keeps registers in locals. */
-const MOST_KEPT = 300;
-/** Rounds of a loop within a recording that make that worth its price. */
-const LEAST_ROUNDS = 40;
 
 /** How control gets to a block from where the code is. */
 interface Destination {
@@ -41,14 +38,6 @@ interface Knowledge {
   readonly flags: FlagState;
   readonly dirty: boolean;
 }
-
-/** Registers that the code of a loop reads or writes, and those that it writes, as bits. */
-export interface LoopRegisters {
-  readonly used: number;
-  readonly written: number;
-}
-
-type Loop = Extract<Item, { kind: "loop" }>;
 
 /** Memory of a region's own, at addresses that its code has as constants. */
 export interface RegionData {
@@ -270,7 +259,7 @@ export class RegionEmitter {
 
   private loop(item: Loop): void {
     const { header } = item;
-    if (!this.keepsRegisters(item)) {
+    if (this.keeping || !keepsRegisters(item, this.graph.blocks)) {
       this.loopCode(item);
       return;
     }
@@ -286,23 +275,6 @@ export class RegionEmitter {
     flags.dirty = false;
     this.found.set(header, found);
     if ((found.used & ~used) !== 0 || (found.written & ~written) !== 0) this.surprises = true;
-  }
-
-  /**
-   * Whether registers live in locals in a loop. That is faster where it goes round often; but the more blocks there are, the
-   * more the engine moves registers about between them.
-   */
-  private keepsRegisters(item: Loop): boolean {
-    if (this.keeping) return false;
-    const { blocks } = this.graph;
-    let instructions = 0;
-    for (const place of item.nodes) {
-      const block = blocks.get(place)!;
-      const { flow } = block.instructions[block.instructions.length - 1];
-      if (flow === Flow.CALL || flow === Flow.INDIRECT_CALL || flow === Flow.RETURN) return false;
-      instructions += block.instructions.length;
-    }
-    return instructions <= MOST_KEPT && blocks.get(item.header)!.executions >= LEAST_ROUNDS;
   }
 
   private loopCode(item: Loop): void {
@@ -587,14 +559,6 @@ export class RegionEmitter {
       const table = targetTable(this.entryStates);
       this.targets = { ...table, at: this.data.keepTable(table.words) };
     }
-    const { at, multiplier, shift } = this.targets;
-    f.get(this.place);
-    f.get(this.place).i32_wrap_i64().i32_const(multiplier).i32_mul().i32_const(shift).i32_shr_u();
-    f.i32_const(TARGET_ENTRY_SHIFT)
-      .i32_shl()
-      .tee(entry)
-      .i32_load(at + 4)
-      .set(this.state);
-    f.get(entry).i64_load32_s(at).i64_eq();
+    pushFindTarget(f, this.targets, { place: this.place, slot: entry, state: this.state });
   }
 }

@@ -51,7 +51,8 @@ export class RegionFlags {
     return f;
   }
 
-  load(f: RegionCode = this.f): void {
+  load(): void {
+    const { f } = this;
     f.i32_const(0).i32_load(FLAG_KIND).set(this.kind);
     f.i32_const(0).i64_load(FLAG_A).set(this.a);
     f.i32_const(0).i64_load(FLAG_B).set(this.b);
@@ -73,20 +74,11 @@ export class RegionFlags {
     f.i32_const(0).get(this.r).i64_store(FLAG_R);
   }
 
-  /** Stores the flags if they must be in memory where the code goes from here; here they stay as they are. */
-  settle(): void {
-    if (this.f.writeThrough) this.store();
-  }
-
-  /** The same where the code goes on without locals. */
+  /** The code goes on without what locals hold, unless registers are kept in them: for where branches meet, too. */
   giveUp(): void {
-    this.settle();
-    this.dirty = !this.f.writeThrough;
-  }
-
-  /** To precede code that sets flags in one of its branches alone. */
-  beforeBranch(): void {
-    this.giveUp();
+    if (!this.f.writeThrough) return;
+    this.store();
+    this.dirty = false;
   }
 
   /** At the end of the branch that has set flags: behind it either may be true. */

@@ -1,3 +1,4 @@
+import type { FunctionBuilder } from "@xen-node/wasm-emit";
 import type { Place } from "./flow-graph.ts";
 
 /** An entry has place and state, int32 each: its byte offset is its number shifted by this. */
@@ -46,4 +47,23 @@ export function targetTable(targets: ReadonlyMap<Place, number>): TargetTable {
     if (kept === targets.size) break;
   }
   return { words: best!, multiplier: multiplier | 0, shift };
+}
+
+/**
+ * Pushes whether the place in a local is in the table, whose words lie at a host address, and sets a local to its state.
+ * @param locals place (i64), and i32 ones for the slot and the state
+ */
+export function pushFindTarget(
+  f: FunctionBuilder,
+  { at, multiplier, shift }: TargetTable & { readonly at: number },
+  locals: { readonly place: number; readonly slot: number; readonly state: number },
+): void {
+  const { place, slot, state } = locals;
+  f.get(place).get(place).i32_wrap_i64().i32_const(multiplier).i32_mul().i32_const(shift).i32_shr_u();
+  f.i32_const(TARGET_ENTRY_SHIFT)
+    .i32_shl()
+    .tee(slot)
+    .i32_load(at + 4)
+    .set(state);
+  f.get(slot).i64_load32_s(at).i64_eq();
 }
