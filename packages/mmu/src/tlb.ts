@@ -194,9 +194,11 @@ export class TlbBanks {
     wordOf: (entry: number, lo: number, hi: number, word: number) => number,
   ): void {
     const bank = this.bankAt(base);
-    const other = this.bankAt(from);
-    if (bank !== this.assigned || bank === other || other < 0 || this.domidOf[other] !== this.domidOf[bank]) return;
+    if (bank !== this.assigned) return;
+    // Whatever comes of it: from now on the bank is in use, with jumps of its own.
     this.assigned = NO_BANK;
+    const other = this.bankAt(from);
+    if (bank === other || other < 0 || this.domidOf[other] !== this.domidOf[bank]) return;
     const { u32 } = this;
     const { place } = this.frames;
     const ours = place[this.l4Of[bank]] << 10;

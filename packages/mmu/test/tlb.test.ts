@@ -362,6 +362,30 @@ describe("TlbBanks", () => {
     expect(u32[at(theirs, 2) + 2]).toBe(0);
   });
 
+  it("leaves the jumps of a bank alone that came after another domain's and has been in use since", () => {
+    const m = new Machine();
+    const t = validated(m);
+    const other = m.tree(1);
+    const foreign = m.tree(2);
+    const { tlb } = m.mmu;
+    const { u32 } = m.mmu.memory;
+    const keep = (_entry: number, _lo: number, _hi: number, word: number): number => word;
+    const from = tlb.activate(1, t.l4);
+    tlb.noteJump(from, 0x205000, 0);
+    u32.set([0x205000, 0, 0x5001], (from + TLB_JUMP_CACHE) / 4 + 4);
+    const theirs = tlb.activate(2, foreign.l4);
+    // Assigned while another domain's was at work: there is nothing to inherit, then or later.
+    const base = tlb.activate(1, other.l4);
+    tlb.inheritJumps(theirs, base, keep);
+    const at = (base + TLB_JUMP_CACHE) / 4 + 8;
+    tlb.noteJump(base, 0x1000, 0);
+    u32.set([0x1000, 0, 0x5002], at);
+    tlb.inheritJumps(from, base, keep);
+    m.mmu.markCode(other.data[1]);
+    tlb.dropL1(1, 1, other.data[1], false, true);
+    expect(u32[at + 2]).toBe(0);
+  });
+
   it("takes from jump caches what the changed entry can be behind", () => {
     const m = new Machine();
     const t = validated(m);

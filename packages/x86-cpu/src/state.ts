@@ -112,12 +112,12 @@ export const EXIT_TARGET = 0x620;
 export const EXIT_UNFINISHED = 0x628;
 /** Instructions that the interpreter is to do before it is sampled for what is hot. */
 export const SAMPLE_LEFT = 0x62c;
-/** What the run has left beyond the interpreter's share of it. */
-export const BUDGET_BEYOND = 0x640;
 /** Not 0: the region that is running was invalidated. */
 export const REGION_STALE = 0x630;
 /** Linear address that the places of the region that is running count from. */
 export const REGION_ANCHOR = 0x638;
+/** What the run has left beyond the interpreter's share of it. */
+export const BUDGET_BEYOND = 0x640;
 
 /** Free for tables and spills of the floating-point routines. */
 export const FP_SCRATCH = 0x700;

@@ -14,6 +14,7 @@ const PAGE = 4096;
 /** Pages before and behind the anchor that a region may reach: kernels keep thunks far from what jumps to them. */
 const REACH = 1 << 18;
 const MAX_RECORDS = 8;
+
 /** Reads the code of one address space around an anchor, for the discovery of a region. */
 export class CodeReader implements CodeSource {
   /** Frame of each page that was asked for, by its number relative to the anchor; −1 = none. */

@@ -17,6 +17,8 @@ export class Recording {
   readonly followers = new Map<number, Set<number>>();
   private last = Number.NaN;
   private left = RECORDED_BLOCKS;
+  /** `isWay`, once the recording is over and somebody has asked: every block of a region asks. */
+  private way: boolean | undefined;
 
   constructor(
     readonly l4Mfn: number,
@@ -45,10 +47,15 @@ export class Recording {
   }
 
   /**
-   * Whether it is a long way through a lot of code, as a kernel's work for a process is, rather than rounds of some loops. Such
-   * code is hot as a whole or not at all.
+   * When it is over: whether it is a long way through a lot of code, as a kernel's work for a process is, rather than
+   * rounds of some loops. Such code is hot as a whole or not at all.
    */
   get isWay(): boolean {
+    this.way ??= this.hardlyRepeats();
+    return this.way;
+  }
+
+  private hardlyRepeats(): boolean {
     let all = 0;
     let once = 0;
     for (const count of this.counts.values()) {
