@@ -250,6 +250,7 @@ export class CodeCache {
     const bytes = mmu.memory.u8;
     const long = (mode & CodeMode.LONG) !== 0;
     const limit = (mode & CodeMode.STEP) !== 0 ? 1 : MAX_BLOCK_INSTRUCTIONS;
+    const known = this.pages.get(mfn)?.starts;
     const first = this.cursor;
     writer.startBlock(first);
     let second = -1;
@@ -257,6 +258,8 @@ export class CodeCache {
     let index = 0;
     let after: After = After.SAME_BLOCK;
     while (index < limit && at < 4096 && after === After.SAME_BLOCK) {
+      // What is decoded already is gone on with: a third of all decoding would be of the same bytes again.
+      if (index > 0 && known?.has(at | (mode << 12))) break;
       const isBreakpoint = this.isBreakpoint(mfn, at);
       let status = isBreakpoint
         ? decoder.decode(INT3, 0, 1, long, insn)
