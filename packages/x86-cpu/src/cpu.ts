@@ -6,8 +6,8 @@ import { DataAccess } from "./data-access.ts";
 import { executionBreakpoints, hasBreakpoints } from "./debug-registers.ts";
 import { ExitReason } from "./exit.ts";
 import { Faults } from "./faults.ts";
+import { compileInterpreter, type InterpreterExports } from "./interpreter/compiled.ts";
 import { JUMP_CACHE_MASK, JUMP_CACHE_PLACES } from "./interpreter/jump-cache.ts";
-import { compileInterpreter, type InterpreterExports } from "./interpreter/module.ts";
 import {
   MAX_BLOCK_INSTRUCTIONS,
   MISS_HANDLER,
@@ -139,7 +139,7 @@ export class Cpu {
       onMissingInstruction: () => {},
       ...options.hooks,
     };
-    const interpreter = compileInterpreter(memory.byteLength / 0x10000);
+    const interpreter = compileInterpreter();
     this.code = new CodeCache(
       mmu,
       interpreter.handlers,

@@ -17,15 +17,20 @@ import { CONDITION_NAMES, type ControlContext, type OperandSize } from "../seman
 import { type ControlForm, controlForms } from "../semantics/control.ts";
 import { type Frame, frameLocals } from "../semantics/emission-context.ts";
 import { handlerName, type OperandKinds } from "../semantics/registry.ts";
-import { type VectorForm, vectorForms } from "../semantics/vector.ts";
+import { vectorForms } from "../semantics/vector.ts";
+import { emitVectorFunctions } from "../semantics/vector-functions.ts";
 import { x87Forms } from "../semantics/x87.ts";
 import { BUDGET_BEYOND, EXIT_REASON, EXIT_RECORD, MISS_RECORD, PAGE_VA, RIP, TLB_BANK } from "../state.ts";
 import { InterpreterContext } from "./context.ts";
 import { controlName, formHandlers, forms } from "./handlers.ts";
 import { emitHub } from "./hub.ts";
+import type { InterpreterImage } from "./image.ts";
 import { emitLookup, probeJumpCache } from "./jump-cache.ts";
-import { emitRegionHelpers, type HelperTable } from "./region-helpers.ts";
+import { emitRegionHelpers } from "./region-helpers.ts";
 import { declareImports, emitSharedFunctions } from "./shared-functions.ts";
+
+/** Of 64 KiB: 4 GiB. */
+const MAX_MEMORY_PAGES = 65536;
 
 /** One handler to be: its name and how to emit its body in a frame. */
 interface Handler {
@@ -41,23 +46,6 @@ interface Loop {
   /** Locals. */
   readonly count: number;
   readonly target: number;
-}
-
-/**
- * Exports: `run(budget)` goes on at RIP on whatever tier there is code of, `interpret(record, budget)` in the interpreter
- * alone; both return the rest of the budget, and EXIT_REASON says why they stopped.
- */
-export interface InterpreterModule {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Handler numbers by name, as they stand in records. */
-  readonly handlers: ReadonlyMap<string, number>;
-  /** Functions that translated code calls, as entries of the exported table `helpers`. */
-  readonly helpers: HelperTable;
-  readonly vectors: ReadonlyMap<string, VectorForm>;
-}
-
-export interface CompiledInterpreter extends Omit<InterpreterModule, "bytes"> {
-  readonly module: WebAssembly.Module;
 }
 
 class InterpreterControlContext extends InterpreterContext implements ControlContext {
@@ -252,18 +240,19 @@ function specialHandlers(lookup: number, exitAtTarget: () => void): Handler[] {
   ];
 }
 
-/** Generates the interpreter for a memory of the given size in 64 KiB pages. */
-export function buildInterpreter(memoryPages: number): InterpreterModule {
+/** Generates the interpreter. */
+export function generateInterpreter(): InterpreterImage {
   const module = new ModuleBuilder();
-  module.importMemory("cpu", "memory", memoryPages, memoryPages);
+  // Whatever its size: the engine checks no bounds where it can let the processor do it.
+  module.importMemory("cpu", "memory", 1, MAX_MEMORY_PAGES);
   const imports = declareImports(module);
   const functions = emitSharedFunctions(module, imports);
   const handlerType = module.type([I32], [I32]);
 
-  const vectors = vectorForms(module, functions);
+  const vectorFunctions = emitVectorFunctions(module, functions);
   const outside: Handler[] = [
     ...handlersOfForms("called"),
-    ...vectors.map(({ name, emit }) => ({
+    ...vectorForms(vectorFunctions).map(({ name, emit }) => ({
       name,
       emit: (frame: Frame) => emit(new InterpreterContext(frame, 8, "rr")),
     })),
@@ -365,33 +354,6 @@ export function buildInterpreter(memoryPages: number): InterpreterModule {
   emitHub(module, imports, interpret.index, lookUp);
   helpers.export(module);
   const names = [...hot, ...outOfLine].map(({ name }) => name);
-  const handlers = new Map(names.map((name, number) => [name, number]));
-  if (handlers.size !== names.length) throw new Error("two handlers have one name");
-  return {
-    bytes: module.toUint8Array(),
-    handlers,
-    helpers: helpers.table,
-    vectors: new Map(vectors.map((form) => [form.name, form])),
-  };
-}
-
-const compiled = new Map<number, CompiledInterpreter>();
-
-/** The interpreter for a memory of the given size, compiled once. */
-export function compileInterpreter(memoryPages: number): CompiledInterpreter {
-  let found = compiled.get(memoryPages);
-  if (found === undefined) {
-    const { bytes, ...rest } = buildInterpreter(memoryPages);
-    found = { module: new WebAssembly.Module(bytes), ...rest };
-    compiled.set(memoryPages, found);
-  }
-  return found;
-}
-
-/** What an instance exports, over the machine's memory. */
-export interface InterpreterExports extends WebAssembly.Exports {
-  run(budget: number): number;
-  interpret(record: number, budget: number): number;
-  helpers: WebAssembly.Table;
-  regions: WebAssembly.Table;
+  if (new Set(names).size !== names.length) throw new Error("two handlers have one name");
+  return { bytes: module.toUint8Array(), handlerNames: names, helpers: helpers.table, vectorFunctions };
 }

@@ -1,12 +1,9 @@
-import type { ModuleBuilder } from "@xen-node/wasm-emit";
 import { type OpcodeEntry, opcodeEntries } from "../decode/index.ts";
-import type { SharedFunctions } from "./context.ts";
 import type { EmissionContext } from "./emission-context.ts";
 import { vectorApproximations } from "./vector-approximations.ts";
-import { VectorContext, type VectorSemantics } from "./vector-context.ts";
+import { VectorContext, type VectorFunctions, type VectorSemantics } from "./vector-context.ts";
 import { vectorConversions } from "./vector-conversions.ts";
 import { vectorFloats } from "./vector-float.ts";
-import { emitVectorFunctions } from "./vector-functions.ts";
 import { vectorIntegers } from "./vector-integer.ts";
 import { vectorMoves } from "./vector-moves.ts";
 import { isSized, isVectorEntry, kindsOf, type VectorKind, vectorHandlerName } from "./vector-operands.ts";
@@ -43,8 +40,7 @@ export interface VectorForm {
 }
 
 /** MMX and SSE handlers: one for each entry of the opcode table and kind of its operands. */
-export function vectorForms(module: ModuleBuilder, functions: SharedFunctions): VectorForm[] {
-  const shared = emitVectorFunctions(module, functions);
+export function vectorForms(shared: VectorFunctions): VectorForm[] {
   const handlers = new Map<string, VectorForm>();
   for (const entry of opcodeEntries) {
     if (!isVectorEntry(entry)) continue;

@@ -1,7 +1,7 @@
 import type { Mmu } from "@xen-node/mmu";
 import { I32, ModuleBuilder } from "@xen-node/wasm-emit";
 import { CodeMode } from "../code-cache.ts";
-import type { CompiledInterpreter, InterpreterExports } from "../interpreter/module.ts";
+import type { CompiledInterpreter, InterpreterExports } from "../interpreter/compiled.ts";
 import type { CodeReader } from "./code-reader.ts";
 import type { FlowGraph, Place } from "./flow-graph.ts";
 import type { InstructionSet } from "./instruction-set.ts";

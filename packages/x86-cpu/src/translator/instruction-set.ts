@@ -1,5 +1,5 @@
+import type { CompiledInterpreter } from "../interpreter/compiled.ts";
 import { type ContextFactory, formHandlers, withoutFusion } from "../interpreter/handlers.ts";
-import type { CompiledInterpreter } from "../interpreter/module.ts";
 
 /** Registers that a called handler reads or writes and writes, as bits, and whether it has to do with flags. */
 export interface HandlerEffects {

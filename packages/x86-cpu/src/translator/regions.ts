@@ -1,8 +1,8 @@
 import type { Mmu } from "@xen-node/mmu";
 import type { Block, CodeCache, CodeUse } from "../code-cache.ts";
+import type { CompiledInterpreter, InterpreterExports } from "../interpreter/compiled.ts";
 import { ENTRY_BITS, REGION_SLOTS } from "../interpreter/hub.ts";
 import { JUMP_CACHE_PLACES } from "../interpreter/jump-cache.ts";
-import type { CompiledInterpreter, InterpreterExports } from "../interpreter/module.ts";
 import { REGION_ENTRIES, REGION_STALE } from "../state.ts";
 import { CodeReader } from "./code-reader.ts";
 import { RegionCompiler, type Translation } from "./compiler.ts";
