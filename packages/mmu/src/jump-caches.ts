@@ -102,13 +102,13 @@ export class JumpCaches {
   /**
    * Fills an empty cache from another bank's, with what lies behind entries of their L4 tables that are the same.
    * @param isSame whether an index of the L4 tables is such a one
-   * @param wordOf what to keep of the word of an entry at an address, whose first word is at an index of the memory
+   * @param wordOf what to keep of the word of an entry at an address
    */
   inherit(
     from: number,
     to: number,
     isSame: (index: number) => boolean,
-    wordOf: (entry: number, lo: number, hi: number, word: number) => number,
+    wordOf: (lo: number, hi: number, word: number) => number,
   ): void {
     if (this.used[from] === 0) return;
     const { u32 } = this;
@@ -122,14 +122,14 @@ export class JumpCaches {
       const lo = u32[p];
       const hi = u32[p + 1];
       // An empty entry looks like one for address 0.
-      if ((lo | hi) === 0) continue;
+      if ((lo | hi) === 0 || !isSame(indexInTable(lo, hi, 4))) continue;
       const next = (lo + PAGE) >>> 0;
-      if (!isSame(indexInTable(lo, hi, 4)) || !isSame(indexInTable(next, next < PAGE ? hi + 1 : hi, 4))) continue;
+      if (next < PAGE && !isSame(indexInTable(next, hi + 1, 4))) continue;
       u32[target] = lo;
       u32[target + 1] = hi;
       u32[target + 2] = u32[p + 2];
       const word = u32[p + WORD];
-      u32[target + WORD] = word === 0 ? 0 : wordOf(target, lo, hi, word);
+      u32[target + WORD] = word === 0 ? 0 : wordOf(lo, hi, word);
     }
   }
 

@@ -27,7 +27,11 @@ export interface TlbBanksOptions {
 
 const DEFAULT_BANKS = 32;
 const NO_BANK = -1;
-const L1_INDICES = 512;
+const INDICES = 512;
+/** What is known of two L4 tables' entries of an index. */
+const UNKNOWN = 0;
+const SAME = 1;
+const OTHER = 2;
 /** Where the write array's bits begin in `filled`. */
 const FILLED_WRITE = 8;
 
@@ -59,8 +63,12 @@ export class TlbBanks {
   private touched = 0;
   private clock = 0;
   private active = NO_BANK;
-  /** The bank that was last given to an address space, if its jump cache is as empty as then. */
+  /** The bank that was last given to an address space, if it is as empty as then. */
   private assigned = NO_BANK;
+  /** While a bank inherits: indices of the first words of both L4 tables, and what is known of their entries. */
+  private heirL4 = 0;
+  private donorL4 = 0;
+  private readonly sameL4 = new Uint8Array(INDICES);
 
   constructor(
     memory: MachineMemory,
@@ -77,7 +85,7 @@ export class TlbBanks {
     this.l4Of = new Int32Array(this.count).fill(-1);
     this.domidOf = new Int32Array(this.count).fill(-1);
     this.lastUse = new Float64Array(this.count);
-    this.filled = new Uint16Array(this.count * L1_INDICES);
+    this.filled = new Uint16Array(this.count * INDICES);
     this.jumps = new JumpCaches(memory, start, this.count);
   }
 
@@ -142,14 +150,14 @@ export class TlbBanks {
     const count = u32[header + (HEADER_FILL_COUNT >>> 2)];
     const filled = this.indicesOf(base);
     if (count === FILL_LOG_OVERFLOW) {
-      this.filled.fill(0, filled, filled + L1_INDICES);
+      this.filled.fill(0, filled, filled + INDICES);
       this.clearArrays(base);
     } else if (count !== 0) {
       const log = (base + TLB_HEADER + HEADER_FILL_LOG) >>> 1;
       for (let i = 0; i < count; i++) {
         const logged = this.u16[log + i];
         const slot = logged & 0xfff;
-        this.filled[filled + (slot & (L1_INDICES - 1))] = 0;
+        this.filled[filled + (slot & (INDICES - 1))] = 0;
         const p = (base + ((logged & FILL_LOG_WRITE) << 4) + (slot << 4)) >>> 2;
         u32[p] = (slot ^ 1) << 12;
         u32[p + 1] = 0;
@@ -182,40 +190,59 @@ export class TlbBanks {
   }
 
   /**
-   * Fills the empty jump cache of a bank that `activate` has just assigned from another bank's of the same domain: what lies
-   * behind entries of their L4 tables that are the same is mapped in the same way, and a kernel is that in all its address
-   * spaces. Does nothing for a bank that has been in use.
+   * Fills a bank that `activate` has just assigned from another bank of the same domain: what lies behind entries of their
+   * L4 tables that are the same is mapped in the same way, and a kernel is that in all its address spaces. Does nothing for
+   * a bank that has been in use.
    * @param from the other bank's host address
-   * @param wordOf what to keep of an entry's word; the entry's first word is at an index of the memory
+   * @param wordOf what to keep of a jump-cache entry's word at an address
    */
-  inheritJumps(
-    from: number,
-    base: number,
-    wordOf: (entry: number, lo: number, hi: number, word: number) => number,
-  ): void {
+  inherit(from: number, base: number, wordOf: (lo: number, hi: number, word: number) => number): void {
     const bank = this.bankAt(base);
     if (bank !== this.assigned) return;
-    // Whatever comes of it: from now on the bank is in use, with jumps of its own.
+    // Whatever comes of it: from now on the bank is in use, with translations of its own.
     this.assigned = NO_BANK;
     const other = this.bankAt(from);
     if (bank === other || other < 0 || this.domidOf[other] !== this.domidOf[bank]) return;
-    const { u32 } = this;
     const { place } = this.frames;
-    const ours = place[this.l4Of[bank]] << 10;
-    const theirs = place[this.l4Of[other]] << 10;
-    const wanted = Pte.present | Pte.accessed;
-    this.jumps.inherit(
-      other,
-      bank,
-      (index) => {
-        const at = index << 1;
-        const lo = u32[ours + at];
-        return (lo & wanted) === wanted && lo === u32[theirs + at] && u32[ours + at + 1] === u32[theirs + at + 1];
-      },
-      wordOf,
-    );
+    this.heirL4 = place[this.l4Of[bank]] << 10;
+    this.donorL4 = place[this.l4Of[other]] << 10;
+    this.sameL4.fill(UNKNOWN);
+    this.inheritFilled(from, base);
+    this.jumps.inherit(other, bank, this.isSameL4, wordOf);
     const mode = (TLB_HEADER + HEADER_JUMP_CACHE_MODE) >>> 2;
-    u32[(base >>> 2) + mode] = u32[(from >>> 2) + mode];
+    this.u32[(base >>> 2) + mode] = this.u32[(from >>> 2) + mode];
+  }
+
+  /** Whether the donor's and the heir's entries of an index are one and walks go through it without changing it. */
+  private readonly isSameL4 = (index: number): boolean => {
+    const { sameL4 } = this;
+    if (sameL4[index] === UNKNOWN) sameL4[index] = this.compareL4(index << 1) ? SAME : OTHER;
+    return sameL4[index] === SAME;
+  };
+
+  private compareL4(at: number): boolean {
+    const { u32, heirL4, donorL4 } = this;
+    const wanted = Pte.present | Pte.accessed;
+    const lo = u32[heirL4 + at];
+    return (lo & wanted) === wanted && lo === u32[donorL4 + at] && u32[heirL4 + at + 1] === u32[donorL4 + at + 1];
+  }
+
+  private inheritFilled(from: number, base: number): void {
+    const { u32, u16 } = this;
+    const count = u32[(from + TLB_HEADER + HEADER_FILL_COUNT) >>> 2];
+    if (count === FILL_LOG_OVERFLOW) return;
+    const log = (from + TLB_HEADER + HEADER_FILL_LOG) >>> 1;
+    for (let i = 0; i < count; i++) {
+      const logBit = u16[log + i] & FILL_LOG_WRITE;
+      const slot = u16[log + i] & (TLB_ENTRIES - 1);
+      const array = logBit === 0 ? TLB_READ : TLB_WRITE;
+      const p = (from + array + (slot << 4)) >>> 2;
+      const lo = u32[p];
+      const hi = u32[p + 1];
+      // Of another slot's address: it is empty, or was dropped.
+      if (((lo >>> 12) & (TLB_ENTRIES - 1)) !== slot || !this.isSameL4(indexInTable(lo, hi, 4))) continue;
+      this.insert(base, array, logBit, lo, hi, (lo + u32[p + 2]) >>> 0);
+    }
   }
 
   /** A jump-cache entry with a word, about to be added, is good only while the page of an address is mapped as it is now. */
@@ -237,7 +264,7 @@ export class TlbBanks {
     for (let bank = 0; bank < touched; bank++) {
       if (domidOf[bank] !== domid) continue;
       if (code) this.jumps.forget(bank, 1, index);
-      const slots = filled[bank * L1_INDICES + index];
+      const slots = filled[bank * INDICES + index];
       if (slots !== 0)
         this.dropFilled(
           this.start + bank * BANK_BYTES,
@@ -253,7 +280,7 @@ export class TlbBanks {
     const u32 = this.u32;
     for (let left = slots; left !== 0; left &= left - 1) {
       const bit = 31 - Math.clz32(left & -left);
-      const slot = index + (bit & (FILLED_WRITE - 1)) * L1_INDICES;
+      const slot = index + (bit & (FILLED_WRITE - 1)) * INDICES;
       const p = (base + (bit < FILLED_WRITE ? TLB_READ : TLB_WRITE) + (slot << 4)) >>> 2;
       if ((u32[p] + u32[p + 2]) >>> 0 === hostPage && ((u32[p] >>> 12) & 0xfff) === slot) this.drop(p, slot);
     }
@@ -296,7 +323,7 @@ export class TlbBanks {
 
   /** Where a bank's part of `filled` begins. */
   private indicesOf(base: number): number {
-    return this.bankAt(base) * L1_INDICES;
+    return this.bankAt(base) * INDICES;
   }
 
   /** Drops the write entries of all banks that lead to this frame, or all of them: the frame has code from now on. */
@@ -369,7 +396,7 @@ export class TlbBanks {
     const slot = (vaLo >>> 12) & 0xfff;
     const p = (base + array + (slot << 4)) >>> 2;
     if (u32[p] === (slot ^ 1) << 12 && u32[p + 1] === 0) {
-      const filled = this.indicesOf(base) + (slot & (L1_INDICES - 1));
+      const filled = this.indicesOf(base) + (slot & (INDICES - 1));
       this.filled[filled] |= 1 << ((slot >>> 9) + (logBit === 0 ? 0 : FILLED_WRITE));
       const countWord = (base + TLB_HEADER + HEADER_FILL_COUNT) >>> 2;
       const count = u32[countWord];

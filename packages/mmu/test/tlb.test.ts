@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import {
   Access,
+  auditTlb,
   BANK_BYTES,
   HEADER_FILL_COUNT,
   Pte,
@@ -324,11 +325,11 @@ describe("TlbBanks", () => {
     tlb.dependOn(from, KERNEL | 0, hiOf(KERNEL));
     const base = tlb.activate(1, other.l4);
     const asked: number[] = [];
-    const keep = (entry: number, _lo: number, _hi: number, word: number): number => {
-      asked.push((entry - at(base, 0)) / 4);
+    const keep = (lo: number, hi: number, word: number): number => {
+      asked.push((hi * 2 ** 32 + lo - KERNEL) / 4096);
       return word === 0x208 ? 0 : word;
     };
-    tlb.inheritJumps(from, base, keep);
+    tlb.inherit(from, base, keep);
     const entries = () => [1, 2, 3, 4, 5].map((slot) => [...u32.subarray(at(base, slot) + 2, at(base, slot) + 4)]);
     expect(entries()).toEqual([
       [0, 0],
@@ -337,15 +338,15 @@ describe("TlbBanks", () => {
       [0x5004, 0],
       [0, 0],
     ]);
-    expect(asked).toEqual([3, 4]);
+    expect(asked).toEqual([2, 3]);
     // A bank that has been in use keeps what it has.
     u32.fill(0, at(base, 0), at(base, 6));
-    tlb.inheritJumps(from, base, keep);
+    tlb.inherit(from, base, keep);
     expect(entries().flat()).toEqual(new Array(10).fill(0));
     // What was inherited goes when its mapping does.
     tlb.forget(other.l4);
     const again = tlb.activate(1, other.l4);
-    tlb.inheritJumps(from, again, keep);
+    tlb.inherit(from, again, keep);
     expect(u32[at(again, 2) + 2]).toBe(0x5002);
     m.mmu.markCode(other.data[1]);
     tlb.dropL1(1, 1, other.data[1], false, true);
@@ -358,8 +359,38 @@ describe("TlbBanks", () => {
     const theirs = tlb.activate(2, foreign.l4);
     m.poke(foreign.l4, 1, other.l3, P | RW | US | A);
     jump(2, KERNEL + 0x1000, 0);
-    tlb.inheritJumps(from, theirs, keep);
+    tlb.inherit(from, theirs, keep);
     expect(u32[at(theirs, 2) + 2]).toBe(0);
+  });
+
+  it("gives a new address space the translations of another one behind the entries of the L4 table that they share", () => {
+    const m = new Machine();
+    const t = validated(m);
+    const other = m.tree(1);
+    const { tlb, memory } = m.mmu;
+    const { u32 } = memory;
+    const KERNEL = 2 ** 39;
+    const from = tlb.activate(1, t.l4);
+    m.poke(t.l4, 1, other.l3, P | RW | US | A);
+    m.poke(other.l4, 1, other.l3, P | RW | US | A);
+    // Behind entry 0 they have tables of their own; page 2 behind entry 1 is dropped again.
+    tlb.fill(from, 0x1000, 0, Access.read);
+    const host = tlb.fill(from, 0x1000, hiOf(KERNEL), Access.write);
+    expect(host).toBeGreaterThan(0);
+    tlb.fill(from, 0x2000, hiOf(KERNEL), Access.read);
+    tlb.dropL1(1, 2, other.data[2], true, false);
+    const base = tlb.activate(1, other.l4);
+    tlb.inherit(from, base, () => 0);
+    const entry = (array: number, slot: number) => {
+      const p = (base + array) / 4 + 4 * slot;
+      return [u32[p], u32[p + 1], (u32[p] + u32[p + 2]) >>> 0];
+    };
+    expect(entry(TLB_WRITE, 1)).toEqual([0x1000, hiOf(KERNEL), host]);
+    expect([entry(TLB_READ, 1)[1], entry(TLB_READ, 2)[1]]).toEqual([0, 0]);
+    // Its own now: they go when their mapping does, and with the bank.
+    tlb.dropL1(1, 1, other.data[1], true, false);
+    expect(entry(TLB_WRITE, 1)[0]).toBe(0);
+    expect(auditTlb(m.mmu.frames, tlb, memory)).toEqual([]);
   });
 
   it("leaves the jumps of a bank alone that came after another domain's and has been in use since", () => {
@@ -369,18 +400,18 @@ describe("TlbBanks", () => {
     const foreign = m.tree(2);
     const { tlb } = m.mmu;
     const { u32 } = m.mmu.memory;
-    const keep = (_entry: number, _lo: number, _hi: number, word: number): number => word;
+    const keep = (_lo: number, _hi: number, word: number): number => word;
     const from = tlb.activate(1, t.l4);
     tlb.noteJump(from, 0x205000, 0);
     u32.set([0x205000, 0, 0x5001], (from + TLB_JUMP_CACHE) / 4 + 4);
     const theirs = tlb.activate(2, foreign.l4);
     // Assigned while another domain's was at work: there is nothing to inherit, then or later.
     const base = tlb.activate(1, other.l4);
-    tlb.inheritJumps(theirs, base, keep);
+    tlb.inherit(theirs, base, keep);
     const at = (base + TLB_JUMP_CACHE) / 4 + 8;
     tlb.noteJump(base, 0x1000, 0);
     u32.set([0x1000, 0, 0x5002], at);
-    tlb.inheritJumps(from, base, keep);
+    tlb.inherit(from, base, keep);
     m.mmu.markCode(other.data[1]);
     tlb.dropL1(1, 1, other.data[1], false, true);
     expect(u32[at + 2]).toBe(0);

@@ -215,15 +215,16 @@ export class Cpu {
 
   /** Selects the address space: a bank from `mmu.tlb.activate` and its L4 table. */
   setAddressSpace(bank: number, l4Mfn: number): void {
-    this.mmu.tlb.inheritJumps(this.bank, bank, this.inheritWord);
+    const before = this.bank;
     this.bank = this.data.bank = bank;
+    this.mmu.tlb.inherit(before, bank, this.inheritWord);
     this.l4Mfn = this.data.l4Mfn = l4Mfn;
     this.i32[TLB_BANK >> 2] = bank;
   }
 
   // Made once: a guest's system call selects address spaces twice.
-  private readonly inheritWord = (entry: number, lo: number, hi: number, word: number): number =>
-    this.regions === undefined ? 0 : this.regions.inheritWord(word, (hi | 0) * 2 ** 32 + lo, entry);
+  private readonly inheritWord = (lo: number, hi: number, word: number): number =>
+    this.regions === undefined ? 0 : this.regions.inheritWord(word, (hi | 0) * 2 ** 32 + lo, this.bank);
 
   /** From a hook: stop after the current instruction, with ExitReason.STOPPED unless that has a reason of its own. */
   requestStop(): void {

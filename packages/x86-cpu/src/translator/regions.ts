@@ -2,8 +2,8 @@ import type { Mmu } from "@xen-node/mmu";
 import type { Block, CodeCache, CodeUse } from "../code-cache.ts";
 import type { CompiledInterpreter, InterpreterExports } from "../interpreter/compiled.ts";
 import { ENTRY_BITS, REGION_SLOTS } from "../interpreter/hub.ts";
-import { JUMP_CACHE_PLACES } from "../interpreter/jump-cache.ts";
 import { REGION_ENTRIES, REGION_STALE } from "../state.ts";
+import { Binding, forgetCached } from "./binding.ts";
 import { CodeReader } from "./code-reader.ts";
 import { RegionCompiler, type Translation } from "./compiler.ts";
 import { discover, type Place } from "./flow-graph.ts";
@@ -12,8 +12,6 @@ import type { RegionSource } from "./listing.ts";
 import { Recording } from "./recording.ts";
 
 const PAGE = 4096;
-/** Bytes behind an entry of an L4 table. */
-const L4_BYTES = 2 ** 39;
 const DEFAULT_HEAT = 160;
 /** Samples of a page before a look at whether its code is known from elsewhere: that costs little. */
 const TAKE_HEAT = 2;
@@ -21,8 +19,6 @@ const TAKE_HEAT = 2;
 const REGIONS_OF_WAY = 4;
 /** Instructions of a recorded way that are better interpreted than translated by themselves. */
 const SHORTEST_STRETCH = 16;
-/** Words of jump-cache entries that may change places. */
-const JUMP_CACHE_SET = 4 * JUMP_CACHE_PLACES;
 const DEFAULT_REGIONS = 4000;
 const DEFAULT_WASM_BYTES = 96 << 20;
 
@@ -30,32 +26,6 @@ const DEFAULT_WASM_BYTES = 96 << 20;
 interface KnownEntry {
   readonly translation: Translation;
   readonly place: Place;
-}
-
-/** A translation in use for certain frames. */
-class Binding {
-  readonly uses: CodeUse[] = [];
-  readonly blocks: { readonly block: Block; readonly place: Place }[] = [];
-  /** Sets of jump-cache entries (word indices of the first) that have led here: within one they change places. */
-  readonly cached = new Set<number>();
-  /** Frame of each of the translation's pages. */
-  constructor(
-    readonly translation: Translation,
-    readonly slot: number,
-    readonly frames: ReadonlyMap<number, number>,
-    /** Where its first instruction was when it was bound. */
-    readonly va: number,
-  ) {}
-
-  /** Takes the word of an entry, or all of them, out of the jump caches. */
-  forgetCached(i32: Int32Array, word?: number): void {
-    for (const set of this.cached) {
-      for (let entry = set; entry < set + JUMP_CACHE_SET; entry += 4) {
-        const cached = i32[entry + 3];
-        if (word === undefined ? cached >>> ENTRY_BITS === this.slot : cached === word) i32.fill(0, entry, entry + 4);
-      }
-    }
-  }
 }
 
 export interface TranslatorOptions {
@@ -264,23 +234,20 @@ export class Regions {
         this.mmu.tlb.dependOn(bank, at | 0, high);
       }
     }
-    binding.cached.add(entry & -JUMP_CACHE_SET);
+    binding.noteCached(entry);
     return word;
   }
 
   /**
    * What to keep of a jump cache's word in another address space, where code behind the same entry of the L4 table lies as in
    * the one that the word is from.
-   * @param entry word index of the jump-cache entry that will hold it
+   * @param bank host address of that address space's soft-TLB bank
    */
-  inheritWord(word: number, va: number, entry: number): number {
+  inheritWord(word: number, va: number, bank: number): number {
     const binding = this.bySlot[word >>> ENTRY_BITS];
-    if (binding === undefined) return 0;
-    const { entries, pages } = binding.translation;
-    const anchor = va - entries[(word & ((1 << ENTRY_BITS) - 1)) - 1];
-    const l4 = Math.floor(va / L4_BYTES);
-    if (!pages.every((page) => Math.floor((anchor + page * PAGE) / L4_BYTES) === l4)) return 0;
-    binding.cached.add(entry & -JUMP_CACHE_SET);
+    const place = binding?.translation.entries[(word & ((1 << ENTRY_BITS) - 1)) - 1];
+    if (binding === undefined || place === undefined || !binding.liesBehindOneL4Entry(va, place)) return 0;
+    binding.noteHeir(bank);
     return word;
   }
 
@@ -346,12 +313,11 @@ export class Regions {
       binding.uses.push(use);
       this.code.watch(use);
     }
-    const { i32 } = this.mmu.memory;
+    const before = new Set<number>();
     translation.entries.forEach((place, i) => {
       const block = this.entryBlock(translation, place);
       if (block === undefined) return;
-      // The newer region has seen more of what is executed together.
-      if (block.regionWord !== 0) this.bySlot[block.regionWord >>> ENTRY_BITS]?.forgetCached(i32, block.regionWord);
+      if (block.regionWord !== 0) before.add(block.regionWord);
       if (this.code.enterRegionAt(block, (slot << ENTRY_BITS) | (i + 1), translation.threshold)) {
         binding.blocks.push({ block, place });
       }
@@ -359,6 +325,17 @@ export class Regions {
     this.bySlot[slot] = binding;
     this.exports.regions.set(slot, translation.run);
     translation.bindings++;
+    // The newer region has seen more of what is executed together.
+    if (before.size > 0) forgetCached(this.mmu.memory.i32, this.bindingsOf(before), (word) => before.has(word));
+  }
+
+  private bindingsOf(words: ReadonlySet<number>): Set<Binding> {
+    const bindings = new Set<Binding>();
+    for (const word of words) {
+      const binding = this.bySlot[word >>> ENTRY_BITS];
+      if (binding !== undefined) bindings.add(binding);
+    }
+    return bindings;
   }
 
   /** The block at an entry of a translation that matches what lies around the reader's anchor. */
@@ -374,34 +351,36 @@ export class Regions {
 
   private invalidate(binding: Binding): void {
     this.invalidated++;
-    this.unbind(binding);
+    this.unbind([binding]);
   }
 
-  private unbind(binding: Binding): void {
-    const { slot, translation } = binding;
-    if (this.bySlot[slot] !== binding) return;
-    this.bySlot[slot] = undefined;
+  private unbind(bindings: readonly Binding[]): void {
+    const bound = bindings.filter((binding) => this.bySlot[binding.slot] === binding);
+    const slots = new Set(bound.map(({ slot }) => slot));
+    for (const { slot, uses, blocks, translation } of bound) {
+      this.bySlot[slot] = undefined;
+      for (const use of uses) this.code.unwatch(use);
+      for (const { block } of blocks) if (block.regionWord >>> ENTRY_BITS === slot) this.code.leaveRegionAt(block);
+      this.exports.regions.set(slot, null);
+      this.freeSlots.push(slot);
+      translation.bindings--;
+    }
     const { i32 } = this.mmu.memory;
-    for (const use of binding.uses) this.code.unwatch(use);
-    for (const { block } of binding.blocks)
-      if (block.regionWord >>> ENTRY_BITS === slot) this.code.leaveRegionAt(block);
-    binding.forgetCached(i32);
-    this.exports.regions.set(slot, null);
+    forgetCached(i32, bound, (word) => slots.has(word >>> ENTRY_BITS));
     i32[REGION_STALE >> 2] = 1;
-    this.freeSlots.push(slot);
-    translation.bindings--;
   }
 
   /** Gives up the oldest eighth of the regions; their translations stay for those who come upon the same code again. */
   private evict(): void {
     const count = Math.max(1, this.maxRegions >> 3);
+    const oldest: Binding[] = [];
     for (let i = 0; i < count; i++) {
       const binding = this.bySlot[this.oldest];
       this.oldest = this.oldest >= this.maxRegions ? 1 : this.oldest + 1;
-      if (binding === undefined) continue;
-      this.evicted++;
-      this.unbind(binding);
+      if (binding !== undefined) oldest.push(binding);
     }
+    this.evicted += oldest.length;
+    this.unbind(oldest);
   }
 
   /** Forgets translations that nobody uses, or else what was compiled first. */
@@ -418,11 +397,9 @@ export class Regions {
   }
 
   private giveUpAll(): void {
-    for (const binding of this.bySlot) {
-      if (binding === undefined) continue;
-      this.evicted++;
-      this.unbind(binding);
-    }
+    const all = this.bySlot.filter((binding) => binding !== undefined);
+    this.evicted += all.length;
+    this.unbind(all);
     this.known.clear();
     this.wasmBytes = 0;
     this.compiler.reset();
