@@ -10,8 +10,6 @@ const CARRYOVER_MAX = 500_000;
 /** A turn's length, ns. */
 const SHORTEST_TURN = 500_000;
 const LONGEST_TURN = CREDIT_INIT;
-/** How much less one that yields counts as having, ns of credit. */
-const YIELD_BIAS = 1_000_000;
 /** A capped domain has its share of so much time anew each time it has passed, ns. */
 const CAP_PERIOD = 100_000_000;
 const DEFAULT_RATELIMIT_US = 1000;
@@ -127,10 +125,6 @@ export class Credit2Scheduler<Owner> extends RunQueueScheduler<Owner, Credit2Uni
 
   protected before(a: Credit2Unit<Owner>, b: Credit2Unit<Owner>): boolean {
     return a.credit > b.credit;
-  }
-
-  protected override yieldsTo(unit: Credit2Unit<Owner>, other: Credit2Unit<Owner>): boolean {
-    return other.credit > unit.credit - YIELD_BIAS;
   }
 
   protected override isEligible({ domain: { parameters } }: Credit2Unit<Owner>): boolean {

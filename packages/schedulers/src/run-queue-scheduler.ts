@@ -64,9 +64,9 @@ export abstract class RunQueueScheduler<Owner, U extends SchedulingUnit<Owner>, 
   protected preempt(turn: Turn<Owner>): void {
     turn.over = true;
   }
-  /** Whether one that yielded leaves the processor to `other`. */
-  protected yieldsTo(unit: U, other: U): boolean {
-    return this.before(other, unit);
+  /** Whether one that yielded leaves the processor to `other`, the first of those that wait. */
+  protected yieldsTo(_unit: U, _other: U): boolean {
+    return true;
   }
 
   // ---- vcpus ----
@@ -198,6 +198,7 @@ export abstract class RunQueueScheduler<Owner, U extends SchedulingUnit<Owner>, 
     if (unit === undefined) return;
     unit.processor = turn.processor;
     this.beginTurn(turn, unit, this.best(turn.processor, unit));
+    turn.leftNs = Math.ceil(turn.leftNs);
   }
 
   private leave(unit: U): void {
