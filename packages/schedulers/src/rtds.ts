@@ -23,7 +23,7 @@ const DEFAULTS: RtdsParameters = { periodUs: 10_000, budgetUs: 4_000, extratime:
 
 class RtdsUnit<Owner> extends SchedulingUnit<Owner> {
   parameters = DEFAULTS;
-  /** What is left of the budget, ns. */
+  /** What is left of the budget; less than 0: it ran longer than it should. ns */
   budgetNs = DEFAULTS.budgetUs * NS_PER_US;
   /** End of its period. */
   deadlineNs = Number.NEGATIVE_INFINITY;
@@ -66,7 +66,7 @@ export class RtdsScheduler<Owner> extends RunQueueScheduler<Owner, RtdsUnit<Owne
     for (const [at, unit] of chosen.entries()) {
       unit.parameters = changed[at];
       // One that may take no extra time any more has had its budget.
-      if (unit.level > 0 && !unit.parameters.extratime) unit.budgetNs = 0;
+      if (unit.level > 0 && !unit.parameters.extratime) unit.budgetNs = Math.min(0, unit.budgetNs);
     }
     for (const turn of this.turns) turn.over = true;
   }
@@ -112,16 +112,17 @@ export class RtdsScheduler<Owner> extends RunQueueScheduler<Owner, RtdsUnit<Owne
   private replenish(unit: RtdsUnit<Owner>): void {
     const periodNs = unit.parameters.periodUs * NS_PER_US;
     if (unit.deadlineNs === Number.NEGATIVE_INFINITY) unit.deadlineNs = this.nowNs;
-    unit.deadlineNs += (Math.floor((this.nowNs - unit.deadlineNs) / periodNs) + 1) * periodNs;
-    unit.budgetNs = unit.parameters.budgetUs * NS_PER_US;
+    const periods = Math.floor((this.nowNs - unit.deadlineNs) / periodNs) + 1;
+    const budgetNs = unit.parameters.budgetUs * NS_PER_US;
+    unit.deadlineNs += periods * periodNs;
+    // Processors are not left to the nanosecond: what was too much is taken off.
+    unit.budgetNs = Math.min(budgetNs, Math.min(0, unit.budgetNs) + periods * budgetNs);
     unit.level = 0;
   }
 
   protected charge(unit: RtdsUnit<Owner>, ranNs: number): void {
     unit.budgetNs -= ranNs;
-    if (unit.budgetNs > 0) return;
-    unit.budgetNs = 0;
-    if (!unit.parameters.extratime) return;
+    if (unit.budgetNs > 0 || !unit.parameters.extratime) return;
     unit.level = Math.min(MOST_LEVEL, unit.level + 1);
     unit.budgetNs = unit.parameters.budgetUs * NS_PER_US;
   }

@@ -145,6 +145,19 @@ describe("rtds", () => {
     expect(strict.ranNs + more.ranNs).toBe(110 * MS);
   });
 
+  it("takes what a processor ran too long off the next budgets", () => {
+    const scheduler = new RtdsScheduler<string>();
+    const unit = scheduler.admit(1, "a");
+    scheduler.adjust(1, "all", { periodUs: 10_000, budgetUs: 2000, extratime: false });
+    scheduler.wake(unit, 0);
+    expect(scheduler.pick(0, 0)).toMatchObject({ leftNs: 2 * MS });
+    scheduler.start(0, 0);
+    scheduler.stop(0, 5 * MS);
+    expect(scheduler.pick(0, 5 * MS).unit).toBeUndefined();
+    expect(scheduler.pick(0, 10 * MS)).toMatchObject({ unit: undefined, reviewNs: 20 * MS });
+    expect(scheduler.pick(0, 20 * MS)).toMatchObject({ unit, leftNs: MS });
+  });
+
   it("takes a vcpu's own parameters, and refuses those that cannot be", () => {
     const scheduler = new RtdsScheduler<string>();
     scheduler.admit(1, "a");
