@@ -43,6 +43,7 @@ export function program(version: string, onStatus: (status: number) => void): Co
         .description("Run guests with this terminal as their console. Without --kernel and files: Debian's own kernel.")
         .argument("[config...]", "xl.cfg files; several guests run side by side"),
     )
+      .option("--sched <name>", "who divides the processor: credit2 (default), rtds, bvt or null")
       .option("--name <name>", "name of the domain")
       .option(
         "--root",
@@ -124,6 +125,7 @@ the input is wrong; ${ExitStatus.guestCrash} a guest crashed; ${ExitStatus.left}
     )
     .option("--cache <folder>", "where unpacked kernels are kept (default: xen-node in $XDG_CACHE_HOME or ~/.cache)")
     .option("--translator <setting>", "how hot code is translated: default, off, eager, evict or unlinked")
+    .option("--sched <name>", "who divides the processor: credit2 (default), rtds, bvt or null")
     .option("--uplink <bridge=kind>", "what joins a bridge to the world, as with run; may be repeated", collect)
     .option("--forward <rule>", "with nat: a port of this machine for a guest's, as with run; may be repeated", collect)
     .option("--dns <address>", "with nat: name servers to ask instead of this machine's", collect)

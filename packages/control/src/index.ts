@@ -11,3 +11,4 @@ export type { ArgumentsOf, OperationName, ResultOf, StreamName } from "./operati
 export { DAEMON_SOCKET, runnerFolder, runnerSocket, runnerSockets, stateFolder } from "./places.ts";
 export { makePrivateFolder } from "./private-folder.ts";
 export type { DiskInfo, DomainInfo, DomainStatistics, MachineInfo, VcpuInfo, VifInfo } from "./results.ts";
+export type { SchedulingInfo } from "./scheduling.ts";

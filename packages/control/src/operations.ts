@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { diskStatus, domainInfo, domainStatistics, machineInfo, vifStatus } from "./results.ts";
+import { schedulingOperations } from "./scheduling.ts";
 
 // Everything that can be asked for over the socket, with the shapes of arguments and results. The names of operations on
 // devices are xl's subcommands.
@@ -50,6 +51,8 @@ export const operations = {
   "mem-set": operation({ domain, kib: v.number() }, nothing),
   "mem-max": operation({ domain, kib: v.number() }, nothing),
   "vcpu-set": operation({ domain, vcpus: v.number() }, nothing),
+
+  ...schedulingOperations,
 
   "block-attach": operation({ domain, disk: v.string(), folder }, nothing),
   "block-detach": operation({ domain, vdev: v.string(), force: v.boolean() }, nothing),

@@ -60,8 +60,12 @@ export class DomainLifecycle {
     const { hv } = this;
     const { domid, config } = domain;
     const { mmu } = hv;
+    this.admit(domain, vcpus);
     const mfn = mmu.frames.alloc(DOMID_XEN);
-    if (mfn < 0) throw new RangeError("machine memory is too small for another domain");
+    if (mfn < 0) {
+      this.dismiss(domain);
+      throw new RangeError("machine memory is too small for another domain");
+    }
     mmu.types.shareWithGuest(mfn, domid, true);
     const sharedInfo = mmu.frames.hostAddress(mfn);
     for (let i = 0; i < XEN_LEGACY_MAX_VCPUS; i++) mmu.memory.u8[sharedInfo + i * VCPU_INFO_BYTES + 1] = 1;
@@ -82,15 +86,32 @@ export class DomainLifecycle {
     if (rc !== 0) {
       hv.events.removeDomain(domid);
       mmu.types.unshare(mfn);
+      this.dismiss(domain);
       throw new RangeError("machine memory is too small for another domain's grant table");
     }
-    for (let id = 0; id < vcpus; id++) {
-      const vcpu = new Vcpu(domain, id);
+    for (const vcpu of domain.vcpus) {
       this.wakeups.equip(vcpu);
-      vcpu.infoHost = hv.events.vcpuInfo(domid, id);
-      domain.vcpus.push(vcpu);
+      vcpu.infoHost = hv.events.vcpuInfo(domid, vcpu.id);
     }
     updateWallclock(hv, domain);
+  }
+
+  /** Makes vcpus, unless the scheduler has no place for them. */
+  private admit(domain: Domain, vcpus: number): void {
+    try {
+      for (let id = 0; id < vcpus; id++) {
+        const vcpu = new Vcpu(domain, id);
+        vcpu.unit = this.hv.scheduler.admit(domain.domid, vcpu);
+        domain.vcpus.push(vcpu);
+      }
+    } catch (error) {
+      this.dismiss(domain);
+      throw error;
+    }
+  }
+
+  private dismiss(domain: Domain): void {
+    for (const { unit } of domain.vcpus) this.hv.scheduler.dismiss(unit, this.hv.now());
   }
 
   private equipTypescript(domain: Domain): void {
@@ -125,7 +146,7 @@ export class DomainLifecycle {
 
   pause(domain: Domain): void {
     domain.pauseCount++;
-    for (const vcpu of domain.vcpus) this.hv.scheduler.remove(vcpu);
+    for (const vcpu of domain.vcpus) this.wakeups.standStill(vcpu);
   }
 
   unpause(domain: Domain): void {
@@ -145,7 +166,7 @@ export class DomainLifecycle {
   private stop(domain: Domain, reason: number): void {
     domain.state = "shutdown";
     domain.shutdownReason = reason;
-    for (const vcpu of domain.vcpus) this.hv.scheduler.remove(vcpu);
+    for (const vcpu of domain.vcpus) this.wakeups.standStill(vcpu);
     this.hv.events.raiseGlobalVirq(VIRQ_DOM_EXC);
   }
 
@@ -225,7 +246,7 @@ export class DomainLifecycle {
     hv.watchdogs.remove(domain);
     hv.events.removeDomain(domain.domid);
     for (const vcpu of domain.vcpus) {
-      hv.scheduler.remove(vcpu);
+      hv.scheduler.dismiss(vcpu.unit, hv.now());
       for (const timer of [vcpu.periodicTimer, vcpu.singleshotTimer, vcpu.pollTimer, vcpu.domainTimer]) {
         hv.timers.stop(timer);
       }

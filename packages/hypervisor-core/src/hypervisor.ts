@@ -1,6 +1,7 @@
 import { EventChannels, type EventHost } from "@xen-node/event-channels";
 import { GrantTables } from "@xen-node/grant-tables";
 import { MachineMemory, Mmu } from "@xen-node/mmu";
+import { type AnyScheduler, Credit2Scheduler } from "@xen-node/schedulers";
 import type { CpuidModel, TranslatorOptions } from "@xen-node/x86-cpu";
 import { VMASST_TYPE_m2p_strict } from "@xen-node/xen-abi";
 import { HypercallDispatcher } from "./abi/dispatcher.ts";
@@ -22,7 +23,6 @@ import { WritablePageTables } from "./ptwr.ts";
 import { type RandomSource, SeededRandom } from "./random.ts";
 import { Registers } from "./registers.ts";
 import { RunLoop } from "./run-loop.ts";
-import { RoundRobinScheduler, type Scheduler } from "./scheduler.ts";
 import { Descriptors } from "./segments.ts";
 import { Timers } from "./timers.ts";
 import { TraceRing } from "./trace.ts";
@@ -41,7 +41,8 @@ export interface HypervisorOptions {
   random?: RandomSource;
   log?: LogSink;
   trace?: TraceRing;
-  scheduler?: Scheduler;
+  /** Divides the one processor among vcpus. Default: credit2. */
+  scheduler?: AnyScheduler<Vcpu> | undefined;
   /** What CPUID shows, without the hypervisor's leaves. Default: x86-cpu's model. */
   cpuid?: CpuidModel;
   /** How hot guest code is translated; false: all of it is interpreted. */
@@ -79,7 +80,7 @@ export class Hypervisor {
   readonly random: RandomSource;
   readonly log: LogSink;
   readonly trace: TraceRing;
-  readonly scheduler: Scheduler;
+  readonly scheduler: AnyScheduler<Vcpu>;
   readonly timers = new Timers();
   readonly domains = new Map<number, Domain>();
   readonly descriptors: Descriptors;
@@ -114,7 +115,9 @@ export class Hypervisor {
     this.random = options.random ?? new SeededRandom(0);
     this.log = options.log ?? silentLog;
     this.trace = options.trace ?? new TraceRing({ capacity: 0 });
-    this.scheduler = options.scheduler ?? new RoundRobinScheduler();
+    this.scheduler = options.scheduler ?? new Credit2Scheduler();
+    if (this.scheduler.processors !== 1)
+      throw new RangeError(`the machine has one processor, and its scheduler ${this.scheduler.processors}`);
     this.commandline = options.commandline ?? "";
     this.logsRefusals = options.logsRefusals ?? false;
     this.cpuidModel = options.cpuid;
@@ -240,6 +243,8 @@ export class Hypervisor {
   /** Stops the slice that is running (from a hook or a hypercall), after the present exit. */
   yieldVcpu(): void {
     this.runLoop.yielded = true;
+    const { current } = this;
+    if (current?.running) this.scheduler.yield(current.unit, this.now());
   }
 
   blockVcpu(vcpu: Vcpu): void {

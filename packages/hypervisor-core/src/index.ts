@@ -10,7 +10,6 @@ export * from "./log.ts";
 export type { Processor, ProcessorTranslator } from "./processor.ts";
 export { TSC_KHZ } from "./pvclock.ts";
 export * from "./random.ts";
-export { RoundRobinScheduler, type Scheduler } from "./scheduler.ts";
 export { Timer, Timers } from "./timers.ts";
 export { TraceKind, type TraceRecord, TraceRing } from "./trace.ts";
 export { type ChromeTraceEvent, exportChromeTrace, type TraceNames } from "./trace-export.ts";

@@ -1,3 +1,4 @@
+import type { Turn } from "@xen-node/schedulers";
 import { ExitReason } from "@xen-node/x86-cpu";
 import { RUNSTATE_running } from "@xen-node/xen-abi";
 import { TABLE_WORK } from "./address-spaces.ts";
@@ -21,6 +22,10 @@ const WORK_COST = 20;
 /** Work of the hypervisor's between two looks at the clock, in instructions. */
 const COST_PER_CLOCK = 64 * EXIT_COST;
 const MIN_BUDGET = 200;
+/** Longest time that events of TypeScript domains and dying domains wait for a turn to end, ns. */
+const LONGEST_STRETCH = 1_000_000;
+/** The one processor that there is. */
+const PROCESSOR = 0;
 
 /** Gives the processor to vcpus in turn, and everything else its due in between. */
 export class RunLoop {
@@ -58,21 +63,23 @@ export class RunLoop {
       const now = hv.now();
       hv.timers.expire(now);
       this.deliverToTypescript();
-      const vcpu = hv.scheduler.pick();
+      const turn = hv.scheduler.pick(PROCESSOR, now);
+      const vcpu = turn.unit?.owner;
       if (vcpu === undefined) {
         if (this.lifecycle.hasEvents || destroying) {
           if (hv.now() >= end) return 0;
           continue;
         }
-        const next = hv.timers.next;
+        const next = Math.min(hv.timers.next, turn.reviewNs);
         if (next === Number.POSITIVE_INFINITY) return next;
         const wait = next - hv.now();
         if (wait > 0 && !hv.clock.skipTo(next)) return wait;
       } else if (vcpu.runnable) {
-        const left = this.runVcpu(vcpu, Math.min(end, now + hv.scheduler.sliceNs(vcpu)));
-        if (vcpu.runnable) hv.scheduler.add(vcpu);
+        const left = this.runVcpu(vcpu, turn, Math.min(end, now + LONGEST_STRETCH));
         if (left >= end) return 0;
         continue;
+      } else {
+        hv.scheduler.sleep(vcpu.unit, now);
       }
       if (hv.now() >= end) return 0;
     }
@@ -98,13 +105,13 @@ export class RunLoop {
   }
 
   /**
-   * One turn of a vcpu. The clock is read when it begins and when it ends, no more: that is dear, and nothing in between
+   * A stretch of a vcpu's turn. The clock is read when it begins and when it ends, no more: that is dear, and nothing in between
    * takes long.
    * @returns the time when it left the processor
    */
-  private runVcpu(vcpu: Vcpu, sliceEnd: number): number {
+  private runVcpu(vcpu: Vcpu, turn: Turn<Vcpu>, sliceEnd: number): number {
     const { hv } = this;
-    const { clock } = hv;
+    const { clock, scheduler } = hv;
     hv.load(vcpu);
     vcpu.running = true;
     this.yielded = false;
@@ -113,13 +120,14 @@ export class RunLoop {
     this.lastNow = start;
     this.charged = 0;
     vcpu.runstate.change(RUNSTATE_running, start);
+    scheduler.start(PROCESSOR, start);
     if (hv.trace.enabled) hv.traceEvent(TraceKind.scheduleIn, vcpu, 0, 0, 0);
     try {
       this.wakeups.catchUpPeriodic(vcpu);
       updateTime(hv, vcpu, start);
       this.wakeups.writeRunstate(vcpu, start);
       hv.addressSpaces.enter(vcpu);
-      this.serve(vcpu, start, sliceEnd);
+      this.serve(vcpu, turn, sliceEnd);
     } catch (error) {
       hv.log.log("error", "domain", `d${vcpu.domain.domid}: serving it failed: ${describe(error)}`);
       hv.crashDomain(vcpu, "the hypervisor failed while serving it");
@@ -130,20 +138,25 @@ export class RunLoop {
     vcpu.retired += retired;
     if (clock instanceof WallClock) clock.observe(retired + this.charged, now - start);
     this.wakeups.settle(vcpu, now);
+    scheduler.stop(PROCESSOR, now);
+    // It may have been stopped and let go on again meanwhile.
+    if (vcpu.runnable) scheduler.wake(vcpu.unit, now);
+    else scheduler.sleep(vcpu.unit, now);
     if (hv.trace.enabled) hv.traceEvent(TraceKind.scheduleOut, vcpu, vcpu.runstate.state, 0, 0);
     return now;
   }
 
-  private serve(vcpu: Vcpu, start: number, sliceEnd: number): void {
+  private serve(vcpu: Vcpu, turn: Turn<Vcpu>, sliceEnd: number): void {
     const { hv } = this;
     const { types } = hv.mmu;
     const { domid } = vcpu.domain;
     const { clock, dispatcher, processor, timers } = hv;
-    let left = clock.instructionsIn(sliceEnd - start);
+    let end = Math.min(sliceEnd, endOf(turn));
+    let left = clock.instructionsIn(end - turn.sinceNs);
     let sinceClock = 0;
     let untilTimer = this.untilTimer();
     let timerChanges = timers.changes;
-    while (vcpu.runnable && !this.yielded) {
+    while (vcpu.runnable && !this.yielded && !turn.over) {
       if (types.hasWork(domid) && types.continueWork(domid, TABLE_WORK) !== 0) return;
       if (hasPending(hv, vcpu)) {
         deliverPending(hv, vcpu);
@@ -152,6 +165,12 @@ export class RunLoop {
       if (timers.changes !== timerChanges) {
         untilTimer = this.untilTimer();
         timerChanges = timers.changes;
+      }
+      const sooner = endOf(turn);
+      if (sooner < end) {
+        // Somebody woke up who is to have the processor soon.
+        end = sooner;
+        left = Math.min(left, clock.instructionsIn(end - turn.sinceNs));
       }
       const before = processor.retired;
       const reason = processor.run(Math.max(MIN_BUDGET, Math.min(left, CHUNK, untilTimer)));
@@ -169,7 +188,7 @@ export class RunLoop {
         const now = hv.now();
         this.lastNow = now;
         timers.expire(now);
-        if (now >= sliceEnd || left <= 0) return;
+        if (now >= end || left <= 0) return;
         untilTimer = this.untilTimer();
         timerChanges = timers.changes;
       }
@@ -183,6 +202,11 @@ export class RunLoop {
     const wait = next - this.lastNow;
     return wait <= 0 ? MIN_BUDGET : this.hv.clock.instructionsIn(wait);
   }
+}
+
+/** When the turn ends, or is to be looked at again. */
+function endOf(turn: Turn<Vcpu>): number {
+  return Math.min(turn.sinceNs + turn.leftNs, turn.reviewNs);
 }
 
 /** One line for an unexpected exception. */

@@ -73,10 +73,22 @@ export class VcpuWakeups {
 
   /** Hands a vcpu to the scheduler if it may run. */
   enqueue(vcpu: Vcpu): void {
-    if (!vcpu.runnable || vcpu.running) return;
-    vcpu.runstate.change(RUNSTATE_runnable, this.hv.now());
-    this.hv.scheduler.add(vcpu);
+    if (vcpu.running) return;
+    const now = this.hv.now();
+    if (!vcpu.runnable) {
+      this.settle(vcpu, now);
+      return;
+    }
+    vcpu.runstate.change(RUNSTATE_runnable, now);
+    this.hv.scheduler.wake(vcpu.unit, now);
     this.hv.workAvailable();
+  }
+
+  /** It may not run any more, whatever it was doing; one on the processor leaves it soon. */
+  standStill(vcpu: Vcpu): void {
+    const now = this.hv.now();
+    this.hv.scheduler.sleep(vcpu.unit, now);
+    if (!vcpu.running) this.settle(vcpu, now);
   }
 
   /** SCHEDOP_block: events on; sleeps unless one is pending already. */
@@ -110,14 +122,13 @@ export class VcpuWakeups {
     }
     vcpu.down = true;
     this.hv.timers.stop(vcpu.periodicTimer);
-    this.hv.scheduler.remove(vcpu);
-    if (!vcpu.running) vcpu.runstate.change(RUNSTATE_offline, this.hv.now());
+    this.standStill(vcpu);
   }
 
-  /** Accounts what a vcpu does after it left the processor. */
+  /** Accounts what a vcpu does that is not on the processor. One that stands still is offline, as in Xen: nothing is stolen from it. */
   settle(vcpu: Vcpu, now: number): void {
-    const state = vcpu.down ? RUNSTATE_offline : vcpu.blocked ? RUNSTATE_blocked : RUNSTATE_runnable;
-    vcpu.runstate.change(state, now);
+    const asleep = vcpu.blocked && !vcpu.down ? RUNSTATE_blocked : RUNSTATE_offline;
+    vcpu.runstate.change(vcpu.runnable ? RUNSTATE_runnable : asleep, now);
   }
 
   /** Stores the run state where the guest registered an area; an area that is not mapped is left alone. */

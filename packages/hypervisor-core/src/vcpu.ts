@@ -1,3 +1,4 @@
+import type { SchedulingUnit } from "@xen-node/schedulers";
 import { CONTEXT_BYTES } from "@xen-node/x86-cpu";
 import type { Domain } from "./domain.ts";
 import { Runstate } from "./runstate.ts";
@@ -89,6 +90,8 @@ export class Vcpu {
   stepping = false;
   /** On the processor now. */
   running = false;
+  /** What the scheduler knows of it. */
+  unit!: SchedulingUnit<Vcpu>;
   /** Period of the timer that ticks until the guest stops it, ns. */
   periodicNs = 10_000_000;
   periodicTimer!: Timer;

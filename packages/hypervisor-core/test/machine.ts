@@ -1,3 +1,4 @@
+import type { AnyScheduler } from "@xen-node/schedulers";
 import {
   CR2,
   EXIT_ERROR_CODE,
@@ -83,13 +84,14 @@ export interface Guest {
 }
 
 /** A hypervisor with a scripted processor, and one paused PV guest whose first 64 pages are mapped at 0. */
-export function makeGuest(options: { vcpus?: number; maxPages?: number } = {}): Guest {
+export function makeGuest(options: { vcpus?: number; maxPages?: number; scheduler?: AnyScheduler<Vcpu> } = {}): Guest {
   const clock = new VirtualClock({ nsPerInstruction: 10, wallclockMs: 1_700_000_000_000 });
   const logs: string[] = [];
   let cpu: ScriptedProcessor | undefined;
   const hv = new Hypervisor({
     memoryBytes: 32 * 2 ** 20,
     clock,
+    scheduler: options.scheduler,
     log: { log: (level, subsystem, message) => logs.push(`${level} ${subsystem}: ${message}`) },
     processor: (self) => (cpu = new ScriptedProcessor(self)),
   });

@@ -3,6 +3,7 @@ import { BuildError, builderTarget, buildPvDomain, type Domain, Timer } from "@x
 import { errnoName } from "@xen-node/xen-abi";
 import type { XenStoreClient } from "@xen-node/xenstore";
 import type { DomainConfig } from "./config/domain-config.ts";
+import { applyScheduling, schedulingError } from "./guest-scheduling.ts";
 import type { GuestFiles } from "./images/guest-files.ts";
 import type { Machine } from "./machine.ts";
 
@@ -31,17 +32,25 @@ interface Named {
   readonly uuid: string;
 }
 
-/** A domain for a kernel. @throws RangeError: the machine is full */
+/** A domain for a kernel. @throws RangeError: the machine is full; ConfigError: the scheduler takes no more vcpus */
 export function createKernelDomain(machine: Machine, { name, config, uuid }: Named, files: GuestFiles): MadeDomain {
   const { hypervisor } = machine;
   const { memory, maxMemory = memory, vcpus, maxVcpus = vcpus } = config;
   const pages = memory * PAGES_PER_MIB;
-  const domain = hypervisor.createDomain({ kind: "pv", name, uuid, maxPages: pages, vcpus: maxVcpus });
+  const domain = create();
   // A kernel sees how much it may have one day, and prepares for that.
   domain.memoryMap = [{ address: 0, size: maxMemory * 2 ** 20, type: 1 }];
+  function create(): Domain {
+    try {
+      return hypervisor.createDomain({ kind: "pv", name, uuid, maxPages: pages, vcpus: maxVcpus });
+    } catch (error) {
+      throw schedulingError(name, error);
+    }
+  }
   return {
     domain,
     build(storeEvtchn, consoleEvtchn) {
+      applyScheduling(hypervisor, domain, config);
       const built = buildPvDomain(builderTarget(hypervisor.mmu, hypervisor.grants, domain), {
         kernel: files.kernel,
         initrd: files.ramdisk,

@@ -9,6 +9,7 @@ export {
   MAX_VCPUS,
   validateDomainConfig,
 } from "./config/domain-config.ts";
+export { parseProcessorList } from "./config/processor-list.ts";
 export type { ProgramConfigInput } from "./config/program-config.ts";
 export { DEFAULT_BRIDGE, parseVif, type VifConfig } from "./config/vif-config.ts";
 export { parseVirtualDevice, type VirtualDevice } from "./config/virtual-device.ts";

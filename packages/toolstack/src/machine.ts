@@ -14,6 +14,7 @@ import {
   takeDump,
   WallClock,
 } from "@xen-node/hypervisor-core";
+import { createScheduler, type SchedulerName } from "@xen-node/schedulers";
 import type { SwitchPort } from "@xen-node/virtual-network";
 import { SHUTDOWN_crash } from "@xen-node/xen-abi";
 import { XenStore } from "@xen-node/xenstore";
@@ -43,6 +44,8 @@ export interface MachineOptions {
   log?: LogSink;
   /** How hot guest code is translated; false: all of it is interpreted. */
   translator?: HypervisorOptions["translator"];
+  /** Which scheduler divides the processor. Default: credit2. */
+  scheduler?: SchedulerName | undefined;
   /** Trace records to keep; 0, the default, traces nothing. */
   traceRecords?: number;
   /** How bridges are joined to the world, by name. Default: DEFAULT_BRIDGE by NAT, others not at all. */
@@ -105,6 +108,7 @@ export class Machine {
       log: options.log ?? silentLog,
       tlbBanks: TLB_BANKS,
       translator: options.translator,
+      scheduler: createScheduler(options.scheduler),
       trace: new TraceRing({ capacity: options.traceRecords ?? 0, enabled: (options.traceRecords ?? 0) > 0 }),
     });
     this.hypervisor.onWorkAvailable = () => this.loop.wake();

@@ -71,6 +71,9 @@ describe("a domain's configuration from xl.cfg", () => {
       maxmem = 512
       vcpus = 2
       maxvcpus = 4
+      cpu_weight = 512
+      cap = 50
+      cpus = [ "0", "0-3,^2" ]
       disk = [ 'web.qcow2,qcow2,xvda,w',
                'phy:/dev/vg/data,xvdb,r' ]
       vif = [ '', 'bridge=lan,mac=00:16:3E:00:00:01,ip=192.168.7.1' ]
@@ -84,6 +87,9 @@ describe("a domain's configuration from xl.cfg", () => {
       memory: 256,
       maxMemory: 512,
       maxVcpus: 4,
+      cpuWeight: 512,
+      cap: 50,
+      cpus: ["0", "0-3,^2"],
       disks: [parseDisk("web.qcow2,qcow2,xvda,w"), parseDisk("phy:/dev/vg/data,xvdb,r")],
       vifs: [parseVif(""), parseVif("bridge=lan,mac=00:16:3e:00:00:01,ip=192.168.7.1")],
       vcpus: 2,
@@ -97,7 +103,10 @@ describe("a domain's configuration from xl.cfg", () => {
   it.each([
     [`${minimal}memroy = 4`, 'web.cfg, line 3: unknown key "memroy": did you mean "memory"?'],
     [`${minimal}zzzzzzzzzz = 4`, 'web.cfg, line 3: unknown key "zzzzzzzzzz": remove the line.'],
-    [`${minimal}cpu_weight = 4`, 'web.cfg, line 3: xl\'s key "cpu_weight" is not implemented yet: remove the line.'],
+    [`${minimal}cpus_soft = "0"`, 'web.cfg, line 3: xl\'s key "cpus_soft" is not implemented yet: remove the line.'],
+    [`${minimal}cpu_weight = 0`, "web.cfg: cpu_weight must be a whole number from 1 to 65535, not 0."],
+    [`${minimal}cpus = "0-x"`, 'web.cfg: "0-x" is no list of processors: write one as "all", "0" or "0-3,^1".'],
+    [`${minimal}cpus = [["0"]]`, /web\.cfg: cpus must be processors such as/],
     [
       `${minimal}type = "hvm"`,
       'web.cfg, line 3: only PV guests can be run, not "hvm": use type = "pv" and a PV kernel.',
@@ -129,11 +138,11 @@ describe("a domain's configuration from xl.cfg", () => {
 
   it("warns of keys without effect, if somebody listens", () => {
     const warnings: string[] = [];
-    const text = `${minimal}memroy = 4\ncpu_weight = 4\nmemory = 64\n`;
+    const text = `${minimal}memroy = 4\ncpus_soft = 4\nmemory = 64\n`;
     expect(parseXlConfig(text, "web.cfg", (sentence) => warnings.push(sentence)).memory).toBe(64);
     expect(warnings).toEqual([
       'web.cfg, line 3: unknown key "memroy": did you mean "memory"?',
-      'web.cfg, line 4: xl\'s key "cpu_weight" is not implemented yet: remove the line.',
+      'web.cfg, line 4: xl\'s key "cpus_soft" is not implemented yet: remove the line.',
     ]);
   });
 

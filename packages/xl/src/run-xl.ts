@@ -8,7 +8,10 @@ import { deviceCommands } from "./commands/devices.ts";
 import { lifecycleCommands } from "./commands/lifecycle.ts";
 import { listingCommands } from "./commands/listing.ts";
 import { machineCommands } from "./commands/machine.ts";
+import { processorCommands } from "./commands/processors.ts";
 import { resourceCommands } from "./commands/resources.ts";
+import { rtdsCommand } from "./commands/rtds.ts";
+import { schedulerCommands } from "./commands/schedulers.ts";
 
 const COMMANDS: XlCommand[] = [
   create,
@@ -16,6 +19,9 @@ const COMMANDS: XlCommand[] = [
   consoleCommand,
   ...lifecycleCommands,
   ...resourceCommands,
+  ...processorCommands,
+  ...schedulerCommands,
+  rtdsCommand,
   ...deviceCommands,
   ...machineCommands,
 ];

@@ -13,6 +13,9 @@ export function configJson(config: DomainConfig, uuid: string | undefined): Reco
       avail_vcpus: Array.from({ length: Math.min(vcpus, MAX_VCPUS) }, (_, vcpu) => vcpu),
       max_memkb: maxMemory * 1024,
       target_memkb: memory * 1024,
+      ...(config.cpuWeight === undefined && config.cap === undefined
+        ? {}
+        : { sched_params: { weight: config.cpuWeight, cap: config.cap } }),
       kernel: config.kernel,
       ...(config.cmdline === "" ? {} : { cmdline: config.cmdline }),
       ...(config.ramdisk === undefined ? {} : { ramdisk: config.ramdisk }),

@@ -4,6 +4,7 @@ import { unpackedKernels } from "../fetch/cache.ts";
 import { filteredLog, parseLogFilter } from "../report/log-filter.ts";
 import { readFirewall } from "../run/firewall-file.ts";
 import { type NetworkOptions, planUplinks } from "../run/network-options.ts";
+import { schedulerSetting } from "../run/scheduler-setting.ts";
 import { translatorSetting } from "../run/translator-setting.ts";
 import { Daemon } from "./daemon.ts";
 
@@ -14,6 +15,7 @@ export interface DaemonCommandOptions extends NetworkOptions {
   firewall?: string;
   log?: string;
   translator?: string;
+  sched?: string;
 }
 
 const DEFAULT_MEMORY_MIB = 1024;
@@ -47,6 +49,7 @@ export async function runDaemon(options: DaemonCommandOptions, cache: string): P
     machine: {
       guestMemoryMiB: memory,
       translator: translatorSetting(options.translator),
+      scheduler: schedulerSetting(options.sched),
       uplinks: planUplinks({ uplink, forward, dns }),
       rules: options.firewall === undefined ? [] : await readFirewall(options.firewall),
     },

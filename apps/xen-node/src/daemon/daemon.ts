@@ -10,6 +10,7 @@ import { GuestTable } from "./guest-table.ts";
 import { Journal } from "./journal.ts";
 import { machineInfo } from "./machine-info.ts";
 import { MessageRing } from "./message-ring.ts";
+import { schedulingHandlers } from "./scheduling-handlers.ts";
 import { lockState } from "./state-lock.ts";
 import { storeHandlers, storeStreams } from "./store-handlers.ts";
 
@@ -103,6 +104,7 @@ async function serve(
   return await ControlServer.listen(options.state, DAEMON_SOCKET, {
     operations: {
       ...domainHandlers(machine, table, host),
+      ...schedulingHandlers(machine, table),
       ...deviceHandlers((domain) => table.find(domain).guest),
       ...storeHandlers(machine.store.client()),
       info: () => machineInfo(machine, startTime),

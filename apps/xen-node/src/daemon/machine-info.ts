@@ -21,7 +21,7 @@ export function machineInfo(machine: Machine, startTime: number): MachineInfo {
     xenMinor: XEN_VERSION & 0xffff,
     xenExtra: XEN_EXTRAVERSION,
     capabilities: calls.capabilities(),
-    scheduler: "round-robin",
+    scheduler: machine.hypervisor.scheduler.name,
     changeset: calls.changeset(),
     commandline: calls.commandline(),
     compiler: `TypeScript, Node.js ${process.versions.node}, V8 ${process.versions.v8}`,

@@ -9,6 +9,7 @@ import { UserError } from "../user-error.ts";
 import { readFirewall } from "./firewall-file.ts";
 import { type FetchSettings, type GuestOptions, planGuests } from "./guest-plan.ts";
 import { type NetworkOptions, planUplinks } from "./network-options.ts";
+import { schedulerSetting } from "./scheduler-setting.ts";
 import { Session } from "./session.ts";
 import { translatorSetting } from "./translator-setting.ts";
 
@@ -21,6 +22,7 @@ export interface RunOptions extends GuestOptions, NetworkOptions {
   gdb?: string;
   gdbWait?: boolean;
   translator?: string;
+  sched?: string;
   counters?: boolean;
   dumpRegions?: string;
 }
@@ -32,7 +34,7 @@ export interface RunOptions extends GuestOptions, NetworkOptions {
  * @throws UserError or ConfigError: a mistake of the user's, in one sentence.
  */
 export async function run(files: string[], options: RunOptions, fetching: FetchSettings): Promise<number> {
-  const { trace, log, gdb, gdbWait, translator: setting, counters, dumpRegions, ...others } = options;
+  const { trace, log, gdb, gdbWait, translator: setting, sched, counters, dumpRegions, ...others } = options;
   const { uplink, forward, dns, firewall, pcap, ...guestOptions } = others;
   if (gdbWait && gdb === undefined)
     throw new UserError("--gdb-wait waits for nobody without --gdb: say where gdb can come.");
@@ -44,6 +46,7 @@ export async function run(files: string[], options: RunOptions, fetching: FetchS
     gdb: gdb === undefined ? undefined : { address: parseGdbAddress(gdb), wait: gdbWait },
     trace: trace === undefined ? undefined : new TraceFile(trace),
     translator,
+    scheduler: schedulerSetting(sched),
     counters: counters ?? false,
     regions: dumpRegions === undefined ? undefined : new RegionFile(dumpRegions),
     uplinks: planUplinks({ uplink, forward, dns }),

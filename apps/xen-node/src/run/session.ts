@@ -1,6 +1,7 @@
 import { constants } from "node:os";
 import { ControlServer, runnerFolder, runnerSocket, unknownDomain } from "@xen-node/control";
 import type { LogSink } from "@xen-node/hypervisor-core";
+import type { SchedulerName } from "@xen-node/schedulers";
 import {
   type DomainConfig,
   type DomainEnd,
@@ -32,6 +33,8 @@ export interface SessionSettings {
   gdb: GdbOptions | undefined;
   trace: TraceFile | undefined;
   translator: TranslatorOptions | false;
+  /** Which scheduler divides the processor; undefined: the default. */
+  scheduler: SchedulerName | undefined;
   /** Whether to tell what the processor did. */
   counters: boolean;
   /** Where compiled regions are listed. */
@@ -90,6 +93,7 @@ export class Session {
       log: withoutDumps(filteredLog(settings.logFilter, (line) => this.terminal.note(line))),
       traceRecords: settings.trace === undefined ? 0 : TRACE_RECORDS,
       translator: settings.translator,
+      scheduler: settings.scheduler,
       uplinks: settings.uplinks,
       rules: settings.firewall,
       onVif: (port) => settings.pcap?.capture(port),

@@ -47,7 +47,7 @@ if (minutes !== undefined) {
       "%s leave every invariant and every other domain alone",
       (target) => {
         const report = newReport();
-        fuzzWorld(target, 1, 1200, report);
+        fuzzWorld(target, 2, 1200, report);
         // Random arguments that are only ever refused would test nothing.
         for (const name of ["mmu_update", "mmuext_op pin_l1", "mmuext_op unpin", "update_va_mapping", "multicall"])
           expect(report.tally.count(name, "ok"), name).toBeGreaterThan(0);

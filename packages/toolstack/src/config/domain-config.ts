@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { ConfigError } from "./config-error.ts";
 import { type DiskConfig, parseDisk } from "./disk-config.ts";
+import { parseProcessorList } from "./processor-list.ts";
 import { parseVif, type VifConfig } from "./vif-config.ts";
 
 /** What happens to a domain that ends in a given way (xl.cfg's `on_poweroff`, `on_reboot`, `on_crash`). */
@@ -31,6 +32,17 @@ const devices = <D extends object>(parse: (text: string) => D, example: string) 
   return v.optional(v.array(device, message), () => []);
 };
 
+const PROCESSORS = 'must be processors such as "0" or "0-3,^1", or a list of them';
+/** Processors in xl's syntax; kept as they were written. */
+const processors = v.pipe(
+  v.union([v.string(), v.number()], PROCESSORS),
+  v.transform((given) => {
+    const list = String(given);
+    parseProcessorList(list);
+    return list;
+  }),
+);
+
 const schema = v.strictObject({
   /** The domain's name, as `xl list` would show it. */
   name: v.pipe(text, v.regex(/^[^\s/]+$/, "must be a name without spaces or slashes")),
@@ -50,6 +62,12 @@ const schema = v.strictObject({
   vcpus: v.optional(count(1, MAX_VCPUS), 1),
   /** The most that `vcpu-set` may bring online while it runs; default: `vcpus`. */
   maxVcpus: v.optional(count(1, MAX_VCPUS)),
+  /** Share of the processor in relation to other guests', with credit2; 256 unless given. */
+  cpuWeight: v.optional(count(1, 65535)),
+  /** The most of the processor that it may have, percent, with credit2; 0: no limit. */
+  cap: v.optional(count(0, 100 * MAX_VCPUS)),
+  /** Processors that its vcpus may run on: of all, or for each vcpu its own. */
+  cpus: v.optional(v.union([processors, v.array(processors, PROCESSORS)], PROCESSORS)),
   disks: devices<DiskConfig>(parseDisk, "root.img,raw,xvda,w"),
   vifs: devices<VifConfig>(parseVif, "bridge=xenbr0"),
   onPoweroff: v.optional(action, "destroy"),

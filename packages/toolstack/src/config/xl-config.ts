@@ -19,6 +19,9 @@ const KNOWN = [
   "maxmem",
   "vcpus",
   "maxvcpus",
+  "cpu_weight",
+  "cap",
+  "cpus",
   "disk",
   "vif",
   "on_poweroff",
@@ -29,8 +32,8 @@ const KNOWN = [
 /** Other keys of xl.cfg(5): rightly spelt, but nothing here implements them. */
 const XL_ONLY = new Set(
   (
-    "acpi acpi_firmware altp2m apic arm_sci arm_sve argo backend_kind block bios blkdev_start boot bootloader bootloader_args cap " +
-    "channel claim_mode console coverage cpu_weight cpuid cpus cpus_soft device_model_args device_model_args_hvm device_model_args_pv " +
+    "acpi acpi_firmware altp2m apic arm_sci arm_sve argo backend_kind block bios blkdev_start boot bootloader bootloader_args " +
+    "channel claim_mode console coverage cpuid cpus_soft device_model_args device_model_args_hvm device_model_args_pv " +
     "device_model_override device_model_stubdomain_override device_model_version device_tree dm_restrict driver_domain dtdev e820_host " +
     "event_channels fdt firmware firmware_override gfx_passthru hap hdtype hpet iomem ioports irqs keymap llc_colors localtime " +
     "max_event_channels max_grant_frames max_grant_version max_maptrack_frames mca_caps mmio_hole ms_vm_genid msr_relaxed nested_hvm " +
@@ -52,6 +55,7 @@ const XL_NAMES: Record<string, string> = {
   vifs: "vif",
   maxMemory: "maxmem",
   maxVcpus: "maxvcpus",
+  cpuWeight: "cpu_weight",
 };
 
 /** Takes a sentence for the user about something in a configuration that is passed over. */
@@ -108,6 +112,9 @@ export function parseXlConfig(text: string, file = "config", warn?: ConfigWarnin
     maxMemory: value("maxmem"),
     vcpus: value("vcpus") ?? value("maxvcpus"),
     maxVcpus: value("maxvcpus"),
+    cpuWeight: value("cpu_weight"),
+    cap: value("cap"),
+    cpus: value("cpus"),
     disks: devices("disk", parseDisk),
     vifs: devices("vif", parseVif),
     onPoweroff: value("on_poweroff"),

@@ -3,7 +3,7 @@ import { type XlCommand, XlError } from "../command.ts";
 /** Why some of xl's subcommands are not here. */
 const REASONS: [names: string, reason: string][] = [
   ["save restore migrate migrate-receive suspend resume remus", "saving and moving domains is not implemented yet"],
-  ["sched-credit sched-credit2 sched-rtds sched-bvt vcpu-pin", "the machine shares its processor in equal turns"],
+  ["sched-credit", "the machine may have credit2 in its place: use xl sched-credit2"],
   ["dump-core", "dumping a domain's memory is not implemented yet"],
   ["config-update", "a configuration is read when its domain is created"],
   ["cd-insert cd-eject", "changing a drive's medium is not implemented yet"],
@@ -15,7 +15,7 @@ const REASONS: [names: string, reason: string][] = [
     "vdispl-attach vdispl-list vdispl-detach vsnd-attach vsnd-list vsnd-detach channel-list",
     "there are no such devices",
   ],
-  ["cpupool-create cpupool-list cpupool-destroy cpupool-rename cpupool-migrate", "the machine has one processor"],
+  ["cpupool-create cpupool-destroy cpupool-rename cpupool-migrate", "the machine has one processor"],
   ["cpupool-cpu-add cpupool-cpu-remove cpupool-numa-split", "the machine has one processor"],
   [
     "psr-hwinfo psr-cmt-attach psr-cmt-detach psr-cmt-show psr-cat-set psr-cat-show psr-mba-set psr-mba-show",

@@ -1,0 +1,19 @@
+import { SchedulingError } from "./scheduling-error.ts";
+
+/** Bits of an affinity. */
+export const MOST_PROCESSORS = 32;
+
+/** @throws SchedulingError */
+export function checkProcessors(processors: number): void {
+  if (Number.isInteger(processors) && processors >= 1 && processors <= MOST_PROCESSORS) return;
+  throw new SchedulingError(`${processors} processors: must be from 1 to ${MOST_PROCESSORS}.`);
+}
+
+/** @throws SchedulingError if no bit stands for a processor that there is */
+export function checkAffinity(affinity: number, processors: number): void {
+  const all = processors === MOST_PROCESSORS ? -1 : (1 << processors) - 1;
+  if ((affinity & all) !== 0) return;
+  throw new SchedulingError(
+    processors === 1 ? "the machine has processor 0 alone." : `the machine has processors 0 to ${processors - 1}.`,
+  );
+}

@@ -1,0 +1,114 @@
+import { checkAffinity, checkProcessors } from "./affinity.ts";
+import type { Scheduler } from "./scheduler.ts";
+import { SchedulingError } from "./scheduling-error.ts";
+import { SchedulingUnit } from "./scheduling-unit.ts";
+import { Turn } from "./turn.ts";
+
+class NullUnit<Owner> extends SchedulingUnit<Owner> {
+  /** Which processor is its own. */
+  seat = -1;
+}
+
+/** Gives each vcpu a processor of its own, for the whole of its life, and refuses it when there is none left. */
+export class NullScheduler<Owner> implements Scheduler<Owner> {
+  readonly name = "null";
+  readonly turns: readonly Turn<Owner>[];
+  private readonly seats: (NullUnit<Owner> | undefined)[];
+
+  /** @throws SchedulingError */
+  constructor(readonly processors = 1) {
+    checkProcessors(processors);
+    this.turns = Array.from({ length: processors }, (_, processor) => new Turn<Owner>(processor));
+    this.seats = Array.from({ length: processors });
+  }
+
+  admit(domid: number, owner: Owner): SchedulingUnit<Owner> {
+    const unit = new NullUnit(domid, owner);
+    this.seat(unit, this.freeSeat(unit));
+    return unit;
+  }
+
+  private freeSeat(unit: NullUnit<Owner>): number {
+    const seat = this.seats.findIndex((taken, processor) => taken === undefined && unit.mayRunOn(processor));
+    if (seat < 0)
+      throw new SchedulingError(
+        `the null scheduler gives each vcpu a processor of its own, and all ${this.processors} are taken: end another guest or use another scheduler.`,
+      );
+    return seat;
+  }
+
+  private seat(unit: NullUnit<Owner>, seat: number): void {
+    if (unit.seat >= 0) {
+      this.seats[unit.seat] = undefined;
+      this.turns[unit.seat].over = true;
+    }
+    unit.seat = seat;
+    if (seat < 0) return;
+    this.seats[seat] = unit;
+    this.turns[seat].over = true;
+  }
+
+  dismiss(unit: SchedulingUnit<Owner>): void {
+    unit.runnable = false;
+    this.vacate(unit);
+    this.seat(unit as NullUnit<Owner>, -1);
+  }
+
+  wake(unit: SchedulingUnit<Owner>): void {
+    const { seat } = unit as NullUnit<Owner>;
+    if (unit.runnable || seat < 0) return;
+    unit.runnable = true;
+    this.turns[seat].over = true;
+  }
+
+  sleep(unit: SchedulingUnit<Owner>): void {
+    unit.runnable = false;
+    this.vacate(unit);
+  }
+
+  private vacate(unit: SchedulingUnit<Owner>): void {
+    if (unit.processor < 0) return;
+    const turn = this.turns[unit.processor];
+    turn.unit = undefined;
+    turn.over = true;
+    unit.processor = -1;
+  }
+
+  yield(): void {}
+
+  pick(processor: number): Turn<Owner> {
+    const turn = this.turns[processor];
+    if (!turn.over) return turn;
+    const unit = this.seats[processor];
+    turn.over = false;
+    turn.unit = unit?.runnable ? unit : undefined;
+    turn.leftNs = Number.POSITIVE_INFINITY;
+    turn.reviewNs = Number.POSITIVE_INFINITY;
+    if (turn.unit !== undefined) turn.unit.processor = processor;
+    return turn;
+  }
+
+  start(processor: number, nowNs: number): void {
+    this.turns[processor].sinceNs = nowNs;
+  }
+
+  stop(processor: number): void {
+    this.turns[processor].sinceNs = -1;
+  }
+
+  pin(unit: SchedulingUnit<Owner>, affinity: number): void {
+    checkAffinity(affinity, this.processors);
+    const seated = unit as NullUnit<Owner>;
+    const former = unit.affinity;
+    unit.affinity = affinity;
+    if (unit.mayRunOn(seated.seat)) return;
+    try {
+      const seat = this.freeSeat(seated);
+      this.vacate(unit);
+      this.seat(seated, seat);
+    } catch (error) {
+      unit.affinity = former;
+      throw error;
+    }
+  }
+}
