@@ -5,6 +5,7 @@ import type { VifConfig } from "./config/vif-config.ts";
 import type { DiskStatus, VifStatus } from "./devices/device-status.ts";
 import type { GuestConsole } from "./dom0/guest-console.ts";
 import type { GuestSource } from "./images/guest-files.ts";
+import type { SuspendedGuest } from "./save/suspended-guest.ts";
 
 /** How a domain ended. */
 export type DomainEnd =
@@ -48,6 +49,12 @@ export interface Guest {
   readonly gone: Promise<void>;
   /** Asks the guest to shut down, as `xl shutdown` does: through its control/shutdown node. */
   requestShutdown(request: "poweroff" | "reboot"): void;
+  /**
+   * Asks the guest to suspend itself and waits until it has; it stands still then, for as long as the answer is not used.
+   *
+   * @throws ConfigError, one sentence: it is no PV guest, does not answer within a minute, or is being saved already
+   */
+  suspend(): Promise<SuspendedGuest>;
   /** Gives it another name, which it keeps when it restarts. */
   rename(name: string): void;
   /** Stands still until as many `unpause` calls follow, as `xl pause` does. */
