@@ -22,6 +22,7 @@ import { SuspendRequest } from "./save/suspend-request.ts";
 import { type SuspendedGuest, suspendedGuest } from "./save/suspended-guest.ts";
 
 const PAGE_KIB = 4;
+const KIB_PER_MIB = 1024;
 
 const END_KINDS = new Map<number, Exclude<DomainEnd["kind"], "crash">>([
   [SHUTDOWN_poweroff, "poweroff"],
@@ -65,6 +66,24 @@ export class ConfiguredGuest implements Guest {
   /** Whether it has ended for good; between two domains of a guest that restarts it has not. */
   get ended(): boolean {
     return this.destroyed;
+  }
+
+  get currentConfig(): DomainConfig {
+    const { config, domain } = this;
+    const { maxMemory = config.memory, maxVcpus = config.vcpus } = config;
+    const targetKib = Number(this.read("memory/target") ?? config.memory * KIB_PER_MIB);
+    const memory = Math.ceil(Math.max(targetKib, (domain?.totalPages ?? 0) * PAGE_KIB) / KIB_PER_MIB);
+    const online = domain?.vcpus.filter(({ down }) => !down).length ?? config.vcpus;
+    return {
+      ...config,
+      name: this.name,
+      uuid: this.uuid,
+      memory,
+      maxMemory: Math.max(maxMemory, memory),
+      vcpus: Math.max(1, online),
+      maxVcpus,
+      ...this.devices.configs(),
+    };
   }
 
   /**
@@ -191,7 +210,11 @@ export class ConfiguredGuest implements Guest {
   async suspend(): Promise<SuspendedGuest> {
     const { domain, files, machine } = this;
     if (domain === undefined || domain.state !== "running") throw new ConfigError(`${this.name} does not run.`);
+    if (domain.paused) throw new ConfigError(`${this.name} is paused, so it cannot suspend itself: unpause it first.`);
     if ("program" in files) throw new ConfigError(`${this.name} is a guest in TypeScript: only kernels can be saved.`);
+    // A save that fails must not take the guest with it.
+    if (!files.kernel.notes.suspendCancel)
+      throw new ConfigError(`${this.name} cannot be saved: its kernel lacks SUSPEND_CANCEL, so it could not go on.`);
     if (this.suspension !== undefined) throw new ConfigError(`${this.name} is being saved already.`);
     const request = new SuspendRequest(machine.devices.store, domain.domid, this.name);
     this.suspension = request;
@@ -202,7 +225,6 @@ export class ConfiguredGuest implements Guest {
       throw error;
     }
     return suspendedGuest(machine, domain, {
-      canResume: files.kernel.notes.suspendCancel,
       onResumed: () => {
         this.suspension = undefined;
       },

@@ -41,6 +41,8 @@ export interface Guest {
   readonly name: string;
   readonly uuid: string;
   readonly config: DomainConfig;
+  /** What it is now: its name, memory, vcpus and devices may have changed since. */
+  readonly currentConfig: DomainConfig;
   readonly files: GuestSource;
   readonly console: GuestConsole;
   /** The domain now; undefined once it is destroyed. */
@@ -52,7 +54,8 @@ export interface Guest {
   /**
    * Asks the guest to suspend itself and waits until it has; it stands still then, for as long as the answer is not used.
    *
-   * @throws ConfigError, one sentence: it is no PV guest, does not answer within a minute, or is being saved already
+   * @throws ConfigError, one sentence: it is no PV guest, or one whose kernel cannot go on after a save that failed;
+   * it does not answer within a minute; it is being saved already
    */
   suspend(): Promise<SuspendedGuest>;
   /** Gives it another name, which it keeps when it restarts. */

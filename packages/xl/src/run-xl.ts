@@ -9,12 +9,14 @@ import { lifecycleCommands } from "./commands/lifecycle.ts";
 import { listingCommands } from "./commands/listing.ts";
 import { machineCommands } from "./commands/machine.ts";
 import { resourceCommands } from "./commands/resources.ts";
+import { savingCommands } from "./commands/saving.ts";
 
 const COMMANDS: XlCommand[] = [
   create,
   ...listingCommands,
   consoleCommand,
   ...lifecycleCommands,
+  ...savingCommands,
   ...resourceCommands,
   ...deviceCommands,
   ...machineCommands,

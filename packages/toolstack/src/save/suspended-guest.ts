@@ -9,8 +9,6 @@ const PAGE_KIB = 4;
 export interface SuspendedGuest {
   /** Memory that it has, KiB. */
   readonly memoryKib: number;
-  /** Whether its kernel can go on where it is (SUSPEND_CANCEL); else there is but `end`. */
-  readonly canResume: boolean;
   /**
    * Writes its domain as libxl's stream (docs/specs/libxl-migration-stream.pandoc). The guest stays as it is.
    *
@@ -24,17 +22,15 @@ export interface SuspendedGuest {
 }
 
 interface Ways {
-  canResume: boolean;
   onResumed(): void;
   /** Ends the guest for good. */
   end(): Promise<void>;
 }
 
-export function suspendedGuest(machine: Machine, domain: Domain, { canResume, onResumed, end }: Ways): SuspendedGuest {
+export function suspendedGuest(machine: Machine, domain: Domain, { onResumed, end }: Ways): SuspendedGuest {
   const { hypervisor, store } = machine;
   return {
     memoryKib: domain.totalPages * PAGE_KIB,
-    canResume,
     write: async (out) => writeDomain(out, hypervisor, new SuspendedDomain(hypervisor, domain)),
     resume({ paused = false } = {}) {
       if (paused) hypervisor.pauseDomain(domain);

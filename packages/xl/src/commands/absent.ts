@@ -2,7 +2,7 @@ import { type XlCommand, XlError } from "../command.ts";
 
 /** Why some of xl's subcommands are not here. */
 const REASONS: [names: string, reason: string][] = [
-  ["save restore migrate migrate-receive suspend resume remus", "saving and moving domains is not implemented yet"],
+  ["migrate migrate-receive suspend resume remus", "moving domains is not implemented yet"],
   ["sched-credit sched-credit2 sched-rtds sched-bvt vcpu-pin", "the machine shares its processor in equal turns"],
   ["dump-core", "dumping a domain's memory is not implemented yet"],
   ["config-update", "a configuration is read when its domain is created"],
