@@ -14,6 +14,7 @@ export interface DaemonCommandOptions extends NetworkOptions {
   firewall?: string;
   log?: string;
   translator?: string;
+  save?: boolean;
 }
 
 const DEFAULT_MEMORY_MIB = 1024;
@@ -59,7 +60,8 @@ export async function runDaemon(options: DaemonCommandOptions, cache: string): P
   });
   note(`${memory} MiB for guests; xl reaches this daemon by ${daemon.socket}`);
   const signal = await Promise.race([signalled, faulted]);
-  note(`${signal}: ending all guests`);
-  await daemon.stop();
+  const save = options.save === true && signal === "SIGTERM";
+  note(`${signal}: ${save ? "saving" : "ending"} all guests`);
+  await daemon.stop({ save });
   return signal === "SIGTERM" ? 0 : 128 + constants.signals[signal];
 }
