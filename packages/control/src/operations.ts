@@ -48,6 +48,8 @@ export const operations = {
     { file: v.string(), folder, text: v.optional(v.string()), paused: v.boolean() },
     v.strictObject({ domid: v.number(), saved: saveFileInfo, warnings: v.array(v.string()) }),
   ),
+  /** An ELF core file of its memory. */
+  "dump-core": operation({ domain, file: v.string(), folder }, nothing),
   /** Answers when the domain has shut down (its SHUTDOWN_*), or is gone (null); with `gone`, only then. */
   wait: operation({ domid: v.number(), gone: v.boolean() }, v.nullable(v.number())),
   rename: operation({ domain, name: v.string() }, nothing),

@@ -1,4 +1,5 @@
-import type { CrashDump, Domain } from "@xen-node/hypervisor-core";
+import { type CrashDump, type Domain, DomainMemory } from "@xen-node/hypervisor-core";
+import type { ByteOutput } from "@xen-node/migration-stream";
 import {
   SHUTDOWN_crash,
   SHUTDOWN_poweroff,
@@ -10,6 +11,7 @@ import { ConfigError } from "./config/config-error.ts";
 import type { DiskConfig } from "./config/disk-config.ts";
 import type { DomainConfig, LifecycleAction } from "./config/domain-config.ts";
 import type { VifConfig } from "./config/vif-config.ts";
+import { writeCore } from "./core-dump/write-core.ts";
 import type { DiskStatus, VifStatus } from "./devices/device-status.ts";
 import { GuestDevices } from "./devices/guest-devices.ts";
 import { GuestConsole } from "./dom0/guest-console.ts";
@@ -233,6 +235,18 @@ export class ConfiguredGuest implements Guest {
         await this.gone;
       },
     });
+  }
+
+  async dumpCore(out: ByteOutput): Promise<void> {
+    const { domain, machine } = this;
+    if (domain === undefined || domain.kind !== "pv") throw new ConfigError(`${this.name} has no memory to be dumped.`);
+    machine.hypervisor.pauseDomain(domain);
+    try {
+      await writeCore(out, new DomainMemory(machine.hypervisor, domain));
+    } finally {
+      machine.hypervisor.unpauseDomain(domain);
+      machine.wake();
+    }
   }
 
   destroy(): void {

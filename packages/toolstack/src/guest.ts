@@ -1,4 +1,5 @@
 import type { CrashDump, Domain } from "@xen-node/hypervisor-core";
+import type { ByteOutput } from "@xen-node/migration-stream";
 import type { DiskConfig } from "./config/disk-config.ts";
 import type { DomainConfig } from "./config/domain-config.ts";
 import type { VifConfig } from "./config/vif-config.ts";
@@ -58,6 +59,13 @@ export interface Guest {
    * it does not answer within a minute; it is being saved already
    */
   suspend(): Promise<SuspendedGuest>;
+  /**
+   * Writes its memory and vcpus as an ELF core file in Xen's format (docs/misc/dump-core-format.txt); it stands still
+   * meanwhile. A guest that crashed and was preserved can be written too.
+   *
+   * @throws ConfigError, one sentence: it is no PV guest, or has no domain
+   */
+  dumpCore(out: ByteOutput): Promise<void>;
   /** Gives it another name, which it keeps when it restarts. */
   rename(name: string): void;
   /** Stands still until as many `unpause` calls follow, as `xl pause` does. */

@@ -4,10 +4,11 @@ import { ConfigError } from "@xen-node/toolstack";
 import { fromFolder } from "../control/device-handlers.ts";
 import { configFromJson } from "../saved/config-from-json.ts";
 import { openSaveFile, saveGuest } from "../saved/saved-guest.ts";
+import { writeWhole } from "../saved/whole-file.ts";
 import type { GuestHost } from "./guest-host.ts";
 import type { GuestTable } from "./guest-table.ts";
 
-/** `xl save` and `xl restore`. */
+/** `xl save`, `xl restore` and `xl dump-core`. */
 export function savingHandlers(table: GuestTable, host: GuestHost) {
   return {
     save: async ({ domain, file, folder, after }) => {
@@ -16,6 +17,11 @@ export function savingHandlers(table: GuestTable, host: GuestHost) {
     restore: async ({ file, folder, text, paused }) => {
       const { hosted, header, warnings } = await restoreFile(host, fromFolder(folder, file), { text, folder, paused });
       return { domid: hosted.domain.domid, saved: infoOf(header), warnings };
+    },
+    "dump-core": async ({ domain, file, folder }) => {
+      const { guest } = table.find(domain);
+      await writeWhole(fromFolder(folder, file), (out) => guest.dumpCore(out));
+      return null;
     },
   } satisfies OperationHandlers;
 }

@@ -1,10 +1,10 @@
 import { createReadStream } from "node:fs";
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { open } from "node:fs/promises";
 import { ByteInput, readSaveFileHeader, type SaveFileHeader, writeSaveFileHeader } from "@xen-node/migration-stream";
-import type { Guest } from "@xen-node/toolstack";
+import type { Guest, SuspendedGuest } from "@xen-node/toolstack";
 import { configJson } from "../daemon/config-json.ts";
 import { UserError } from "../user-error.ts";
+import { writeWhole } from "./whole-file.ts";
 
 /** What becomes of a guest when it has been saved. */
 export type AfterSave = "end" | "continue" | "pause";
@@ -18,47 +18,22 @@ const CHUNK_BYTES = 2 ** 20;
  * @throws UserError, ConfigError or DomainImageError, one sentence
  */
 export async function saveGuest(guest: Guest, path: string, after: AfterSave): Promise<SaveFileHeader> {
-  const part = `${path}.part`;
-  // Before the guest is asked: it should not stand still for a folder that is not there.
-  const file = await open(part, "w", 0o600).catch((error: Error) => {
-    throw new UserError(`${path} cannot be written: ${error.message}.`);
-  });
+  let suspended: SuspendedGuest | undefined;
   try {
-    const suspended = await guest.suspend();
-    try {
-      const config = JSON.stringify(configJson(guest.currentConfig, guest.uuid));
-      const out = { write: (bytes: Uint8Array) => writeAll(file, bytes) };
-      const header = await writeSaveFileHeader(out, config);
+    // The file is opened before the guest is asked: it should not stand still for a folder that is not there.
+    const header = await writeWhole(path, async (out) => {
+      suspended = await guest.suspend();
+      const written = await writeSaveFileHeader(out, JSON.stringify(configJson(guest.currentConfig, guest.uuid)));
       await suspended.write(out);
-      await file.sync();
-      await rename(part, path);
-      if (after === "end") await suspended.end();
-      else suspended.resume({ paused: after === "pause" });
-      await syncFolder(dirname(path));
-      return header;
-    } catch (error) {
-      suspended.resume();
-      throw asUserError(error, path);
-    }
-  } finally {
-    await file.close();
-    await rm(part, { force: true });
+      return written;
+    });
+    if (after === "end") await suspended?.end();
+    else suspended?.resume({ paused: after === "pause" });
+    return header;
+  } catch (error) {
+    suspended?.resume();
+    throw error;
   }
-}
-
-async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let done = 0; done < bytes.length; ) done += (await file.write(bytes, done)).bytesWritten;
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, "r");
-  await handle.sync().finally(() => handle.close());
-}
-
-/** A full disk and the like; every other error as it is. */
-function asUserError(error: unknown, path: string): unknown {
-  const { code, message } = error as NodeJS.ErrnoException;
-  return code !== undefined && /^E[A-Z]+$/.test(code) ? new UserError(`${path} cannot be written: ${message}.`) : error;
 }
 
 /** A save file whose header is read; behind it `input` gives libxl's stream. */

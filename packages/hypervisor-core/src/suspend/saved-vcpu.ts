@@ -27,7 +27,7 @@ import {
   VGCF_online,
   VGCF_syscall_disables_events,
 } from "@xen-node/xen-abi";
-import { u64Number, vaHigh, vaLow } from "../address.ts";
+import { vaHigh, vaLow } from "../address.ts";
 import { ContextAt, GUEST_CONTEXT_BYTES, USER_REGS_ORDER } from "../guest-context.ts";
 import type { Hypervisor } from "../hypervisor.ts";
 import { Gpr } from "../registers.ts";
@@ -63,7 +63,7 @@ export const MSR_TSC_AUX = 0xc0000103;
 
 /** A vcpu as libxc's stream has it, in four parts. */
 export interface SavedVcpu {
-  /** struct vcpu_guest_context, with pfns where it has frames. */
+  /** struct vcpu_guest_context, with pfns where it has frames; in rdx of vcpu 0, that of start_info. */
   basic: Uint8Array;
   /** struct xen_domctl_ext_vcpucontext. */
   extended: Uint8Array;
@@ -74,7 +74,7 @@ export interface SavedVcpu {
 
 /**
  * The state of a vcpu that stands still.
- * @param pfnOf the guest's number of a frame; throws if there is none
+ * @param pfnOf what is to stand for a frame, such as the guest's own number of it
  */
 export function saveVcpu(hv: Hypervisor, vcpu: Vcpu, pfnOf: (mfn: number) => number): SavedVcpu {
   return hv.withVcpu(vcpu, () => {
@@ -111,8 +111,6 @@ function saveContext(hv: Hypervisor, vcpu: Vcpu, fpu: Uint8Array, pfnOf: (mfn: n
   USER_REGS_ORDER.forEach((gpr, i) => {
     put(ContextAt.userRegs + 8 * i, regs.lo(gpr), regs.hi(gpr));
   });
-  // The frame of start_info, third argument of the hypercall by which the guest suspended itself.
-  if (vcpu.id === 0) put(ContextAt.rdx, pfnOf(u64Number(regs.lo(Gpr.rdx), regs.hi(Gpr.rdx))), 0);
   put(ContextAt.rip, regs.ripLo, regs.ripHi);
   put(ContextAt.rflags, (regs.rflags & ~IOPL) | vcpu.iopl, 0);
   put(ContextAt.rsp, regs.lo(Gpr.rsp), regs.hi(Gpr.rsp));

@@ -1,6 +1,8 @@
 import { FrameFlags, PageType } from "@xen-node/mmu";
 import { SHUTDOWN_suspend } from "@xen-node/xen-abi";
+import { u64Number } from "../address.ts";
 import type { Domain } from "../domain.ts";
+import { ContextAt } from "../guest-context.ts";
 import type { Hypervisor } from "../hypervisor.ts";
 import { DomainImageError } from "./domain-image-error.ts";
 import { type GuestP2m, readGuestP2m } from "./guest-p2m.ts";
@@ -97,6 +99,14 @@ export class SuspendedDomain {
     const vcpus = new Map<number, SavedVcpu>();
     for (const vcpu of this.domain.vcpus)
       if (vcpu.initialised && !vcpu.down) vcpus.set(vcpu.id, saveVcpu(this.hv, vcpu, pfnOf));
+    const first = vcpus.get(0);
+    if (first !== undefined) {
+      // The frame of start_info, third argument of the hypercall by which the guest suspended itself.
+      const context = new DataView(first.basic.buffer);
+      const mfn = u64Number(context.getUint32(ContextAt.rdx, true), context.getUint32(ContextAt.rdx + 4, true));
+      context.setUint32(ContextAt.rdx, pfnOf(mfn), true);
+      context.setUint32(ContextAt.rdx + 4, 0, true);
+    }
     return vcpus;
   }
 

@@ -160,7 +160,7 @@ describe("an image that was tampered with", () => {
         expect(hv.domains.size).toBe(0);
         expect(hv.mmu.frames.freeFrames).toBe(free);
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 });

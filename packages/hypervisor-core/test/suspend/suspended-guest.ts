@@ -11,7 +11,7 @@ import { Gpr } from "../../src/registers.ts";
 import { makeKernel } from "../builder/kernel-maker.ts";
 import { ScriptedProcessor } from "../machine.ts";
 
-export const PAGES = 2048;
+export const PAGES = 1536;
 const VIRT_BASE = -0x80000000;
 
 export function machine(): Hypervisor {

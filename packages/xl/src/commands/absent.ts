@@ -4,7 +4,6 @@ import { type XlCommand, XlError } from "../command.ts";
 const REASONS: [names: string, reason: string][] = [
   ["migrate migrate-receive suspend resume remus", "moving domains is not implemented yet"],
   ["sched-credit sched-credit2 sched-rtds sched-bvt vcpu-pin", "the machine shares its processor in equal turns"],
-  ["dump-core", "dumping a domain's memory is not implemented yet"],
   ["config-update", "a configuration is read when its domain is created"],
   ["cd-insert cd-eject", "changing a drive's medium is not implemented yet"],
   ["vncviewer button-press qemu-monitor-command", "PV guests have neither a screen nor buttons nor QEMU"],

@@ -86,5 +86,16 @@ async function readConfig(file: string): Promise<string> {
   });
 }
 
+const dumpCore: XlCommand = {
+  name: "dump-core",
+  usage: "<Domain> <filename>",
+  summary: "Core dump the specified domain",
+  needs: 2,
+  takes: 2,
+  async run({ client, folder }, [domain, file]) {
+    await client.call("dump-core", { domain, file, folder }, NO_TIMEOUT);
+  },
+};
+
 /** Commands that put domains into files and take them out again. */
-export const savingCommands: XlCommand[] = [save, restore];
+export const savingCommands: XlCommand[] = [save, restore, dumpCore];
