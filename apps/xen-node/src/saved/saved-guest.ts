@@ -1,7 +1,8 @@
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { ByteInput, readSaveFileHeader, type SaveFileHeader, writeSaveFileHeader } from "@xen-node/migration-stream";
-import type { Guest, SuspendedGuest } from "@xen-node/toolstack";
+import type { DomainConfig, Guest, SuspendedGuest } from "@xen-node/toolstack";
+import { fromFolder } from "../control/device-handlers.ts";
 import { configJson } from "../daemon/config-json.ts";
 import { UserError } from "../user-error.ts";
 import { writeWhole } from "./whole-file.ts";
@@ -23,7 +24,10 @@ export async function saveGuest(guest: Guest, path: string, after: AfterSave): P
     // The file is opened before the guest is asked: it should not stand still for a folder that is not there.
     const header = await writeWhole(path, async (out) => {
       suspended = await guest.suspend();
-      const written = await writeSaveFileHeader(out, JSON.stringify(configJson(guest.currentConfig, guest.uuid)));
+      const written = await writeSaveFileHeader(
+        out,
+        JSON.stringify(configJson(wherever(guest.currentConfig), guest.uuid)),
+      );
       await suspended.write(out);
       return written;
     });
@@ -34,6 +38,17 @@ export async function saveGuest(guest: Guest, path: string, after: AfterSave): P
     suspended?.resume();
     throw error;
   }
+}
+
+/** The same configuration for whoever reads it in another folder. */
+function wherever(config: DomainConfig): DomainConfig {
+  const here = (path: string): string => fromFolder(process.cwd(), path);
+  return {
+    ...config,
+    kernel: here(config.kernel),
+    ...(config.ramdisk === undefined ? {} : { ramdisk: here(config.ramdisk) }),
+    disks: config.disks.map((disk) => ({ ...disk, target: here(disk.target) })),
+  };
 }
 
 /** A save file whose header is read; behind it `input` gives libxl's stream. */
