@@ -1,6 +1,6 @@
 // The floors of ARCHITECTURE.md: imports run downward only, and packages of one floor do not know each other.
 const floors = [
-  ["xen-abi", "mmu", "wasm-emit", "guest-images", "packets", "schedulers"],
+  ["xen-abi", "mmu", "wasm-emit", "guest-images", "packets", "migration-stream", "schedulers"],
   ["event-channels", "grant-tables", "x86-cpu", "io-rings", "xenbus"],
   ["hypervisor-core"],
   ["xenstore", "console", "blkback", "netback", "virtual-disk", "virtual-network", "user-net"],

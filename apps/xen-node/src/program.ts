@@ -66,6 +66,8 @@ export function program(version: string, onStatus: (status: number) => void): Co
       .option("--pcap <folder>", "write the packets of each guest's interface into a file there, for Wireshark")
       .option("--trace <file>", "write exits, hypercalls and events as a trace for Perfetto")
       .option("--log <filter>", "messages of the hypervisor to show: LEVEL or SUBSYSTEM=LEVEL,… (default: warning)")
+      .option("--restore <file>", "instead of a kernel: a guest that was saved by --save or xl save")
+      .option("--save <file>", "at SIGTERM save the guest into this file instead of killing it")
       .option("--gdb <address>", "serve gdb's remote protocol for the first guest at :PORT or HOST:PORT")
       .option("--gdb-wait", "with --gdb: the guest starts when gdb lets it continue")
       .option("--counters", "tell what the processor did: at userspace, if it is known when that is, and at the end")
@@ -123,6 +125,7 @@ the input is wrong; ${ExitStatus.guestCrash} a guest crashed; ${ExitStatus.left}
       "--state <folder>",
       "folder of its lock, journal and socket (default: $XEN_NODE_STATE, else ~/.local/state/xen-node)",
     )
+    .option("--save", "at SIGTERM save the guests into the state folder, from where the next daemon restores them")
     .option("--cache <folder>", "where unpacked kernels are kept (default: xen-node in $XDG_CACHE_HOME or ~/.cache)")
     .option("--translator <setting>", "how hot code is translated: default, off, eager, evict or unlinked")
     .option("--sched <name>", "who divides the processor: credit2 (default), rtds, bvt or null")

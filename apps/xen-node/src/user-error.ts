@@ -1,13 +1,15 @@
-import { BuildError } from "@xen-node/hypervisor-core";
+import { BuildError, DomainImageError } from "@xen-node/hypervisor-core";
+import { StreamError } from "@xen-node/migration-stream";
 
 /** A mistake or lack that the user can mend. The message is one sentence that says how; it is shown without a stack. */
 export class UserError extends Error {
   override readonly name = "UserError";
 }
 
-/** The user's error for a guest that cannot be built; every other error as it is. */
+/** The user's error for a guest that cannot be built, saved or restored; every other error as it is. */
 export function asUserError(error: unknown): unknown {
-  return error instanceof BuildError ? new UserError(`${error.message.replace(/\.?$/, "")}.`) : error;
+  const known = [BuildError, DomainImageError, StreamError].some((type) => error instanceof type);
+  return known && error instanceof Error ? new UserError(`${error.message.replace(/\.?$/, "")}.`) : error;
 }
 
 /** Exit statuses of the runner. */

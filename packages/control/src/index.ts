@@ -10,5 +10,13 @@ export {
 export type { ArgumentsOf, OperationName, ResultOf, StreamName } from "./operations.ts";
 export { DAEMON_SOCKET, runnerFolder, runnerSocket, runnerSockets, stateFolder } from "./places.ts";
 export { makePrivateFolder } from "./private-folder.ts";
-export type { DiskInfo, DomainInfo, DomainStatistics, MachineInfo, VcpuInfo, VifInfo } from "./results.ts";
+export type {
+  DiskInfo,
+  DomainInfo,
+  DomainStatistics,
+  MachineInfo,
+  SaveFileInfo,
+  VcpuInfo,
+  VifInfo,
+} from "./results.ts";
 export type { SchedulingInfo } from "./scheduling.ts";

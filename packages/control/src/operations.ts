@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { diskStatus, domainInfo, domainStatistics, machineInfo, vifStatus } from "./results.ts";
+import { diskStatus, domainInfo, domainStatistics, machineInfo, saveFileInfo, vifStatus } from "./results.ts";
 import { schedulingOperations } from "./scheduling.ts";
 
 // Everything that can be asked for over the socket, with the shapes of arguments and results. The names of operations on
@@ -42,6 +42,15 @@ export const operations = {
   unpause: operation({ domain }, nothing),
   destroy: operation({ domain }, nothing),
   shutdown: operation({ domain, request: v.picklist(["poweroff", "reboot"]) }, nothing),
+  /** Into a file, as xl does; then it ends, goes on or is paused. */
+  save: operation({ domain, file: v.string(), folder, after: v.picklist(["end", "continue", "pause"]) }, saveFileInfo),
+  /** From such a file. `text` is an xl.cfg that counts instead of the configuration in the file. */
+  restore: operation(
+    { file: v.string(), folder, text: v.optional(v.string()), paused: v.boolean() },
+    v.strictObject({ domid: v.number(), saved: saveFileInfo, warnings: v.array(v.string()) }),
+  ),
+  /** An ELF core file of its memory. */
+  "dump-core": operation({ domain, file: v.string(), folder }, nothing),
   /** Answers when the domain has shut down (its SHUTDOWN_*), or is gone (null); with `gone`, only then. */
   wait: operation({ domid: v.number(), gone: v.boolean() }, v.nullable(v.number())),
   rename: operation({ domain, name: v.string() }, nothing),

@@ -87,3 +87,13 @@ export const vifStatus = v.strictObject({
   backendPath: v.string(),
 });
 export type VifInfo = v.InferOutput<typeof vifStatus>;
+
+/** What the header of a save file says. */
+export const saveFileInfo = v.strictObject({
+  mandatoryFlags: count,
+  optionalFlags: count,
+  optionalBytes: count,
+  /** Whether the domain's configuration is in it. */
+  hasConfig: v.boolean(),
+});
+export type SaveFileInfo = v.InferOutput<typeof saveFileInfo>;

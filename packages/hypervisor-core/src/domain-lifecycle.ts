@@ -1,5 +1,12 @@
 import { DOMID_XEN } from "@xen-node/mmu";
-import { DOMID_FIRST_RESERVED, ERESTART, SHUTDOWN_crash, VIRQ_DOM_EXC, XEN_LEGACY_MAX_VCPUS } from "@xen-node/xen-abi";
+import {
+  DOMID_FIRST_RESERVED,
+  ERESTART,
+  SHUTDOWN_crash,
+  SHUTDOWN_suspend,
+  VIRQ_DOM_EXC,
+  XEN_LEGACY_MAX_VCPUS,
+} from "@xen-node/xen-abi";
 import { TABLE_WORK } from "./address-spaces.ts";
 import { takeDump } from "./crash.ts";
 import { Domain, type DomainConfig } from "./domain.ts";
@@ -161,6 +168,15 @@ export class DomainLifecycle {
     const counted = domain.shutdownCode ?? reason;
     this.stop(domain, counted);
     this.tell(domain, (listener) => listener.onShutdown?.(domain, counted));
+  }
+
+  /** Lets a suspended domain go on. False if it is none, or is being taken apart. */
+  resume(domain: Domain): boolean {
+    if (domain.state !== "shutdown" || domain.shutdownReason !== SHUTDOWN_suspend) return false;
+    domain.state = "running";
+    domain.shutdownReason = undefined;
+    for (const vcpu of domain.vcpus) this.wakeups.enqueue(vcpu);
+    return true;
   }
 
   private stop(domain: Domain, reason: number): void {

@@ -21,7 +21,7 @@ import { Msrs } from "./msr.ts";
 import type { Processor } from "./processor.ts";
 import { WritablePageTables } from "./ptwr.ts";
 import { type RandomSource, SeededRandom } from "./random.ts";
-import { Registers } from "./registers.ts";
+import { Gpr, Registers } from "./registers.ts";
 import { RunLoop } from "./run-loop.ts";
 import { Descriptors } from "./segments.ts";
 import { Timers } from "./timers.ts";
@@ -206,6 +206,16 @@ export class Hypervisor {
   /** Ends a domain's run; SHUTDOWN_*. */
   shutdownDomain(domain: Domain, reason: number): void {
     this.lifecycle.shutdown(domain, reason);
+  }
+
+  /**
+   * Lets a domain go on that has shut down to be suspended, as if it had not: its hypercall answers 1, which guests
+   * whose kernel says SUSPEND_CANCEL understand. False if the domain is not suspended.
+   */
+  resumeDomain(domain: Domain): boolean {
+    if (!this.lifecycle.resume(domain)) return false;
+    this.withVcpu(domain.vcpus[0], () => this.regs.setNumber(Gpr.rax, 1));
+    return true;
   }
 
   /** The guest did something that it cannot survive: dump, log, SHUTDOWN_crash. */

@@ -10,8 +10,20 @@ export * from "./log.ts";
 export type { Processor, ProcessorTranslator } from "./processor.ts";
 export { TSC_KHZ } from "./pvclock.ts";
 export * from "./random.ts";
+export { cpuidPolicy, missingFeatures } from "./suspend/cpu-policy.ts";
+export { DomainImageError, type DomainImageErrorCode } from "./suspend/domain-image-error.ts";
+export { DomainMemory } from "./suspend/domain-memory.ts";
+export { type RestoredChannels, RestoredDomain, type SavedState } from "./suspend/restored-domain.ts";
+export type { SavedVcpu } from "./suspend/saved-vcpu.ts";
+export { SuspendedDomain } from "./suspend/suspended-domain.ts";
 export { Timer, Timers } from "./timers.ts";
 export { TraceKind, type TraceRecord, TraceRing } from "./trace.ts";
 export { type ChromeTraceEvent, exportChromeTrace, type TraceNames } from "./trace-export.ts";
 export { Vcpu, type VcpuState } from "./vcpu.ts";
-export { XEN_EXTRAVERSION, XEN_VERSION } from "./xen-identity.ts";
+export {
+  XEN_CAPABILITIES,
+  XEN_CHANGESET,
+  XEN_COMPILER,
+  XEN_EXTRAVERSION,
+  XEN_VERSION,
+} from "./xen-identity.ts";

@@ -1,4 +1,5 @@
-import type { CrashDump, Domain } from "@xen-node/hypervisor-core";
+import { type CrashDump, type Domain, DomainMemory } from "@xen-node/hypervisor-core";
+import type { ByteOutput } from "@xen-node/migration-stream";
 import {
   SHUTDOWN_crash,
   SHUTDOWN_poweroff,
@@ -10,6 +11,7 @@ import { ConfigError } from "./config/config-error.ts";
 import type { DiskConfig } from "./config/disk-config.ts";
 import type { DomainConfig, LifecycleAction } from "./config/domain-config.ts";
 import type { VifConfig } from "./config/vif-config.ts";
+import { writeCore } from "./core-dump/write-core.ts";
 import type { DiskStatus, VifStatus } from "./devices/device-status.ts";
 import { GuestDevices } from "./devices/guest-devices.ts";
 import { GuestConsole } from "./dom0/guest-console.ts";
@@ -18,8 +20,11 @@ import type { DeviceStatistics, DomainEnd, Guest, GuestEvents, GuestFate } from 
 import { createKernelDomain, createProgramDomain, type MadeDomain } from "./guest-domain.ts";
 import { type GuestSource, namedImageError } from "./images/guest-files.ts";
 import type { Machine } from "./machine.ts";
+import { SuspendRequest } from "./save/suspend-request.ts";
+import { type SuspendedGuest, suspendedGuest } from "./save/suspended-guest.ts";
 
 const PAGE_KIB = 4;
+const KIB_PER_MIB = 1024;
 
 const END_KINDS = new Map<number, Exclude<DomainEnd["kind"], "crash">>([
   [SHUTDOWN_poweroff, "poweroff"],
@@ -40,6 +45,8 @@ export class ConfiguredGuest implements Guest {
   name: string;
   private made: MadeDomain | undefined;
   private services: GuestServices | undefined;
+  /** Somebody wants it suspended, until the domain goes on or is gone. */
+  private suspension: SuspendRequest | undefined;
   private readonly devices: GuestDevices;
 
   constructor(
@@ -63,12 +70,33 @@ export class ConfiguredGuest implements Guest {
     return this.destroyed;
   }
 
-  /** Creates and builds a domain and lets it run, unless `paused`. @throws BuildError; ConfigError if the kernel's file cannot be read (any more) */
-  start({ paused = false }: { paused?: boolean } = {}): void {
+  get currentConfig(): DomainConfig {
+    const { config, domain } = this;
+    const { maxMemory = config.memory, maxVcpus = config.vcpus } = config;
+    const targetKib = Number(this.read("memory/target") ?? config.memory * KIB_PER_MIB);
+    const memory = Math.ceil(Math.max(targetKib, (domain?.totalPages ?? 0) * PAGE_KIB) / KIB_PER_MIB);
+    const online = domain?.vcpus.filter(({ down }) => !down).length ?? config.vcpus;
+    return {
+      ...config,
+      name: this.name,
+      uuid: this.uuid,
+      memory,
+      maxMemory: Math.max(maxMemory, memory),
+      vcpus: Math.max(1, online),
+      maxVcpus,
+      ...this.devices.configs(),
+    };
+  }
+
+  /**
+   * Creates and builds a domain, or takes a `restored` one, and lets it run, unless `paused`.
+   *
+   * @throws BuildError; ConfigError if the kernel's file cannot be read (any more); DomainImageError
+   */
+  start({ paused = false, restored }: { paused?: boolean; restored?: MadeDomain } = {}): void {
     const { machine, config, files } = this;
     const { dom0 } = machine;
-    const made =
-      "program" in files ? createProgramDomain(machine, this, files.program) : createKernelDomain(machine, this, files);
+    const made = restored ?? this.create(files);
     const { domain } = made;
     try {
       const storePort = dom0.allocUnbound(domain.domid);
@@ -98,6 +126,12 @@ export class ConfiguredGuest implements Guest {
     this.made = made;
     this.events.onStart?.(domain);
     if (!paused) made.run();
+  }
+
+  private create(files: GuestSource): MadeDomain {
+    return "program" in files
+      ? createProgramDomain(this.machine, this, files.program)
+      : createKernelDomain(this.machine, this, files);
   }
 
   rename(name: string): void {
@@ -175,16 +209,62 @@ export class ConfiguredGuest implements Guest {
     this.write("control/shutdown", request);
   }
 
+  async suspend(): Promise<SuspendedGuest> {
+    const { domain, files, machine } = this;
+    if (domain === undefined || domain.state !== "running") throw new ConfigError(`${this.name} does not run.`);
+    if (domain.paused) throw new ConfigError(`${this.name} is paused, so it cannot suspend itself: unpause it first.`);
+    if ("program" in files) throw new ConfigError(`${this.name} is a guest in TypeScript: only kernels can be saved.`);
+    // A save that fails must not take the guest with it.
+    if (!files.kernel.notes.suspendCancel)
+      throw new ConfigError(`${this.name} cannot be saved: its kernel lacks SUSPEND_CANCEL, so it could not go on.`);
+    if (this.suspension !== undefined) throw new ConfigError(`${this.name} is being saved already.`);
+    const request = new SuspendRequest(machine.devices.store, domain.domid, this.name);
+    this.suspension = request;
+    try {
+      await request.done;
+    } catch (error) {
+      this.suspension = undefined;
+      throw error;
+    }
+    return suspendedGuest(machine, domain, {
+      onResumed: () => {
+        this.suspension = undefined;
+      },
+      end: async () => {
+        if (this.domain === domain) this.finish("suspend");
+        await this.gone;
+      },
+    });
+  }
+
+  async dumpCore(out: ByteOutput): Promise<void> {
+    const { domain, machine } = this;
+    if (domain === undefined || domain.kind !== "pv") throw new ConfigError(`${this.name} has no memory to be dumped.`);
+    machine.hypervisor.pauseDomain(domain);
+    try {
+      await writeCore(out, new DomainMemory(machine.hypervisor, domain));
+    } finally {
+      machine.hypervisor.unpauseDomain(domain);
+      machine.wake();
+    }
+  }
+
   destroy(): void {
+    this.finish("destroyed");
+  }
+
+  private finish(kind: "destroyed" | "suspend"): void {
     this.destroyed = true;
     if (this.domain === undefined) return;
     this.release();
-    this.events.onEnd?.({ kind: "destroyed" }, "gone");
+    this.events.onEnd?.({ kind }, "gone");
   }
 
   /** The domain has shut down: does what the configuration says. Not to be called from inside a hypercall. */
   domainEnded(reason: number, dump: CrashDump | undefined): void {
     if (this.domain === undefined) return;
+    this.suspension?.domainEnded(reason);
+    if (reason === SHUTDOWN_suspend && this.suspension !== undefined) return;
     const kind = END_KINDS.get(reason);
     const end: DomainEnd = reason === SHUTDOWN_crash || kind === undefined ? { kind: "crash", dump } : { kind };
     // What the guest printed last must stand before the news of its end.
@@ -257,6 +337,8 @@ export class ConfiguredGuest implements Guest {
   private release(then?: () => void): void {
     const { domain, made, services, machine } = this;
     if (domain === undefined) return;
+    this.suspension?.fail("was ended before it was suspended");
+    this.suspension = undefined;
     this.domain = undefined;
     this.made = undefined;
     this.services = undefined;

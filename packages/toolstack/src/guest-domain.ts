@@ -1,11 +1,13 @@
 import { type GuestProgramClass, GuestRuntime } from "@xen-node/guest-runtime";
 import { BuildError, builderTarget, buildPvDomain, type Domain, Timer } from "@xen-node/hypervisor-core";
+import type { ByteInput } from "@xen-node/migration-stream";
 import { errnoName } from "@xen-node/xen-abi";
 import type { XenStoreClient } from "@xen-node/xenstore";
 import type { DomainConfig } from "./config/domain-config.ts";
 import { applyScheduling, schedulingError } from "./guest-scheduling.ts";
 import type { GuestFiles } from "./images/guest-files.ts";
 import type { Machine } from "./machine.ts";
+import { readDomain } from "./save/read-domain.ts";
 
 const PAGES_PER_MIB = 256;
 
@@ -32,21 +34,27 @@ interface Named {
   readonly uuid: string;
 }
 
-/** A domain for a kernel. @throws RangeError: the machine is full; ConfigError: the scheduler takes no more vcpus */
-export function createKernelDomain(machine: Machine, { name, config, uuid }: Named, files: GuestFiles): MadeDomain {
-  const { hypervisor } = machine;
+function emptyKernelDomain({ hypervisor }: Machine, { name, config, uuid }: Named): Domain {
   const { memory, maxMemory = memory, vcpus, maxVcpus = vcpus } = config;
-  const pages = memory * PAGES_PER_MIB;
-  const domain = create();
-  // A kernel sees how much it may have one day, and prepares for that.
-  domain.memoryMap = [{ address: 0, size: maxMemory * 2 ** 20, type: 1 }];
-  function create(): Domain {
+  const create = (): Domain => {
     try {
-      return hypervisor.createDomain({ kind: "pv", name, uuid, maxPages: pages, vcpus: maxVcpus });
+      return hypervisor.createDomain({ kind: "pv", name, uuid, maxPages: memory * PAGES_PER_MIB, vcpus: maxVcpus });
     } catch (error) {
       throw schedulingError(name, error);
     }
-  }
+  };
+  const domain = create();
+  // A kernel sees how much it may have one day, and prepares for that.
+  domain.memoryMap = [{ address: 0, size: maxMemory * 2 ** 20, type: 1 }];
+  return domain;
+}
+
+/** A domain for a kernel. @throws RangeError: the machine is full; ConfigError: the scheduler takes no more vcpus */
+export function createKernelDomain(machine: Machine, named: Named, files: GuestFiles): MadeDomain {
+  const { hypervisor } = machine;
+  const { config } = named;
+  const pages = config.memory * PAGES_PER_MIB;
+  const domain = emptyKernelDomain(machine, named);
   return {
     domain,
     build(storeEvtchn, consoleEvtchn) {
@@ -63,6 +71,29 @@ export function createKernelDomain(machine: Machine, { name, config, uuid }: Nam
       if (booted < 0)
         throw new BuildError("machine", `the hypervisor refused to start the domain (${errnoName(-booted)})`);
       return built;
+    },
+    run: () => hypervisor.unpauseDomain(domain),
+    end: () => {},
+  };
+}
+
+/**
+ * A domain with the memory of a saved one; nothing is left of it when this throws.
+ *
+ * @throws StreamError, DomainImageError or ConfigError, one sentence; RangeError: the machine is full
+ */
+export async function readKernelDomain(machine: Machine, named: Named, input: ByteInput): Promise<MadeDomain> {
+  const { hypervisor } = machine;
+  const domain = emptyKernelDomain(machine, named);
+  const { pages, state } = await readDomain(input, hypervisor, domain).catch((error: unknown) => {
+    machine.destroyDomain(domain);
+    throw error;
+  });
+  return {
+    domain,
+    build(storeEvtchn, consoleEvtchn) {
+      applyScheduling(hypervisor, domain, named.config);
+      return pages.finish(state, { storeEvtchn, consoleEvtchn });
     },
     run: () => hypervisor.unpauseDomain(domain),
     end: () => {},

@@ -1,10 +1,12 @@
 import type { CrashDump, Domain } from "@xen-node/hypervisor-core";
+import type { ByteOutput } from "@xen-node/migration-stream";
 import type { DiskConfig } from "./config/disk-config.ts";
 import type { DomainConfig } from "./config/domain-config.ts";
 import type { VifConfig } from "./config/vif-config.ts";
 import type { DiskStatus, VifStatus } from "./devices/device-status.ts";
 import type { GuestConsole } from "./dom0/guest-console.ts";
 import type { GuestSource } from "./images/guest-files.ts";
+import type { SuspendedGuest } from "./save/suspended-guest.ts";
 
 /** How a domain ended. */
 export type DomainEnd =
@@ -40,6 +42,8 @@ export interface Guest {
   readonly name: string;
   readonly uuid: string;
   readonly config: DomainConfig;
+  /** What it is now: its name, memory, vcpus and devices may have changed since. */
+  readonly currentConfig: DomainConfig;
   readonly files: GuestSource;
   readonly console: GuestConsole;
   /** The domain now; undefined once it is destroyed. */
@@ -48,6 +52,20 @@ export interface Guest {
   readonly gone: Promise<void>;
   /** Asks the guest to shut down, as `xl shutdown` does: through its control/shutdown node. */
   requestShutdown(request: "poweroff" | "reboot"): void;
+  /**
+   * Asks the guest to suspend itself and waits until it has; it stands still then, for as long as the answer is not used.
+   *
+   * @throws ConfigError, one sentence: it is no PV guest, or one whose kernel cannot go on after a save that failed;
+   * it does not answer within a minute; it is being saved already
+   */
+  suspend(): Promise<SuspendedGuest>;
+  /**
+   * Writes its memory and vcpus as an ELF core file in Xen's format (docs/misc/dump-core-format.txt); it stands still
+   * meanwhile. A guest that crashed and was preserved can be written too.
+   *
+   * @throws ConfigError, one sentence: it is no PV guest, or has no domain
+   */
+  dumpCore(out: ByteOutput): Promise<void>;
   /** Gives it another name, which it keeps when it restarts. */
   rename(name: string): void;
   /** Stands still until as many `unpause` calls follow, as `xl pause` does. */

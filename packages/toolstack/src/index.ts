@@ -34,3 +34,4 @@ export {
 export { checkLinuxInitrd } from "./images/initrd-check.ts";
 export { Machine, type MachineOptions } from "./machine.ts";
 export { RunLoop, type RunLoopWork } from "./run-loop.ts";
+export type { SuspendedGuest } from "./save/suspended-guest.ts";

@@ -14,6 +14,7 @@ import {
   takeDump,
   WallClock,
 } from "@xen-node/hypervisor-core";
+import type { ByteInput } from "@xen-node/migration-stream";
 import { createScheduler, type SchedulerName } from "@xen-node/schedulers";
 import type { SwitchPort } from "@xen-node/virtual-network";
 import { SHUTDOWN_crash } from "@xen-node/xen-abi";
@@ -28,6 +29,7 @@ import { NetworkHub } from "./devices/network-hub.ts";
 import type { UplinkConfig } from "./devices/uplinks.ts";
 import { Dom0 } from "./dom0/dom0.ts";
 import type { Guest, GuestEvents } from "./guest.ts";
+import { readKernelDomain } from "./guest-domain.ts";
 import { openGuestDisks } from "./images/guest-disks.ts";
 import type { GuestFiles, GuestSource } from "./images/guest-files.ts";
 import { RunLoop } from "./run-loop.ts";
@@ -228,19 +230,49 @@ export class Machine {
     }
   }
 
+  /**
+   * Creates a guest whose first domain is a saved one. The files are for its later starts. It has the console, disks and
+   * interfaces of its configuration, which its kernel joins anew.
+   *
+   * @param input libxl's stream, behind the header of a save file
+   * @throws StreamError, DomainImageError or ConfigError, one sentence; the files' disks are the caller's then
+   */
+  async restoreGuest(
+    config: DomainConfig,
+    files: GuestFiles,
+    input: ByteInput,
+    events: GuestEvents = {},
+    options: { paused?: boolean } = {},
+  ): Promise<Guest> {
+    this.requireMemory(config);
+    const uuid = config.uuid ?? randomUuid(this.random);
+    const restored = await readKernelDomain(this, { name: config.name, config, uuid }, input);
+    const guest = new ConfiguredGuest(this, config, uuid, files, events);
+    guest.start({ ...options, restored });
+    return this.keep(guest);
+  }
+
   private add(
     config: DomainConfig,
     files: GuestSource,
     events: GuestEvents,
     options: { paused?: boolean } = {},
   ): Guest {
+    this.requireMemory(config);
+    const guest = new ConfiguredGuest(this, config, config.uuid ?? randomUuid(this.random), files, events);
+    guest.start(options);
+    return this.keep(guest);
+  }
+
+  private requireMemory(config: DomainConfig): void {
     const freeMib = Math.floor(this.freeMemoryKib / 1024);
     if (config.memory > freeMib)
       throw new ConfigError(
         `${config.name} wants ${config.memory} MiB, and the machine has ${freeMib} MiB left: end another guest or give it less.`,
       );
-    const guest = new ConfiguredGuest(this, config, config.uuid ?? randomUuid(this.random), files, events);
-    guest.start(options);
+  }
+
+  private keep(guest: ConfiguredGuest): Guest {
     this.guests.add(guest);
     guest.gone.then(() => this.guests.delete(guest));
     this.loop.wake();

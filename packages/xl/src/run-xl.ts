@@ -11,6 +11,7 @@ import { machineCommands } from "./commands/machine.ts";
 import { processorCommands } from "./commands/processors.ts";
 import { resourceCommands } from "./commands/resources.ts";
 import { rtdsCommand } from "./commands/rtds.ts";
+import { savingCommands } from "./commands/saving.ts";
 import { schedulerCommands } from "./commands/schedulers.ts";
 
 const COMMANDS: XlCommand[] = [
@@ -18,6 +19,7 @@ const COMMANDS: XlCommand[] = [
   ...listingCommands,
   consoleCommand,
   ...lifecycleCommands,
+  ...savingCommands,
   ...resourceCommands,
   ...processorCommands,
   ...schedulerCommands,

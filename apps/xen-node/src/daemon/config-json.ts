@@ -32,6 +32,8 @@ export function configJson(config: DomainConfig, uuid: string | undefined): Reco
             readwrite: Number(!disk.readOnly),
             is_cdrom: Number(disk.cdrom),
             discard_enable: disk.discard ? "True" : "False",
+            // libxl has no such key, and passes over it.
+            ...(disk.shared ? { shared: 1 } : {}),
           })),
         }),
     ...(config.vifs.length === 0
@@ -44,6 +46,12 @@ export function configJson(config: DomainConfig, uuid: string | undefined): Reco
             ip: vif.addresses.join(" ") || undefined,
             bridge: vif.bridge,
             ifname: vif.vifname,
+            ...(vif.rate === undefined
+              ? {}
+              : {
+                  rate_bytes_per_interval: vif.rate.bytesPerInterval,
+                  rate_interval_usecs: vif.rate.intervalNs / 1000,
+                }),
           })),
         }),
     on_poweroff: config.onPoweroff,

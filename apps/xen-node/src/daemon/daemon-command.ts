@@ -16,6 +16,7 @@ export interface DaemonCommandOptions extends NetworkOptions {
   log?: string;
   translator?: string;
   sched?: string;
+  save?: boolean;
 }
 
 const DEFAULT_MEMORY_MIB = 1024;
@@ -62,7 +63,8 @@ export async function runDaemon(options: DaemonCommandOptions, cache: string): P
   });
   note(`${memory} MiB for guests; xl reaches this daemon by ${daemon.socket}`);
   const signal = await Promise.race([signalled, faulted]);
-  note(`${signal}: ending all guests`);
-  await daemon.stop();
+  const save = options.save === true && signal === "SIGTERM";
+  note(`${signal}: ${save ? "saving" : "ending"} all guests`);
+  await daemon.stop({ save });
   return signal === "SIGTERM" ? 0 : 128 + constants.signals[signal];
 }

@@ -10,6 +10,7 @@ import { GuestTable } from "./guest-table.ts";
 import { Journal } from "./journal.ts";
 import { machineInfo } from "./machine-info.ts";
 import { MessageRing } from "./message-ring.ts";
+import { SavedGuests } from "./saved-guests.ts";
 import { schedulingHandlers } from "./scheduling-handlers.ts";
 import { lockState } from "./state-lock.ts";
 import { storeHandlers, storeStreams } from "./store-handlers.ts";
@@ -33,6 +34,7 @@ export class Daemon {
     private readonly machine: Machine,
     private readonly server: ControlServer,
     private readonly journal: Journal,
+    private readonly saved: SavedGuests,
     private readonly unlock: () => Promise<void>,
   ) {}
 
@@ -67,10 +69,15 @@ export class Daemon {
       machine.store.client().writeAll("/local/domain/0", { name: "Domain-0", domid: "0" });
       for (const { name, domid, time } of journal.lost)
         note(`${name} (domain ${domid} since ${time}) was lost with the daemon that ran it`);
-      const server = await serve(options, machine, journal, messages, note);
+      const startTime = Math.floor(Date.now() / 1000);
+      const table = new GuestTable(startTime);
+      const host = new GuestHost({ machine, table, journal, unpackedKernels: options.unpackedKernels, note });
+      const saved = new SavedGuests(state, host, table, note);
+      const server = await serve(options, machine, { table, host, startTime, messages, note });
       await machine.networks.ready();
       machine.start();
-      return new Daemon(machine, server, journal, unlock);
+      await saved.restoreAll();
+      return new Daemon(machine, server, journal, saved, unlock);
     } catch (error) {
       await unlock();
       throw error;
@@ -81,26 +88,31 @@ export class Daemon {
     return this.server.path;
   }
 
-  /** Ends all guests, closes what they had of the host, and gives the state folder back. */
-  async stop(): Promise<void> {
+  /**
+   * Ends all guests, closes what they had of the host, and gives the state folder back. With `save` those guests that can
+   * be saved are first, and the next daemon on the folder restores them.
+   */
+  async stop({ save = false }: { save?: boolean } = {}): Promise<void> {
     this.server.close();
     this.machine.start();
+    if (save) await this.saved.saveAll();
     await this.machine.close();
     await this.journal.close();
     await this.unlock();
   }
 }
 
-async function serve(
-  options: DaemonOptions,
-  machine: Machine,
-  journal: Journal,
-  messages: MessageRing,
-  note: (text: string) => void,
-): Promise<ControlServer> {
-  const startTime = Math.floor(Date.now() / 1000);
-  const table = new GuestTable(startTime);
-  const host = new GuestHost({ machine, table, journal, unpackedKernels: options.unpackedKernels, note });
+interface Served {
+  table: GuestTable;
+  host: GuestHost;
+  /** Seconds since 1970. */
+  startTime: number;
+  messages: MessageRing;
+  note(text: string): void;
+}
+
+async function serve(options: DaemonOptions, machine: Machine, served: Served): Promise<ControlServer> {
+  const { table, host, startTime, messages, note } = served;
   return await ControlServer.listen(options.state, DAEMON_SOCKET, {
     operations: {
       ...domainHandlers(machine, table, host),

@@ -3,6 +3,7 @@ import type { Machine } from "@xen-node/toolstack";
 import { configJson } from "./config-json.ts";
 import type { GuestHost } from "./guest-host.ts";
 import type { GuestTable } from "./guest-table.ts";
+import { savingHandlers } from "./saving-handlers.ts";
 
 /** A domain's life, as xl's commands change it. */
 export function domainHandlers(machine: Machine, table: GuestTable, host: GuestHost) {
@@ -19,7 +20,7 @@ export function domainHandlers(machine: Machine, table: GuestTable, host: GuestH
       if (domain === "0")
         return { c_info: { type: "pv", name: "Domain-0" }, b_info: { max_memkb: 0, target_memkb: 0 } };
       const { guest } = table.find(domain);
-      return configJson({ ...guest.config, name: guest.name }, guest.uuid);
+      return configJson(guest.currentConfig, guest.uuid);
     },
     pause: ({ domain }) => {
       table.find(domain).guest.pause();
@@ -43,6 +44,7 @@ export function domainHandlers(machine: Machine, table: GuestTable, host: GuestH
       guest.requestShutdown(request);
       return null;
     },
+    ...savingHandlers(table, host),
     wait: ({ domid, gone }, caller) => table.wait(domid, gone, caller),
     rename: async ({ domain, name }) => {
       await host.rename(table.find(domain), name);

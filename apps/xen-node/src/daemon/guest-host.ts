@@ -1,9 +1,11 @@
 import { ControlError } from "@xen-node/control";
 import type { Domain } from "@xen-node/hypervisor-core";
+import type { ByteInput } from "@xen-node/migration-stream";
 import {
   type DomainConfig,
   type DomainEnd,
   type Guest,
+  type GuestEvents,
   type GuestFate,
   type GuestFiles,
   type Machine,
@@ -38,6 +40,9 @@ export interface GuestHostOptions {
   note(text: string): void;
 }
 
+/** How a guest comes to be, paused. */
+type MakeGuest = (config: DomainConfig, files: GuestFiles, events: GuestEvents) => Guest | Promise<Guest>;
+
 /** Creates a daemon's guests, follows them through their lives and keeps the journal of that. */
 export class GuestHost {
   /** Names of guests whose files are being read. */
@@ -65,13 +70,32 @@ export class GuestHost {
    *
    * @throws ConfigError, BuildError or ControlError, one sentence
    */
-  async create(config: DomainConfig, paused: boolean): Promise<HostedGuest> {
+  create(config: DomainConfig, paused: boolean): Promise<HostedGuest> {
+    const { machine } = this.options;
+    return this.host(config, paused, (lowered, files, events) =>
+      machine.createGuest(lowered, files, events, { paused: true }),
+    );
+  }
+
+  /**
+   * Creates a guest from libxl's stream, as `create` does from a kernel.
+   *
+   * @throws ConfigError, StreamError, DomainImageError or ControlError, one sentence
+   */
+  restore(config: DomainConfig, input: ByteInput, paused: boolean): Promise<HostedGuest> {
+    const { machine } = this.options;
+    return this.host(config, paused, (lowered, files, events) =>
+      machine.restoreGuest(lowered, files, input, events, { paused: true }),
+    );
+  }
+
+  private async host(config: DomainConfig, paused: boolean, make: MakeGuest): Promise<HostedGuest> {
     const { machine, table, unpackedKernels } = this.options;
     this.claim(config);
     this.coming.add(config.name);
     try {
       const files = await readGuestFiles(config, { unpackedKernels });
-      const hosted = await this.build(config, files);
+      const hosted = await this.build(config, files, make);
       table.add(hosted);
       const recorded = this.recordCreated(hosted);
       hosted.guest.gone.then(() => this.forget(hosted));
@@ -106,13 +130,13 @@ export class GuestHost {
     if (twin !== undefined) throw new ControlError("refused", `the guest ${twin.guest.name} has this uuid already.`);
   }
 
-  private async build(config: DomainConfig, files: GuestFiles): Promise<HostedGuest> {
-    const { machine, table, note } = this.options;
+  private async build(config: DomainConfig, files: GuestFiles, make: MakeGuest): Promise<HostedGuest> {
+    const { table, note } = this.options;
     let built: Domain | undefined;
     let hosted: HostedGuest | undefined;
     const now = (): number => Math.floor(Date.now() / 1000);
     try {
-      const guest: Guest = machine.createGuest(
+      const guest: Guest = await make(
         { ...config, ...(config.uuid === undefined ? {} : { uuid: config.uuid.toLowerCase() }) },
         files,
         {
@@ -128,7 +152,6 @@ export class GuestHost {
           onRestartFailed: (error) => note(`${guest.name} could not be started again: ${(error as Error).message}`),
           onInputDrained: () => hosted?.viewers.onInputDrained(),
         },
-        { paused: true },
       );
       if (built === undefined) throw new Error("a guest was created without a domain");
       hosted = { guest, viewers: new ConsoleViewers(guest.console), domain: built, startTime: now() };

@@ -5,6 +5,8 @@ import { ensureDebianRoot } from "../fetch/debian-root.ts";
 import type { Progress } from "../fetch/download.ts";
 import { USERSPACE_MARKER } from "../fetch/initramfs.ts";
 import { DEBIAN_ROOT_MARKER } from "../fetch/root-boot.ts";
+import { configFromJson } from "../saved/config-from-json.ts";
+import { type OpenSaveFile, openSaveFile } from "../saved/saved-guest.ts";
 import { UserError } from "../user-error.ts";
 import { ensureOverlay } from "./root-overlay.ts";
 
@@ -21,6 +23,8 @@ export interface GuestOptions {
   vif?: string[];
   /** Debian's userland on a disk, instead of a ram disk's shell. */
   root?: boolean;
+  /** A save file, which has its configuration in it. */
+  restore?: string;
 }
 
 /** Where fetched guests are kept and come from. */
@@ -35,6 +39,8 @@ export interface GuestPlan {
   config: DomainConfig;
   /** What the guest prints when its userspace is up, if that is known. */
   userspaceMarker?: string;
+  /** Its first domain is the one in there. */
+  saved?: OpenSaveFile;
 }
 
 const DEFAULT_MEMORY_MIB = 256;
@@ -68,6 +74,13 @@ export async function planGuests(
       }
     }
     return plans;
+  }
+  const { restore, ...others } = options;
+  if (restore !== undefined) {
+    const [extra] = Object.entries(others).find(([, value]) => value !== undefined) ?? [];
+    if (extra !== undefined)
+      throw new UserError(`--${extra} does not go with --restore: the guest is as it was saved into ${restore}.`);
+    return [await planRestored(restore)];
   }
   const common = {
     memory: options.memory ?? (options.root ? ROOT_MEMORY_MIB : DEFAULT_MEMORY_MIB),
@@ -105,6 +118,13 @@ export async function planGuests(
       ...(options.initrd === undefined ? { userspaceMarker: USERSPACE_MARKER } : {}),
     },
   ];
+}
+
+async function planRestored(file: string): Promise<GuestPlan> {
+  const saved = await openSaveFile(file);
+  if (saved.header.config === undefined)
+    throw new UserError(`${file} holds no configuration: restore it by xl restore.`);
+  return { config: configFromJson(saved.header.config, file), saved };
 }
 
 /** Debian's userland on a disk that is a copy-on-write image over the one that was made from packages. */

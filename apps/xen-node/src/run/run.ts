@@ -5,7 +5,7 @@ import { parseLogFilter } from "../report/log-filter.ts";
 import { PcapFolder } from "../report/pcap-folder.ts";
 import { RegionFile } from "../report/region-file.ts";
 import { TraceFile } from "../report/trace-file.ts";
-import { UserError } from "../user-error.ts";
+import { asUserError, UserError } from "../user-error.ts";
 import { readFirewall } from "./firewall-file.ts";
 import { type FetchSettings, type GuestOptions, planGuests } from "./guest-plan.ts";
 import { type NetworkOptions, planUplinks } from "./network-options.ts";
@@ -25,6 +25,8 @@ export interface RunOptions extends GuestOptions, NetworkOptions {
   sched?: string;
   counters?: boolean;
   dumpRegions?: string;
+  /** Where the guest is saved at SIGTERM. */
+  save?: string;
 }
 
 /**
@@ -34,7 +36,7 @@ export interface RunOptions extends GuestOptions, NetworkOptions {
  * @throws UserError or ConfigError: a mistake of the user's, in one sentence.
  */
 export async function run(files: string[], options: RunOptions, fetching: FetchSettings): Promise<number> {
-  const { trace, log, gdb, gdbWait, translator: setting, sched, counters, dumpRegions, ...others } = options;
+  const { trace, log, gdb, gdbWait, translator: setting, sched, counters, dumpRegions, save, ...others } = options;
   const { uplink, forward, dns, firewall, pcap, ...guestOptions } = others;
   if (gdbWait && gdb === undefined)
     throw new UserError("--gdb-wait waits for nobody without --gdb: say where gdb can come.");
@@ -52,8 +54,15 @@ export async function run(files: string[], options: RunOptions, fetching: FetchS
     uplinks: planUplinks({ uplink, forward, dns }),
     firewall: firewall === undefined ? [] : await readFirewall(firewall),
     pcap: pcap === undefined ? undefined : new PcapFolder(pcap),
+    save,
   };
-  const plans = await planGuests(files, guestOptions, fetching, (message) => process.stderr.write(`${message}\n`));
+  const plans = await planGuests(files, guestOptions, fetching, (message) =>
+    process.stderr.write(`${message}\n`),
+  ).catch((error: unknown) => {
+    throw asUserError(error);
+  });
+  if (save !== undefined && plans.length > 1)
+    throw new UserError("--save saves one guest: use xen-node daemon --save for several.");
   const kept = unpackedKernels(fetching.cache);
   const guestFiles = await Promise.all(plans.map(({ config }) => readGuestFiles(config, { unpackedKernels: kept })));
   return await new Session(plans, guestFiles, settings).run();

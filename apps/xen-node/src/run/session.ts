@@ -6,6 +6,7 @@ import {
   type DomainConfig,
   type DomainEnd,
   type Guest,
+  type GuestEvents,
   type GuestFate,
   type GuestFiles,
   Machine,
@@ -22,6 +23,7 @@ import type { PcapFolder } from "../report/pcap-folder.ts";
 import type { RegionFile } from "../report/region-file.ts";
 import { symbolizerOf } from "../report/symbolizer.ts";
 import type { TraceFile } from "../report/trace-file.ts";
+import { saveGuest } from "../saved/saved-guest.ts";
 import { ConsoleMultiplexer } from "../terminal/console-multiplexer.ts";
 import { asUserError, ExitStatus } from "../user-error.ts";
 import { describeEnd } from "./describe-end.ts";
@@ -45,6 +47,8 @@ export interface SessionSettings {
   firewall: readonly string[];
   /** Where packets are written. */
   pcap: PcapFolder | undefined;
+  /** Where the guest is saved at SIGTERM. */
+  save: string | undefined;
 }
 
 /** Records that --trace keeps: the last of them. */
@@ -73,6 +77,7 @@ export class Session {
   private status: number = ExitStatus.poweredOff;
   private control: ControlServer | undefined;
   private ending = false;
+  private saving = false;
   private over = false;
   private resolve: (status: number) => void = () => {};
   private reject: (error: unknown) => void = () => {};
@@ -128,7 +133,7 @@ export class Session {
   }
 
   private async start(): Promise<void> {
-    for (const [index, plan] of this.plans.entries()) this.createGuest(plan, this.files[index]);
+    for (const [index, plan] of this.plans.entries()) await this.createGuest(plan, this.files[index]);
     await this.machine.networks.ready();
     await this.serveDebugger();
     this.control = await ControlServer.listen(runnerFolder(), runnerSocket(process.pid), {
@@ -162,15 +167,20 @@ export class Session {
     return debugged && config.onCrash === "destroy" ? { ...config, onCrash: "preserve" } : config;
   }
 
-  private createGuest({ config, userspaceMarker }: GuestPlan, files: GuestFiles): void {
-    const guest: Guest = this.machine.createGuest(this.lifecycle(config), files, {
+  private async createGuest({ config, userspaceMarker, saved }: GuestPlan, files: GuestFiles): Promise<void> {
+    const events: GuestEvents = {
       onStart: (domain) => {
         this.domainNames.set(domain.domid, config.name);
         domain.symbolizer = symbolizerOf(files);
       },
       onEnd: (end, fate) => this.onEnd(guest, end, fate),
       onInputDrained: () => this.terminal.drained(guest.console.pendingInput),
-    });
+    };
+    const guest: Guest =
+      saved === undefined
+        ? this.machine.createGuest(this.lifecycle(config), files, events)
+        : await this.machine.restoreGuest(this.lifecycle(config), files, saved.input, events);
+    await saved?.close();
     guest.console.onOutput((bytes) => this.consoles.output(config.name, bytes));
     if (userspaceMarker !== undefined) {
       const watch = new MarkerWatch(`${userspaceMarker}\r\n`, () => {
@@ -217,7 +227,20 @@ export class Session {
     this.terminal.note(`(xen-node) ${text}`);
   }
 
-  private readonly onSignal = (signal: NodeJS.Signals): void => this.finish(128 + constants.signals[signal]);
+  private readonly onSignal = (signal: NodeJS.Signals): void => {
+    const { save } = this.settings;
+    const guest = this.attached;
+    if (signal !== "SIGTERM" || save === undefined || guest === undefined || this.saving) {
+      this.finish(128 + constants.signals[signal]);
+      return;
+    }
+    this.saving = true;
+    // That it has ended then, is told as any guest's end.
+    saveGuest(guest, save, "end").catch((error: unknown) => {
+      this.saving = false;
+      this.note(`${guest.name} goes on, since it could not be saved: ${(asUserError(error) as Error).message}`);
+    });
+  };
 
   private readonly cleanUp = (): void => {
     if (this.over) return;

@@ -35,12 +35,11 @@ export class DaemonProcess {
   }
 
   /** Starts a daemon on the folder and waits until it listens. */
-  async start(memoryMib: number): Promise<void> {
+  async start(memoryMib: number, options: readonly string[] = []): Promise<void> {
     const log = new ExpectStream();
     this.log = log;
-    const child = spawn(process.execPath, [CLI, "daemon", "--memory", String(memoryMib), "--state", this.state], {
-      stdio: ["ignore", "ignore", "pipe"],
-    });
+    const args = ["daemon", "--memory", String(memoryMib), "--state", this.state, ...options];
+    const child = spawn(process.execPath, [CLI, ...args], { stdio: ["ignore", "ignore", "pipe"] });
     this.child = child;
     child.stderr?.on("data", (chunk: Buffer) => log.push(chunk));
     child.on("close", (status, signal) => log.end(`the daemon ended with ${status ?? signal}`));
@@ -74,7 +73,7 @@ export class DaemonProcess {
   }
 
   /** Writes a configuration. @returns its path */
-  async config(name: string, lines: Record<string, string | number>): Promise<string> {
+  async config(name: string, lines: Record<string, string | number | string[]>): Promise<string> {
     const path = join(this.folder, `${name}.cfg`);
     const text = Object.entries({ name, ...lines }).map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`);
     await writeFile(path, text.join(""));

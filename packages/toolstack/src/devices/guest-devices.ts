@@ -101,6 +101,14 @@ export class GuestDevices {
     if (current !== undefined) await new Promise<void>((resolve) => current.removeVif(handle, {}, resolve));
   }
 
+  /** How they would be configured now: with what was plugged in and without what was plugged out, and with addresses. */
+  configs(): { disks: DiskConfig[]; vifs: VifConfig[] } {
+    return {
+      disks: this.disks.map(({ config }) => config),
+      vifs: this.vifs.map(({ config, mac }) => ({ ...config, mac })),
+    };
+  }
+
   listDisks(): DiskStatus[] {
     return [...(this.current?.disks.values() ?? [])].map(({ config, attached }) => ({
       vdev: config.vdev.number,

@@ -2,9 +2,8 @@ import { type XlCommand, XlError } from "../command.ts";
 
 /** Why some of xl's subcommands are not here. */
 const REASONS: [names: string, reason: string][] = [
-  ["save restore migrate migrate-receive suspend resume remus", "saving and moving domains is not implemented yet"],
+  ["migrate migrate-receive suspend resume remus", "moving domains is not implemented yet"],
   ["sched-credit", "the machine may have credit2 in its place: use xl sched-credit2"],
-  ["dump-core", "dumping a domain's memory is not implemented yet"],
   ["config-update", "a configuration is read when its domain is created"],
   ["cd-insert cd-eject", "changing a drive's medium is not implemented yet"],
   ["vncviewer button-press qemu-monitor-command", "PV guests have neither a screen nor buttons nor QEMU"],

@@ -1,0 +1,52 @@
+import type { OperationHandlers, SaveFileInfo } from "@xen-node/control";
+import type { SaveFileHeader } from "@xen-node/migration-stream";
+import { ConfigError } from "@xen-node/toolstack";
+import { fromFolder } from "../control/device-handlers.ts";
+import { configFromJson } from "../saved/config-from-json.ts";
+import { openSaveFile, saveGuest } from "../saved/saved-guest.ts";
+import { writeWhole } from "../saved/whole-file.ts";
+import type { GuestHost } from "./guest-host.ts";
+import type { GuestTable } from "./guest-table.ts";
+
+/** `xl save`, `xl restore` and `xl dump-core`. */
+export function savingHandlers(table: GuestTable, host: GuestHost) {
+  return {
+    save: async ({ domain, file, folder, after }) => {
+      return infoOf(await saveGuest(table.find(domain).guest, fromFolder(folder, file), after));
+    },
+    restore: async ({ file, folder, text, paused }) => {
+      const { hosted, header, warnings } = await restoreFile(host, fromFolder(folder, file), { text, folder, paused });
+      return { domid: hosted.domain.domid, saved: infoOf(header), warnings };
+    },
+    "dump-core": async ({ domain, file, folder }) => {
+      const { guest } = table.find(domain);
+      await writeWhole(fromFolder(folder, file), (out) => guest.dumpCore(out));
+      return null;
+    },
+  } satisfies OperationHandlers;
+}
+
+/** @throws ConfigError, UserError, StreamError, DomainImageError or ControlError, one sentence */
+export async function restoreFile(
+  host: GuestHost,
+  path: string,
+  { text, folder = "/", paused }: { text?: string; folder?: string; paused: boolean },
+) {
+  const { header, input, close } = await openSaveFile(path);
+  try {
+    if (text === undefined && header.config === undefined)
+      throw new ConfigError(`${path} holds no configuration: name the guest's as well.`);
+    const { config, warnings } =
+      text === undefined
+        ? { config: configFromJson(header.config ?? "", path), warnings: [] }
+        : host.readConfig({ text, file: "the configuration", folder });
+    return { hosted: await host.restore(config, input, paused), header, warnings };
+  } finally {
+    await close();
+  }
+}
+
+const infoOf = ({ config, ...header }: SaveFileHeader): SaveFileInfo => ({
+  ...header,
+  hasConfig: config !== undefined,
+});

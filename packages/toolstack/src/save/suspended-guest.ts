@@ -1,0 +1,44 @@
+import { type Domain, SuspendedDomain } from "@xen-node/hypervisor-core";
+import type { ByteOutput } from "@xen-node/migration-stream";
+import type { Machine } from "../machine.ts";
+import { writeDomain } from "./write-domain.ts";
+
+const PAGE_KIB = 4;
+
+/** A guest that has suspended itself and stands still, until one of `resume` and `end` is called. */
+export interface SuspendedGuest {
+  /** Memory that it has, KiB. */
+  readonly memoryKib: number;
+  /**
+   * Writes its domain as libxl's stream (docs/specs/libxl-migration-stream.pandoc). The guest stays as it is.
+   *
+   * @throws DomainImageError, one sentence, if it cannot be saved or was destroyed meanwhile; what the output throws
+   */
+  write(out: ByteOutput): Promise<void>;
+  /** Lets it go on as if nothing had been; or lets it be paused. */
+  resume(options?: { paused?: boolean }): void;
+  /** Takes it apart: it lives on in what was written. Resolves when its images are closed. */
+  end(): Promise<void>;
+}
+
+interface Ways {
+  onResumed(): void;
+  /** Ends the guest for good. */
+  end(): Promise<void>;
+}
+
+export function suspendedGuest(machine: Machine, domain: Domain, { onResumed, end }: Ways): SuspendedGuest {
+  const { hypervisor, store } = machine;
+  return {
+    memoryKib: domain.totalPages * PAGE_KIB,
+    write: async (out) => writeDomain(out, hypervisor, new SuspendedDomain(hypervisor, domain)),
+    resume({ paused = false } = {}) {
+      if (paused) hypervisor.pauseDomain(domain);
+      if (!hypervisor.resumeDomain(domain)) return;
+      onResumed();
+      store.domainResumed(domain.domid);
+      machine.wake();
+    },
+    end,
+  };
+}
