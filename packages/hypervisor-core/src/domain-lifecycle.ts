@@ -3,9 +3,11 @@ import { DOMID_FIRST_RESERVED, ERESTART, SHUTDOWN_crash, VIRQ_DOM_EXC, XEN_LEGAC
 import { TABLE_WORK } from "./address-spaces.ts";
 import { takeDump } from "./crash.ts";
 import { Domain, type DomainConfig } from "./domain.ts";
+import { guestAbis } from "./guest-abi/index.ts";
 import { GrantHostMapper } from "./host-mapper.ts";
 import { createHypercalls } from "./hypercalls/create.ts";
 import type { DomainListener, Hypervisor } from "./hypervisor.ts";
+import { equipPaeRoot, freePaeRoot } from "./pae-roots.ts";
 import { updateWallclock } from "./pvclock.ts";
 import { releaseGdt, releaseLdt } from "./segments.ts";
 import { Vcpu } from "./vcpu.ts";
@@ -38,7 +40,7 @@ export class DomainLifecycle {
     }
     if (!(domid >= 0 && domid < DOMID_FIRST_RESERVED)) throw new RangeError(`${domid} is no domain id`);
     if (!(vcpus >= 1 && vcpus <= MAX_VCPUS)) throw new RangeError(`${vcpus} vcpus: must be from 1 to ${MAX_VCPUS}`);
-    const domain = new Domain(domid, config);
+    const domain = new Domain(domid, config, guestAbis[config.abi ?? "x86_64"]);
     if (config.kind === "pv") this.equipMachine(domain, vcpus);
     else this.equipTypescript(domain);
     domain.hypercalls = createHypercalls(hv, domain);
@@ -68,7 +70,7 @@ export class DomainLifecycle {
     domain.sharedInfoMfn = mfn;
     hv.events.addDomain(domid, {
       vcpus,
-      wordBits: 64,
+      wordBits: domain.abi.wordBits,
       sharedInfo,
       privileged: domain.privileged,
       maxPort: config.maxEventChannel,
@@ -90,7 +92,26 @@ export class DomainLifecycle {
       vcpu.infoHost = hv.events.vcpuInfo(domid, id);
       domain.vcpus.push(vcpu);
     }
+    if (domain.abi.rootLevel === 3) this.equipPae(domain);
     updateWallclock(hv, domain);
+  }
+
+  /** A 32-bit guest: its vcpus get the tables that stand above its own. */
+  private equipPae(domain: Domain): void {
+    const { hv } = this;
+    hv.mmu.types.setPae(domain.domid, true);
+    for (const vcpu of domain.vcpus) {
+      if (equipPaeRoot(hv, vcpu)) continue;
+      this.releasePae(domain);
+      hv.events.removeDomain(domain.domid);
+      hv.grants.removeDomain(domain.domid);
+      hv.mmu.types.unshare(domain.sharedInfoMfn);
+      throw new RangeError("machine memory is too small for another domain");
+    }
+  }
+
+  private releasePae(domain: Domain): void {
+    for (const vcpu of domain.vcpus) freePaeRoot(this.hv, vcpu);
   }
 
   private equipTypescript(domain: Domain): void {
@@ -211,6 +232,7 @@ export class DomainLifecycle {
         // Frames that others have mapped by grant live until those let go.
         if (hv.mmu.frames.ownedBy(domid) > 0 || hv.grants.pinnedEntries(domid) > 0) return false;
         domain.state = "destroyed";
+        hv.mmu.types.setPae(domid, false);
         hv.domains.delete(domid);
         this.tell(domain, (listener) => listener.onDestroyed?.(domain));
         return false;
@@ -236,6 +258,7 @@ export class DomainLifecycle {
       releaseLdt(hv, vcpu);
       releaseGdt(hv, vcpu);
       hv.addressSpaces.release(vcpu);
+      freePaeRoot(hv, vcpu);
     }
     const at = this.typescript.indexOf(domain);
     if (at >= 0) this.typescript.splice(at, 1);

@@ -1,5 +1,5 @@
 import { type GuestProgramClass, GuestRuntime } from "@xen-node/guest-runtime";
-import { BuildError, builderTarget, buildPvDomain, type Domain, Timer } from "@xen-node/hypervisor-core";
+import { BuildError, builderTarget, buildPvDomain, type Domain, kernelAbi, Timer } from "@xen-node/hypervisor-core";
 import { errnoName } from "@xen-node/xen-abi";
 import type { XenStoreClient } from "@xen-node/xenstore";
 import type { DomainConfig } from "./config/domain-config.ts";
@@ -31,12 +31,13 @@ interface Named {
   readonly uuid: string;
 }
 
-/** A domain for a kernel. @throws RangeError: the machine is full */
+/** A domain for a kernel. @throws RangeError: the machine is full; BuildError: there is no such kind of domain */
 export function createKernelDomain(machine: Machine, { name, config, uuid }: Named, files: GuestFiles): MadeDomain {
   const { hypervisor } = machine;
   const { memory, maxMemory = memory, vcpus, maxVcpus = vcpus } = config;
   const pages = memory * PAGES_PER_MIB;
-  const domain = hypervisor.createDomain({ kind: "pv", name, uuid, maxPages: pages, vcpus: maxVcpus });
+  const abi = kernelAbi(files.kernel);
+  const domain = hypervisor.createDomain({ kind: "pv", abi, name, uuid, maxPages: pages, vcpus: maxVcpus });
   // A kernel sees how much it may have one day, and prepares for that.
   domain.memoryMap = [{ address: 0, size: maxMemory * 2 ** 20, type: 1 }];
   return {
