@@ -37,7 +37,8 @@ export class AddressSpaces {
   setKernelRoot(vcpu: Vcpu, mfn: number): number {
     const { types } = this.hv.mmu;
     const old = vcpu.guestTable;
-    if (mfn !== old) {
+    // Frame 0 stands for "none", which a kernel cannot have.
+    if (mfn !== old || mfn === 0) {
       const rc = this.take(vcpu, mfn);
       if (rc !== 0) return rc;
       // The LDT is read through the new tables when it is next used.

@@ -75,8 +75,9 @@ export function applyContext32(hv: Hypervisor, vcpu: Vcpu, c: DataView): number 
     hv.control.writeDr(vcpu, register, word(at.debugreg + 4 * register), 0);
   }
   if ((flags & VGCF_I387_VALID) !== 0) loadFxsave(hv, new Uint8Array(c.buffer, c.byteOffset, FXSAVE_BYTES));
-  if (loadCodeSegment(hv, vcpu, cs) !== 0) return -EINVAL;
-  if (loadStackSegment(hv, vcpu, selector(at["user_regs.ss"])) !== 0) return -EINVAL;
+  const ss = selector(at["user_regs.ss"]);
+  if ((ss & 3) !== (cs & 3) || loadCodeSegment(hv, vcpu, cs) !== 0) return -EINVAL;
+  if (loadStackSegment(hv, vcpu, ss) !== 0) return -EINVAL;
   loadDataSegments(hv, vcpu, c, cs & 3);
   vcpu.initialised = true;
   if ((flags & VGCF_online) !== 0) hv.bringUp(vcpu);

@@ -11,6 +11,7 @@ const IOPL = 0x3000;
 /** Cleared on entry to a guest handler: TF, NT, RF, VM, AC. */
 const CLEARED_ON_ENTRY = 0x100 | 0x4000 | 0x10000 | 0x20000 | 0x40000;
 const UPCALL_MASK = 1;
+const KERNEL_RPL = 1;
 const FAILSAFE_SEGMENTS = [DS, ES, FS, GS];
 
 /** Segment registers of the loaded context, so that a transfer that fails leaves them alone. */
@@ -73,13 +74,17 @@ export function bounce32(
     frame.push(top, regs.selector(SS));
     top = vcpu.kernelSp;
     hv.addressSpaces.setKernelMode(vcpu, true);
-    if (loadStackSegment(hv, vcpu, vcpu.kernelSs) !== 0) return crash("the kernel's stack segment cannot be loaded");
+    if ((vcpu.kernelSs & 3) !== KERNEL_RPL || loadStackSegment(hv, vcpu, vcpu.kernelSs) !== 0) {
+      return crash("the kernel's stack segment cannot be loaded");
+    }
   }
   const sp = (top - frame.length * 4) >>> 0;
   const at = (sp + regs.baseLo(SS)) >>> 0;
   guest.u32.set(frame);
   if (!guest.store(at, frame.length * 4)) return crash("exception frame could not be written to the guest's stack");
-  if (loadCodeSegment(hv, vcpu, cs) !== 0) return crash("a handler's code segment cannot be loaded");
+  if ((cs & 3) !== KERNEL_RPL || loadCodeSegment(hv, vcpu, cs) !== 0) {
+    return crash("a handler's code segment cannot be loaded");
+  }
 
   if ((flags & BounceFlag.maskEvents) !== 0 && info !== 0) u8[info + UPCALL_MASK] = 1;
   regs.rflags = (rflags & ~CLEARED_ON_ENTRY) | IF;

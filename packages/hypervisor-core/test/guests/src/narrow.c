@@ -210,6 +210,9 @@ static void first_state(uint32_t flags, uint32_t segments)
 
 static void calls(void)
 {
+    uint32_t extended_leaf = 0x80000001, edx;
+    asm volatile("cpuid" : "+a"(extended_leaf), "=d"(edx) : : "ebx", "ecx");
+    IS(edx & 1u << 29, 0); /* long mode */
     OK(CALL(__HYPERVISOR_xen_version, XENVER_version, 0, 0, 0) >= 4 << 16);
     xen_capabilities_info_t capabilities;
     IS(CALL(__HYPERVISOR_xen_version, XENVER_capabilities, capabilities, 0, 0), 0);
@@ -530,6 +533,55 @@ static void upcalls(void)
     OK(shared->vcpu_info[0].time.system_time >= poll.timeout);
 }
 
+/* ---- a second vcpu */
+
+static char second_stack[PAGE] __attribute__((aligned(16)));
+static volatile uint32_t second_cs, second_esp, second_argument;
+
+static __attribute__((noreturn, used)) void second_main(uint32_t argument)
+{
+    asm volatile("movl %%cs, %0; movl %%esp, %1" : "=r"(second_cs), "=r"(second_esp));
+    second_argument = argument;
+    CALL(__HYPERVISOR_vcpu_op, VCPUOP_down, 1, 0, 0);
+    for (;;) ;
+}
+
+static void second_vcpu(void)
+{
+    static vcpu_guest_context_t context;
+    uint32_t cr3;
+    IS(CALL(__HYPERVISOR_vcpu_op, VCPUOP_is_up, 1, 0, 0), 0);
+    IS(CALL(__HYPERVISOR_vcpu_op, VCPUOP_is_up, 2, 0, 0), -2);
+    asm volatile("movl %%cr3, %0" : "=r"(cr3));
+    context.flags = VGCF_in_kernel;
+    context.user_regs.cs = KERNEL_CS & ~3; /* raised */
+    context.user_regs.ss = 0xe021;
+    context.user_regs.ds = context.user_regs.es = context.user_regs.fs = context.user_regs.gs = 0xe021;
+    context.user_regs.eip = (uint32_t)second_main;
+    context.user_regs.esp = (uint32_t)second_stack + PAGE - 64;
+    ((uint32_t *)(context.user_regs.esp))[1] = 0x2222;
+    context.ctrlreg[3] = 0;
+    IS(CALL(__HYPERVISOR_vcpu_op, VCPUOP_initialise, 1, &context, 0), -EINVAL);
+    context.ctrlreg[3] = cr3;
+    context.user_regs.ss = 0xe033;
+    IS(CALL(__HYPERVISOR_vcpu_op, VCPUOP_initialise, 1, &context, 0), -EINVAL);
+    context.user_regs.ss = 0xe021;
+    IS(CALL(__HYPERVISOR_vcpu_op, VCPUOP_initialise, 1, &context, 0), 0);
+    IS(CALL(__HYPERVISOR_vcpu_op, VCPUOP_initialise, 1, &context, 0), -17);
+    IS(CALL(__HYPERVISOR_vcpu_op, VCPUOP_up, 1, 0, 0), 0);
+    while (CALL(__HYPERVISOR_vcpu_op, VCPUOP_is_up, 1, 0, 0) == 1) CALL(__HYPERVISOR_sched_op, SCHEDOP_yield, 0, 0, 0);
+    IS(second_cs, KERNEL_CS);
+    IS(second_argument, 0x2222);
+    OK(second_esp > (uint32_t)second_stack && second_esp < (uint32_t)second_stack + PAGE);
+}
+
+static int says(const char *text)
+{
+    const char *at = (const char *)start->cmd_line;
+    while (*text != 0) if (*at++ != *text++) return 0;
+    return 1;
+}
+
 static void memory_calls(void)
 {
     xen_pfn_t frame = mfn_of(spare[6]);
@@ -572,7 +624,13 @@ void guest_main(start_info_t *info)
     programs();
     descriptors();
     upcalls();
+    second_vcpu();
     memory_calls();
+    if (says("bad-stack")) {
+        CALL(__HYPERVISOR_stack_switch, 0xe033, trap_stack_top, 0, 0);
+        enter_program(program_state, user_stack + PAGE, 0);
+        say("unexpected: a stack of ring 3 for the kernel\n");
+    }
     say("done: ");
     number(checks, 10);
     say(" checks, ");
