@@ -334,13 +334,6 @@ describe("buildPvDomain refuses", () => {
     expect(machine.mmu.audit()).toEqual([]);
   });
 
-  it("a 32-bit kernel", () => {
-    const kernel = makeKernel(tiny());
-    const narrow = { ...kernel, elf: { ...kernel.elf, elfClass: 1 as const, machine: 3 } };
-    const machine = new TestMachine(48);
-    expect(() => buildPvDomain(machine.target, { kernel: narrow, pages: 4096, ...ports })).toThrow(/32-bit/);
-  });
-
   it("page tables that the hypervisor does not accept", () => {
     const machine = new TestMachine(48);
     const target = { ...machine.target, pinRoot: () => -22 };
