@@ -130,11 +130,12 @@ function readNotes(areas: readonly Uint8Array[], source: NoteSource): MutableNot
       const nameAt = at + NOTE_HEADER_BYTES;
       const contentAt = nameAt + Math.ceil(nameSize / 4) * 4;
       const end = contentAt + Math.ceil(contentSize / 4) * 4;
-      if (contentAt + contentSize > area.length) {
+      if (contentAt > area.length) {
         throw new ImageError("corrupt", "an ELF note reaches beyond the end of its segment");
       }
       if (nameSize === 4 && readCString(area, nameAt, nameAt + 4) === "Xen") {
         found = true;
+        // The last one may say that it is longer than it is: GRUB's PAE_MODE does. Xen reads such a text up to its NUL.
         applyNote(notes, type, area.subarray(contentAt, contentAt + contentSize));
       }
       at = end;

@@ -1,7 +1,7 @@
-import { PageType } from "@xen-node/mmu";
 import { GS, SEG_BASE } from "@xen-node/x86-cpu";
 import { EINVAL, ERESTART, VMASST_TYPE_m2p_strict } from "@xen-node/xen-abi";
 import type { Hypervisor } from "./hypervisor.ts";
+import { linkPaeRoot } from "./pae-roots.ts";
 import { releaseLdt } from "./segments.ts";
 import type { Vcpu } from "./vcpu.ts";
 
@@ -24,7 +24,7 @@ export class AddressSpaces {
 
   /** Takes a root's references: 0, -EINVAL, or -ERESTART when validation has to go on later. */
   private take(vcpu: Vcpu, mfn: number): number {
-    const rc = this.hv.mmu.types.getPageAndType(mfn, PageType.l4, vcpu.domain.domid, TABLE_WORK);
+    const rc = this.hv.mmu.types.getPageAndType(mfn, vcpu.domain.abi.rootLevel, vcpu.domain.domid, TABLE_WORK);
     return rc === 0 || rc === -ERESTART ? rc : -EINVAL;
   }
 
@@ -37,15 +37,17 @@ export class AddressSpaces {
   setKernelRoot(vcpu: Vcpu, mfn: number): number {
     const { types } = this.hv.mmu;
     const old = vcpu.guestTable;
-    if (mfn !== old) {
+    // Frame 0 stands for "none", which a kernel cannot have.
+    if (mfn !== old || mfn === 0) {
       const rc = this.take(vcpu, mfn);
       if (rc !== 0) return rc;
       // The LDT is read through the new tables when it is next used.
       releaseLdt(this.hv, vcpu);
-      if (!isStrict(vcpu)) types.showMachineToPhys(mfn, true, vcpu.domain.domid);
+      if (vcpu.paeL4 !== 0) linkPaeRoot(this.hv, vcpu, mfn);
+      else if (!isStrict(vcpu)) types.showMachineToPhys(mfn, true, vcpu.domain.domid);
       vcpu.guestTable = mfn;
     }
-    if (vcpu.kernelMode && this.hv.isLoaded(vcpu)) this.enter(vcpu);
+    if ((vcpu.kernelMode || vcpu.paeL4 !== 0) && this.hv.isLoaded(vcpu)) this.enter(vcpu);
     if (mfn !== old) this.put(old);
     return 0;
   }
@@ -68,6 +70,7 @@ export class AddressSpaces {
   /** Gives both roots back; the vcpu does not run again. */
   release(vcpu: Vcpu): void {
     const { guestTable, guestTableUser } = vcpu;
+    if (vcpu.paeL4 !== 0) linkPaeRoot(this.hv, vcpu, 0);
     vcpu.guestTable = vcpu.guestTableUser = 0;
     this.put(guestTable);
     this.put(guestTableUser);
@@ -82,7 +85,13 @@ export class AddressSpaces {
     hv.processor.setAddressSpace(bank, root);
   }
 
-  /** Guest kernel <-> guest user: the other root, the other GS base. */
+  /** A 32-bit guest's change between kernel and program: the same root with other rights. */
+  setKernelMode(vcpu: Vcpu, kernelMode: boolean): void {
+    vcpu.kernelMode = kernelMode;
+    if (vcpu.activeRoot !== 0) this.enter(vcpu);
+  }
+
+  /** Guest kernel <-> guest user of a 64-bit guest: the other root, the other GS base. */
   toggle(vcpu: Vcpu): void {
     const { u32 } = this.hv.regs;
     const lo = u32[GS_BASE_WORD] | 0;

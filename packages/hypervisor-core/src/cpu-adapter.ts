@@ -7,6 +7,27 @@ import { TSC_KHZ } from "./pvclock.ts";
 /** VME, PSE, MTRR, PGE, PSE36: what Xen hides from PV guests, whose page tables have neither large nor global pages. */
 const HIDDEN_EDX = (1 << 1) | (1 << 3) | (1 << 12) | (1 << 13) | (1 << 17);
 
+/** What Xen hides from 32-bit guests, as parts of long mode: CX16, PCID; LAHF_LM; PAGE1GB, LM. */
+const HIDDEN_LONG_MODE_ECX = (1 << 13) | (1 << 17);
+const HIDDEN_LONG_MODE_EXTENDED_ECX = 1 << 0;
+const HIDDEN_LONG_MODE_EXTENDED_EDX = (1 << 26) | (1 << 29);
+
+function withoutLongMode(leaf: number, result: CpuidResult): CpuidResult {
+  const { ecx, edx } = result;
+  switch (leaf >>> 0) {
+    case 1:
+      return { ...result, ecx: (ecx & ~HIDDEN_LONG_MODE_ECX) >>> 0 };
+    case 0x80000001:
+      return {
+        ...result,
+        ecx: (ecx & ~HIDDEN_LONG_MODE_EXTENDED_ECX) >>> 0,
+        edx: (edx & ~HIDDEN_LONG_MODE_EXTENDED_EDX) >>> 0,
+      };
+    default:
+      return result;
+  }
+}
+
 function withoutPagingFeatures(leaf: number, result: CpuidResult): CpuidResult {
   if (leaf !== 1 && leaf >>> 0 !== 0x80000001) return result;
   return { ...result, edx: (result.edx & ~HIDDEN_EDX) >>> 0 };
@@ -16,10 +37,16 @@ function withoutPagingFeatures(leaf: number, result: CpuidResult): CpuidResult {
 class HypervisorCpuid implements CpuidModel {
   private readonly words = new Uint32Array(4);
 
-  constructor(private readonly inner: CpuidModel) {}
+  constructor(
+    private readonly inner: CpuidModel,
+    private readonly hv: Hypervisor,
+  ) {}
 
   cpuid(leaf: number, subleaf: number): CpuidResult {
-    if (!isXenLeaf(leaf)) return withoutPagingFeatures(leaf, this.inner.cpuid(leaf, subleaf));
+    if (!isXenLeaf(leaf)) {
+      const shown = withoutPagingFeatures(leaf, this.inner.cpuid(leaf, subleaf));
+      return this.hv.current?.domain.abi.wordBits === 32 ? withoutLongMode(leaf, shown) : shown;
+    }
     xenLeaf(leaf, subleaf, this.words);
     const [eax, ebx, ecx, edx] = this.words;
     return { eax, ebx, ecx, edx };
@@ -35,7 +62,7 @@ class CpuProcessor implements Processor {
 
   constructor(hv: Hypervisor) {
     // CR4.OSXSAVE is always on in the processor, whatever a guest sees of CR4.
-    this.model = new HypervisorCpuid(hv.cpuidModel ?? new X8664V2Cpuid(() => true, TSC_KHZ));
+    this.model = new HypervisorCpuid(hv.cpuidModel ?? new X8664V2Cpuid(() => true, TSC_KHZ), hv);
     this.context = hv.mmu.memory.u8.subarray(CONTEXT_START, CONTEXT_END);
     this.cpu = new Cpu(hv.mmu, {
       cpuid: this.model,

@@ -46,7 +46,7 @@ export class Debug implements DebugAccess {
         gsBaseShadow: pair(vcpu.gsBaseShadowLo, vcpu.gsBaseShadowHi),
         cr0: hv.control.readCr0(vcpu),
         cr2: pair(regs.cr2Lo, regs.cr2Hi),
-        root: vcpu.activeRoot,
+        root: vcpu.kernelMode || vcpu.paeL4 !== 0 ? vcpu.guestTable : vcpu.guestTableUser,
         kernelMode: vcpu.kernelMode,
         st,
         fcw: u16[FCW >>> 1],
@@ -84,7 +84,7 @@ export class Debug implements DebugAccess {
   /** Machine frame behind an address in the vcpu's active root, else in its kernel root; -1 if there is none. */
   private frameAt(vcpu: Vcpu, va: number): number {
     const { walker } = this.hv.mmu;
-    for (const root of [vcpu.activeRoot, vcpu.guestTable]) {
+    for (const root of [vcpu.activeRoot, vcpu.kernelRoot]) {
       if (root !== 0 && walker.walk(root, vaLow(va), vaHigh(va), 0, true) === 0) return walker.mfn;
     }
     return -1;

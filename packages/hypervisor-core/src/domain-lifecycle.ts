@@ -10,9 +10,11 @@ import {
 import { TABLE_WORK } from "./address-spaces.ts";
 import { takeDump } from "./crash.ts";
 import { Domain, type DomainConfig } from "./domain.ts";
+import { guestAbis } from "./guest-abi/index.ts";
 import { GrantHostMapper } from "./host-mapper.ts";
 import { createHypercalls } from "./hypercalls/create.ts";
 import type { DomainListener, Hypervisor } from "./hypervisor.ts";
+import { equipPaeRoot, freePaeRoot } from "./pae-roots.ts";
 import { updateWallclock } from "./pvclock.ts";
 import { releaseGdt, releaseLdt } from "./segments.ts";
 import { Vcpu } from "./vcpu.ts";
@@ -45,7 +47,7 @@ export class DomainLifecycle {
     }
     if (!(domid >= 0 && domid < DOMID_FIRST_RESERVED)) throw new RangeError(`${domid} is no domain id`);
     if (!(vcpus >= 1 && vcpus <= MAX_VCPUS)) throw new RangeError(`${vcpus} vcpus: must be from 1 to ${MAX_VCPUS}`);
-    const domain = new Domain(domid, config);
+    const domain = new Domain(domid, config, guestAbis[config.abi ?? "x86_64"]);
     if (config.kind === "pv") this.equipMachine(domain, vcpus);
     else this.equipTypescript(domain);
     domain.hypercalls = createHypercalls(hv, domain);
@@ -79,7 +81,7 @@ export class DomainLifecycle {
     domain.sharedInfoMfn = mfn;
     hv.events.addDomain(domid, {
       vcpus,
-      wordBits: 64,
+      wordBits: domain.abi.wordBits,
       sharedInfo,
       privileged: domain.privileged,
       maxPort: config.maxEventChannel,
@@ -100,6 +102,7 @@ export class DomainLifecycle {
       this.wakeups.equip(vcpu);
       vcpu.infoHost = hv.events.vcpuInfo(domid, vcpu.id);
     }
+    if (domain.abi.rootLevel === 3) this.equipPae(domain);
     updateWallclock(hv, domain);
   }
 
@@ -119,6 +122,25 @@ export class DomainLifecycle {
 
   private dismiss(domain: Domain): void {
     for (const { unit } of domain.vcpus) this.hv.scheduler.dismiss(unit, this.hv.now());
+  }
+
+  /** A 32-bit guest: its vcpus get the tables that stand above its own. */
+  private equipPae(domain: Domain): void {
+    const { hv } = this;
+    hv.mmu.types.setPae(domain.domid, true);
+    for (const vcpu of domain.vcpus) {
+      if (equipPaeRoot(hv, vcpu)) continue;
+      this.releasePae(domain);
+      hv.events.removeDomain(domain.domid);
+      hv.grants.removeDomain(domain.domid);
+      hv.mmu.types.unshare(domain.sharedInfoMfn);
+      this.dismiss(domain);
+      throw new RangeError("machine memory is too small for another domain");
+    }
+  }
+
+  private releasePae(domain: Domain): void {
+    for (const vcpu of domain.vcpus) freePaeRoot(this.hv, vcpu);
   }
 
   private equipTypescript(domain: Domain): void {
@@ -248,6 +270,7 @@ export class DomainLifecycle {
         // Frames that others have mapped by grant live until those let go.
         if (hv.mmu.frames.ownedBy(domid) > 0 || hv.grants.pinnedEntries(domid) > 0) return false;
         domain.state = "destroyed";
+        hv.mmu.types.setPae(domid, false);
         hv.domains.delete(domid);
         this.tell(domain, (listener) => listener.onDestroyed?.(domain));
         return false;
@@ -273,6 +296,7 @@ export class DomainLifecycle {
       releaseLdt(hv, vcpu);
       releaseGdt(hv, vcpu);
       hv.addressSpaces.release(vcpu);
+      freePaeRoot(hv, vcpu);
     }
     const at = this.typescript.indexOf(domain);
     if (at >= 0) this.typescript.splice(at, 1);

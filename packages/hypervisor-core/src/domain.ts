@@ -1,5 +1,6 @@
 import type { Symbolizer } from "./crash.ts";
 import type { DomainDebugger } from "./debugger.ts";
+import type { GuestAbi, GuestAbiName } from "./guest-abi/guest-abi.ts";
 import type { Hypercalls } from "./hypercalls/interface.ts";
 import { SpeakerTimer } from "./io-ports.ts";
 import type { Vcpu } from "./vcpu.ts";
@@ -20,6 +21,8 @@ export interface DomainConfig {
   /** Chosen by the hypervisor (from 1) if absent. */
   domid?: number;
   kind: "pv" | "typescript";
+  /** Which interface a PV guest has; `kernelAbi` says which one a kernel needs. Default: x86_64. */
+  abi?: GuestAbiName;
   name?: string;
   /** What XENVER_guest_handle shows: 32 hexadecimal digits, hyphens do not count. Default: all zero. */
   uuid?: string;
@@ -88,6 +91,7 @@ export class Domain {
   constructor(
     readonly domid: number,
     readonly config: DomainConfig,
+    readonly abi: GuestAbi,
   ) {
     this.kind = config.kind;
     this.name = config.name ?? (domid === 0 ? "Domain-0" : `domain-${domid}`);

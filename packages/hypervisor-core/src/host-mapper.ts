@@ -41,7 +41,7 @@ export class GrantHostMapper implements HostMapper {
     const vcpu = this.hv.current;
     if (vcpu === undefined || vcpu.domain !== this.domain) return false;
     const { walker } = this.hv.mmu;
-    if (walker.locate(vcpu.guestTable, lo, hi) < 0) return false;
+    if (walker.locate(vcpu.kernelRoot, lo, hi) < 0) return false;
     this.table = walker.l1Mfn;
     this.index = walker.l1Index;
     return true;

@@ -3,6 +3,7 @@ export * from "./clock.ts";
 export { type CrashDump, type Symbolizer, takeDump } from "./crash.ts";
 export type * from "./debugger.ts";
 export { Domain, type DomainConfig, type DomainState, type MemoryMapEntry } from "./domain.ts";
+export type { GuestAbiName } from "./guest-abi/guest-abi.ts";
 export type { BootState } from "./guest-context.ts";
 export type * from "./hypercalls/interface.ts";
 export { type DomainListener, Hypervisor, type HypervisorOptions } from "./hypervisor.ts";

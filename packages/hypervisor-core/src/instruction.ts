@@ -23,6 +23,7 @@ export type PrivilegedKind =
   | "rdtscp"
   | "xsetbv"
   | "cpuid"
+  | "iret"
   | "other";
 
 /** A decoded privileged instruction; reused between decodings. */
@@ -100,6 +101,9 @@ export function decodePrivileged(hv: Hypervisor, out: PrivilegedInstruction): vo
       break;
     case 0xfb:
       out.kind = "sti";
+      break;
+    case 0xcf:
+      if (!operand16) out.kind = "iret";
       break;
     case 0x0f:
       i = decodeTwoByte(out, i, available, rex);

@@ -42,6 +42,8 @@ function emulate(hv: Hypervisor, vcpu: Vcpu): boolean {
     case "sti":
       // Events are masked in vcpu_info, not by IF: with the right to change IF this is a no-op.
       return iopLevelAllows(vcpu) && done(hv);
+    case "iret":
+      return vcpu.domain.abi.nativeIret(hv, vcpu);
     case "cpuid":
       emulateCpuid(hv, insn.length);
       return true;
@@ -138,8 +140,7 @@ function readControl(hv: Hypervisor, vcpu: Vcpu): boolean {
       regs.set(insn.register, regs.u32[CR2 >>> 2], regs.u32[(CR2 >>> 2) + 1]);
       return true;
     case 3:
-      // The guest's form of CR3: the machine frame of the kernel root.
-      regs.setNumber(insn.register, vcpu.guestTable * 4096);
+      regs.setNumber(insn.register, vcpu.domain.abi.cr3OfRoot(vcpu.guestTable));
       return true;
     case 4:
       regs.set(insn.register, vcpu.guestCr4, 0);
@@ -161,8 +162,7 @@ function writeControl(hv: Hypervisor, vcpu: Vcpu): boolean {
       regs.u32[(CR2 >>> 2) + 1] = hi;
       return done(hv);
     case 3: {
-      const mfn = (lo >>> 12) + (hi & 0xfffff) * 0x100000;
-      const rc = hv.addressSpaces.setKernelRoot(vcpu, mfn);
+      const rc = hv.addressSpaces.setKernelRoot(vcpu, vcpu.domain.abi.rootOfCr3(lo, hi));
       if (rc === -ERESTART) return true;
       return rc === 0 && done(hv);
     }

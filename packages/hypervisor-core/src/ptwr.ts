@@ -44,7 +44,7 @@ export class WritablePageTables {
     if ((errorCode & PF_RESERVED_OR_FETCH) !== 0) return 0;
     if (!vcpu.domain.vmAssists.has(VMASST_TYPE_writable_pagetables)) return 0;
     const { walker, frames } = this.hv.mmu;
-    if (walker.locate(vcpu.guestTable, lo, hi) < 0) return 0;
+    if (walker.locate(vcpu.kernelRoot, lo, hi) < 0) return 0;
     if ((walker.pteLo & (PTE_PRESENT | PTE_RW)) !== PTE_PRESENT) return 0;
     const mfn = pteMfn(walker.pteLo, walker.pteHi);
     if (!frames.exists(mfn) || frames.owner[mfn] !== vcpu.domain.domid) return 0;

@@ -40,10 +40,10 @@ export function updateTimeArea(hv: Hypervisor, vcpu: Vcpu): boolean {
   const va = vcpu.timeAreaVa;
   if (!isGuestRange(va, TIME_BYTES)) return false;
   const bytes = new Uint8Array(TIME_BYTES);
-  if (!hv.mmu.guest.copyIn(vcpu.guestTable, va, bytes, TIME_BYTES)) return false;
+  if (!hv.mmu.guest.copyIn(vcpu.kernelRoot, va, bytes, TIME_BYTES)) return false;
   const view = new DataView(bytes.buffer);
   encode(view, 0, view.getUint32(0, true), hv.now());
-  return hv.mmu.guest.copyOut(vcpu.guestTable, va, bytes, TIME_BYTES);
+  return hv.mmu.guest.copyOut(vcpu.kernelRoot, va, bytes, TIME_BYTES);
 }
 
 /** Writes the wall-clock time of system time 0 to shared_info. */
@@ -51,11 +51,12 @@ export function updateWallclock(hv: Hypervisor, domain: Domain): void {
   if (domain.sharedInfoMfn === 0) return;
   const at = hv.mmu.frames.hostAddress(domain.sharedInfoMfn);
   const view = hv.mmu.memory.view;
-  const version = view.getUint32(at + 3072, true);
-  view.setUint32(at + 3072, version | 1, true);
+  const { wcVersion, wcSec, wcNsec, wcSecHi } = domain.abi.sharedInfo;
+  const version = view.getUint32(at + wcVersion, true);
+  view.setUint32(at + wcVersion, version | 1, true);
   const seconds = Math.floor(hv.clock.wallclockAtZeroNs / 1e9);
-  view.setUint32(at + 3076, seconds >>> 0, true);
-  view.setUint32(at + 3080, hv.clock.wallclockAtZeroNs - seconds * 1e9, true);
-  view.setUint32(at + 3084, Math.floor(seconds / 0x100000000), true);
-  view.setUint32(at + 3072, ((version | 1) + 1) >>> 0, true);
+  view.setUint32(at + wcSec, seconds >>> 0, true);
+  view.setUint32(at + wcNsec, hv.clock.wallclockAtZeroNs - seconds * 1e9, true);
+  view.setUint32(at + wcSecHi, Math.floor(seconds / 0x100000000), true);
+  view.setUint32(at + wcVersion, ((version | 1) + 1) >>> 0, true);
 }

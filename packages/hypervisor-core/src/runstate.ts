@@ -15,16 +15,20 @@ export class Runstate {
     this.entryNs = now;
   }
 
-  /** Writes the 48-byte structure; the time of the current state includes what has passed since it was entered. */
-  encode(view: DataView, now: number, updating: boolean): void {
+  /**
+   * Writes the structure; the time of the current state includes what has passed since it was entered.
+   * @param wordBytes of the guest: its 64-bit numbers are aligned to so many bytes
+   */
+  encode(view: DataView, now: number, updating: boolean, wordBytes: 4 | 8): void {
     view.setUint32(0, this.state, true);
-    view.setUint32(4, 0, true);
-    putU64(view, 8, this.entryNs);
+    if (wordBytes === 8) view.setUint32(4, 0, true);
+    putU64(view, wordBytes, this.entryNs);
     // XEN_RUNSTATE_UPDATE: the top bit says that a write is going on.
-    if (updating) view.setUint8(15, view.getUint8(15) | 0x80);
+    const top = wordBytes + 7;
+    if (updating) view.setUint8(top, view.getUint8(top) | 0x80);
     for (let i = 0; i < 4; i++) {
       const open = i === this.state ? Math.max(0, now - this.entryNs) : 0;
-      putU64(view, 16 + 8 * i, this.timeNs[i] + open);
+      putU64(view, wordBytes + 8 + 8 * i, this.timeNs[i] + open);
     }
   }
 }

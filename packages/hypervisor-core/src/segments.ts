@@ -1,28 +1,10 @@
 import { Access, PageType } from "@xen-node/mmu";
 import { CS, SS } from "@xen-node/x86-cpu";
-import {
-  FIRST_RESERVED_GDT_BYTE,
-  FLAT_KERNEL_CS,
-  FLAT_KERNEL_SS,
-  FLAT_RING3_CS32,
-  FLAT_RING3_CS64,
-  FLAT_RING3_DS32,
-} from "@xen-node/xen-abi";
+import { FIRST_RESERVED_GDT_BYTE } from "@xen-node/xen-abi";
 import { vaHigh, vaLow } from "./address.ts";
+import type { GuestAbi } from "./guest-abi/guest-abi.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import type { Vcpu } from "./vcpu.ts";
-
-/** Hidden parts of Xen's flat descriptors: type, S, DPL 3, P, L, D/B, G as in descriptor bytes 5 and 6. */
-export const FLAT_CODE64_ATTR = 0xa0fb;
-const FLAT_CODE32_ATTR = 0xc0fb;
-export const FLAT_DATA_ATTR = 0xc0f3;
-const FLAT_LIMIT = 0xffffffff;
-/** Accessed bits are set, so that a load never needs to write the descriptor back. */
-const FLAT_HIGH: ReadonlyMap<number, number> = new Map([
-  [FLAT_RING3_CS32, 0x00cffb00],
-  [FLAT_RING3_DS32, 0x00cff300],
-  [FLAT_RING3_CS64, 0x00affb00],
-]);
 
 /** Result of `Descriptors.read`. */
 export class Descriptors {
@@ -37,15 +19,15 @@ export class Descriptors {
    */
   read(vcpu: Vcpu, selector: number): boolean {
     const host = (selector & 4) !== 0 ? this.ldtEntry(vcpu, selector) : this.gdtEntry(vcpu, selector);
-    if (host === 0) return (selector & 4) === 0 && this.flat(selector);
+    if (host === 0) return (selector & 4) === 0 && this.flat(vcpu, selector);
     const word = host >>> 2;
     this.lo = this.hv.mmu.memory.u32[word];
     this.hi = this.hv.mmu.memory.u32[word + 1];
     return true;
   }
 
-  private flat(selector: number): boolean {
-    const hi = FLAT_HIGH.get(selector | 3);
+  private flat(vcpu: Vcpu, selector: number): boolean {
+    const hi = vcpu.domain.abi.flat.descriptors.get(selector & ~3);
     if (hi === undefined) return false;
     this.lo = 0x0000ffff;
     this.hi = hi;
@@ -78,7 +60,7 @@ export class Descriptors {
   private takeLdtPage(vcpu: Vcpu, page: number): number {
     const { mmu } = this.hv;
     const va = vcpu.ldtBase + page * 4096;
-    if (mmu.walker.walk(vcpu.guestTable, vaLow(va), vaHigh(va), Access.read, true) !== 0) return 0;
+    if (mmu.walker.walk(vcpu.kernelRoot, vaLow(va), vaHigh(va), Access.read, true) !== 0) return 0;
     const mfn = mmu.walker.mfn;
     const domid = vcpu.domain.domid;
     if (mmu.types.getPageAndType(mfn, PageType.segDesc, domid) !== 0) return 0;
@@ -106,12 +88,6 @@ export function releaseGdt(hv: Hypervisor, vcpu: Vcpu): void {
   vcpu.gdtEntries = 0;
 }
 
-/** CS and SS as at every entry of a guest kernel, and after every hypercall. */
-export function loadKernelSegments(hv: Hypervisor): void {
-  hv.regs.setSegment(CS, FLAT_KERNEL_CS, 0, FLAT_LIMIT, FLAT_CODE64_ATTR);
-  hv.regs.setSegment(SS, FLAT_KERNEL_SS, 0, FLAT_LIMIT, FLAT_DATA_ATTR);
-}
-
 function baseOf(lo: number, hi: number): number {
   return ((lo >>> 16) | ((hi & 0xff) << 16) | (hi & 0xff000000)) >>> 0;
 }
@@ -121,51 +97,49 @@ function limitOf(lo: number, hi: number): number {
   return (hi & 0x800000) !== 0 ? (raw * 4096 + 4095) >>> 0 : raw;
 }
 
-/** Loads a code segment as IRET would at CPL 3. 0, or the vector of the fault (the error code is the selector). */
+/** A selector that a guest's kernel registers: its RPL is raised to the kernel's (fixup_guest_selector). */
+export function raiseSelector(abi: GuestAbi, selector: number): number {
+  return (selector & 0xfffc) | Math.max(selector & 3, abi.kernelRpl);
+}
+
+/** Loads a code segment as IRET would to the selector's RPL. 0, or the vector of the fault (the error code is the selector). */
 export function loadCodeSegment(hv: Hypervisor, vcpu: Vcpu, selector: number): number {
-  if (selector === FLAT_RING3_CS64) {
-    hv.regs.setSegment(CS, selector, 0, FLAT_LIMIT, FLAT_CODE64_ATTR);
-    return 0;
-  }
-  if (selector === FLAT_RING3_CS32) {
-    hv.regs.setSegment(CS, selector, 0, FLAT_LIMIT, FLAT_CODE32_ATTR);
-    return 0;
-  }
   const d = hv.descriptors;
   if ((selector & ~3) === 0 || !d.read(vcpu, selector)) return 13;
   const type = (d.hi >>> 8) & 0x1f;
   const dpl = (d.hi >>> 13) & 3;
+  const rpl = selector & 3;
   if ((type & 0x18) !== 0x18) return 13;
-  if ((type & 4) === 0 ? dpl !== 3 : dpl > 3) return 13;
+  if ((type & 4) === 0 ? dpl !== rpl : dpl > rpl) return 13;
   if ((d.hi & 0x8000) === 0) return 11;
   if ((d.hi & 0x600000) === 0x600000) return 13;
-  hv.regs.setSegment(CS, selector | 3, baseOf(d.lo, d.hi), limitOf(d.lo, d.hi), (d.hi >>> 8) & 0xf0ff);
+  hv.regs.setSegment(CS, selector, baseOf(d.lo, d.hi), limitOf(d.lo, d.hi), (d.hi >>> 8) & 0xf0ff);
   return 0;
 }
 
-/** Loads a stack segment as IRET would at CPL 3. 0, or the vector of the fault. */
+/** Loads a stack segment as IRET would to the selector's RPL. 0, or the vector of the fault. */
 export function loadStackSegment(hv: Hypervisor, vcpu: Vcpu, selector: number): number {
-  if (selector === FLAT_KERNEL_SS) {
-    hv.regs.setSegment(SS, selector, 0, FLAT_LIMIT, FLAT_DATA_ATTR);
-    return 0;
-  }
   const d = hv.descriptors;
   if ((selector & ~3) === 0 || !d.read(vcpu, selector)) return 13;
   const type = (d.hi >>> 8) & 0x1f;
-  if ((type & 0x1a) !== 0x12 || ((d.hi >>> 13) & 3) !== 3) return 13;
+  if ((type & 0x1a) !== 0x12 || ((d.hi >>> 13) & 3) !== (selector & 3)) return 13;
   if ((d.hi & 0x8000) === 0) return 12;
-  hv.regs.setSegment(SS, selector | 3, baseOf(d.lo, d.hi), limitOf(d.lo, d.hi), (d.hi >>> 8) & 0xf0ff);
+  hv.regs.setSegment(SS, selector, baseOf(d.lo, d.hi), limitOf(d.lo, d.hi), (d.hi >>> 8) & 0xf0ff);
   return 0;
 }
 
-/** Loads DS, ES, FS or GS; a bad selector leaves the null segment and answers false. Bases above 4 GiB are kept by MSR. */
-export function loadDataSegment(hv: Hypervisor, vcpu: Vcpu, segment: number, selector: number): boolean {
+/**
+ * Loads DS, ES, FS or GS for a privilege; a bad selector leaves the null segment and answers false. Bases above 4 GiB are
+ * kept by MSR.
+ */
+export function loadDataSegment(hv: Hypervisor, vcpu: Vcpu, segment: number, selector: number, cpl = 3): boolean {
   const d = hv.descriptors;
   if ((selector & ~3) !== 0 && d.read(vcpu, selector)) {
     const type = (d.hi >>> 8) & 0x1f;
     const readable = (type & 0x18) === 0x10 || (type & 0x1a) === 0x1a;
     const conforming = (type & 0x1c) === 0x1c;
-    if (readable && (conforming || ((d.hi >>> 13) & 3) === 3) && (d.hi & 0x8000) !== 0) {
+    const allowed = conforming || ((d.hi >>> 13) & 3) >= Math.max(cpl, selector & 3);
+    if (readable && allowed && (d.hi & 0x8000) !== 0) {
       hv.regs.setSegment(segment, selector, baseOf(d.lo, d.hi), limitOf(d.lo, d.hi), (d.hi >>> 8) & 0xf0ff);
       return true;
     }

@@ -1,12 +1,9 @@
-import { CS, ExitReason, SS } from "@xen-node/x86-cpu";
-import { FLAT_KERNEL_SS, FLAT_RING3_CS32, FLAT_RING3_CS64, FLAT_USER_SS } from "@xen-node/xen-abi";
-import { BounceFlag, bounce, bounceSystemCall, injectException } from "./bounce.ts";
+import { ExitReason } from "@xen-node/x86-cpu";
+import { BounceFlag, injectException } from "./bounce.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import { forcedCpuidLength } from "./instruction.ts";
 import { emulateCpuid, emulatePrivileged } from "./privileged.ts";
 import { handlePageFault } from "./ptwr.ts";
-import { Gpr } from "./registers.ts";
-import { loadKernelSegments } from "./segments.ts";
 import { TraceKind } from "./trace.ts";
 import { NMI_VECTOR } from "./trap-table.ts";
 import type { Vcpu } from "./vcpu.ts";
@@ -19,7 +16,6 @@ const NM = 7;
 const GP = 13;
 const PF = 14;
 const INT80 = 0x80;
-const SYSCALL_LENGTH = 2;
 
 /** Turns one exit of the processor into what Xen does about it. BUDGET and STOPPED need nothing. */
 export function handleExit(hv: Hypervisor, vcpu: Vcpu, exit: number): void {
@@ -36,7 +32,7 @@ export function handleExit(hv: Hypervisor, vcpu: Vcpu, exit: number): void {
         handleException(hv, vcpu, hv.regs.exitVector);
         return;
       case ExitReason.SYSCALL:
-        handleSyscall(hv, vcpu);
+        vcpu.domain.abi.syscall(hv, vcpu);
         return;
       case ExitReason.PRIVILEGED:
         emulatePrivileged(hv, vcpu, 0);
@@ -45,7 +41,7 @@ export function handleExit(hv: Hypervisor, vcpu: Vcpu, exit: number): void {
         handleSoftwareInterrupt(hv, vcpu, hv.regs.exitVector, hv.regs.exitLength);
         return;
       case ExitReason.SYSENTER:
-        handleSysenter(hv, vcpu);
+        vcpu.domain.abi.sysenter(hv, vcpu);
         return;
       default:
         return;
@@ -110,6 +106,10 @@ function handleSoftwareInterrupt(hv: Hypervisor, vcpu: Vcpu, vector: number, len
     injectException(hv, vcpu, INT80, false, 0);
     return;
   }
+  if (vector === vcpu.domain.abi.hypercallVector && vcpu.kernelMode) {
+    hv.dispatcher.hypercall32(vcpu);
+    return;
+  }
   const dpl = vcpu.traps.dpl(vector);
   const allowed = vcpu.traps.address[vector] !== 0 && dpl >= (vcpu.kernelMode ? 1 : 3);
   if (!allowed) {
@@ -118,45 +118,6 @@ function handleSoftwareInterrupt(hv: Hypervisor, vcpu: Vcpu, vector: number, len
   }
   hv.regs.advance(length);
   injectException(hv, vcpu, vector, false, 0);
-}
-
-/** SYSCALL: a hypercall from the guest kernel, a system call from guest user mode. */
-function handleSyscall(hv: Hypervisor, vcpu: Vcpu): void {
-  const { regs } = hv;
-  const is64 = regs.is64Bit;
-  if (vcpu.kernelMode && is64) {
-    hv.dispatcher.hypercall(vcpu);
-    return;
-  }
-  const { callbacks } = vcpu;
-  const handler = is64 ? callbacks.syscall : callbacks.syscall32;
-  if (handler === 0 || vcpu.kernelMode) {
-    injectException(hv, vcpu, UD, false, 0);
-    return;
-  }
-  const rflags = regs.rflags;
-  regs.advance(SYSCALL_LENGTH);
-  regs.set(Gpr.rcx, regs.ripLo, regs.ripHi);
-  regs.set(Gpr.r11, rflags, 0);
-  // SYSCALL loses the selectors: the frame shows the flat ones.
-  regs.setSelector(CS, is64 ? FLAT_RING3_CS64 : FLAT_RING3_CS32);
-  regs.setSelector(SS, FLAT_USER_SS);
-  bounceSystemCall(hv, vcpu, handler, is64 ? callbacks.syscallMasksEvents : callbacks.syscall32MasksEvents, rflags);
-}
-
-/** SYSENTER keeps neither RIP nor RSP: the frame shows zeroes. */
-function handleSysenter(hv: Hypervisor, vcpu: Vcpu): void {
-  const { regs } = hv;
-  const handler = vcpu.callbacks.sysenter;
-  if (handler === 0 || vcpu.kernelMode) {
-    injectException(hv, vcpu, GP, true, 0);
-    return;
-  }
-  regs.setRip(0, 0);
-  regs.set(Gpr.rsp, 0, 0);
-  regs.setSelector(CS, 3);
-  regs.setSelector(SS, FLAT_KERNEL_SS);
-  bounceSystemCall(hv, vcpu, handler, vcpu.callbacks.sysenterMasksEvents, regs.rflags);
 }
 
 /** Whether `deliverPending` has anything to do. */
@@ -170,16 +131,17 @@ export function hasPending(hv: Hypervisor, vcpu: Vcpu): boolean {
 
 /** What is due before a vcpu goes back to the guest: the failsafe callback, an NMI, then an event upcall. */
 export function deliverPending(hv: Hypervisor, vcpu: Vcpu): void {
+  const { abi } = vcpu.domain;
   if (vcpu.failsafeSelectors !== undefined) {
     const masks = vcpu.callbacks.failsafeMasksEvents ? BounceFlag.maskEvents : 0;
-    bounce(hv, vcpu, vcpu.callbacks.failsafe, BounceFlag.failsafe | masks, 0);
+    abi.bounce(hv, vcpu, vcpu.callbacks.failsafe, vcpu.callbacks.failsafeCs, BounceFlag.failsafe | masks, 0);
     vcpu.failsafeSelectors = undefined;
     if (!vcpu.alive) return;
   }
   if (vcpu.nmiPending && !vcpu.nmiMasked && vcpu.traps.address[NMI_VECTOR] !== 0) {
     vcpu.nmiPending = false;
     vcpu.nmiMasked = true;
-    bounce(hv, vcpu, vcpu.traps.address[NMI_VECTOR], BounceFlag.maskEvents, 0);
+    abi.bounce(hv, vcpu, vcpu.traps.address[NMI_VECTOR], vcpu.traps.cs[NMI_VECTOR], BounceFlag.maskEvents, 0);
     if (!vcpu.alive) return;
   }
   const info = vcpu.infoHost;
@@ -188,10 +150,5 @@ export function deliverPending(hv: Hypervisor, vcpu: Vcpu): void {
   // evtchn_upcall_pending, evtchn_upcall_mask.
   if (u8[info] === 0 || u8[info + 1] !== 0) return;
   if (hv.trace.enabled) hv.traceEvent(TraceKind.upcall, vcpu, 0, 0, hv.regs.rip);
-  bounce(hv, vcpu, vcpu.callbacks.event, BounceFlag.maskEvents, 0);
-}
-
-/** After a hypercall CS and SS are the flat ones, whatever they were: SYSCALL does not keep them. */
-export function flattenSegments(hv: Hypervisor): void {
-  if (hv.regs.selector(CS) !== FLAT_RING3_CS64 || hv.regs.selector(SS) !== FLAT_KERNEL_SS) loadKernelSegments(hv);
+  abi.bounce(hv, vcpu, vcpu.callbacks.event, vcpu.callbacks.eventCs, BounceFlag.maskEvents, 0);
 }

@@ -136,11 +136,14 @@ export class VcpuWakeups {
     const va = vcpu.runstate.areaVa;
     if (Number.isNaN(va) || vcpu.guestTable === 0) return;
     const { guest } = this.hv.mmu;
+    const { words, structs } = vcpu.domain.abi;
+    const { size } = structs.vcpu_runstate_info;
+    const { kernelRoot } = vcpu;
     if (vcpu.domain.vmAssists.has(VMASST_TYPE_runstate_update_flag)) {
-      vcpu.runstate.encode(this.runstateView, now, true);
-      guest.copyOut(vcpu.guestTable, va, this.runstateBytes, RUNSTATE_BYTES);
+      vcpu.runstate.encode(this.runstateView, now, true, words.bytes);
+      guest.copyOut(kernelRoot, va, this.runstateBytes, size);
     }
-    vcpu.runstate.encode(this.runstateView, now, false);
-    guest.copyOut(vcpu.guestTable, va, this.runstateBytes, RUNSTATE_BYTES);
+    vcpu.runstate.encode(this.runstateView, now, false, words.bytes);
+    guest.copyOut(kernelRoot, va, this.runstateBytes, size);
   }
 }

@@ -1,3 +1,4 @@
+import { supervisorRoot } from "@xen-node/mmu";
 import type { SchedulingUnit } from "@xen-node/schedulers";
 import { CONTEXT_BYTES } from "@xen-node/x86-cpu";
 import type { Domain } from "./domain.ts";
@@ -8,16 +9,20 @@ import { TrapTable } from "./trap-table.ts";
 /** What a vcpu is doing, as shown to people. */
 export type VcpuState = "running" | "runnable" | "blocked" | "offline" | "paused";
 
-/** The registered entry points of a guest kernel; virtual addresses, 0 = none. */
+/** The registered entry points of a guest kernel; virtual addresses, 0 = none. Code segments are a 32-bit guest's. */
 export interface Callbacks {
   event: number;
+  eventCs: number;
   failsafe: number;
+  failsafeCs: number;
   failsafeMasksEvents: boolean;
   syscall: number;
   syscallMasksEvents: boolean;
   syscall32: number;
+  syscall32Cs: number;
   syscall32MasksEvents: boolean;
   sysenter: number;
+  sysenterCs: number;
   sysenterMasksEvents: boolean;
 }
 
@@ -25,11 +30,13 @@ export interface Callbacks {
 export class Vcpu {
   /** Registers while not loaded on the processor, in x86-cpu's state layout. */
   readonly context = new Uint8Array(CONTEXT_BYTES);
-  /** Guest kernel or guest user: both run at CPL 3, this bit is the difference. */
+  /** Guest kernel or guest user. In 64-bit guests both run at CPL 3, and this bit is the difference. */
   kernelMode = true;
-  /** Page-table roots (mfn); 0 = none. Each holds a reference and an L4 type reference. */
+  /** Page-table roots (mfn); 0 = none. Each holds a reference and a type reference. 32-bit guests have one for both uses. */
   guestTable = 0;
   guestTableUser = 0;
+  /** The hypervisor's L4 table above a 32-bit guest's root (pae-roots.ts); 0 in a 64-bit guest. */
+  paeL4 = 0;
   /** GS base of the mode that is not active, what MSR_SHADOW_GS_BASE and SWAPGS work on. */
   gsBaseShadowLo = 0;
   gsBaseShadowHi = 0;
@@ -38,13 +45,17 @@ export class Vcpu {
   readonly traps = new TrapTable();
   readonly callbacks: Callbacks = {
     event: 0,
+    eventCs: 0,
     failsafe: 0,
+    failsafeCs: 0,
     failsafeMasksEvents: false,
     syscall: 0,
     syscallMasksEvents: false,
     syscall32: 0,
+    syscall32Cs: 0,
     syscall32MasksEvents: false,
     sysenter: 0,
+    sysenterCs: 0,
     sysenterMasksEvents: false,
   };
   /** Guest frames 0..13 of the GDT, each held with a segment-descriptor type reference. */
@@ -131,8 +142,15 @@ export class Vcpu {
     return this.running ? "running" : "runnable";
   }
 
-  /** The root that its current mode uses. */
+  /** The address space of the guest's kernel, as mmu names it (root.ts); 0 = none. */
+  get kernelRoot(): number {
+    if (this.paeL4 === 0 || this.guestTable === 0) return this.guestTable;
+    return supervisorRoot(this.paeL4);
+  }
+
+  /** The address space that its current mode uses. */
   get activeRoot(): number {
+    if (this.paeL4 !== 0) return this.kernelMode || this.guestTable === 0 ? this.kernelRoot : this.paeL4;
     return this.kernelMode ? this.guestTable : this.guestTableUser;
   }
 }

@@ -1,6 +1,7 @@
 import { adjustDescriptor } from "./descriptors.ts";
 import type { FrameTable } from "./frames.ts";
 import type { MachineMemory } from "./memory.ts";
+import { PAE_TOP_ENTRY } from "./pae.ts";
 import { DOMID_FREE, FrameFlags, PageType, pageTypeName } from "./page-type.ts";
 import type { PageTypes } from "./page-types.ts";
 import { END_XEN_SLOT, FIRST_XEN_SLOT, L1_DISALLOWED, Pte, pteMfn, TABLE_DISALLOWED } from "./pte.ts";
@@ -114,13 +115,26 @@ class FrameAudit {
     const validated = (flags & FrameFlags.validated) !== 0;
     if (isTable) {
       if (!validated && (flags & FrameFlags.partial) === 0) this.report(`table ${hex(mfn)} was never validated`);
-      const count = validated ? 512 : f.progress[mfn];
+      const count = validated ? this.types.references.guestEntries(mfn, type) : f.progress[mfn];
       for (let index = 0; index < count; index++) this.collectEntry(mfn, type, index);
+      if (validated && count < 512) this.checkBehindGuest(mfn, type, count);
     } else if (type === PageType.segDesc) {
       if (!validated) this.report(`descriptor table ${hex(mfn)} was never validated`);
       this.checkDescriptors(mfn);
     } else if (validated) {
       this.report(`${hex(mfn)} is validated ${pageTypeName(type)}`);
+    }
+  }
+
+  /** What lies behind a PAE guest's own entries is Xen's. */
+  private checkBehindGuest(table: number, level: number, first: number): void {
+    const slots = this.types.references.paeSlots;
+    const start = (this.frames.place[table] << 10) + first * 2;
+    for (let word = 0; word < (512 - first) * 2; word++) {
+      if (this.memory.u32[start + word] !== (level === 2 ? slots[word] : 0)) {
+        this.report(`${pageTypeName(level)} ${hex(table)} does not end as Xen made it`);
+        return;
+      }
     }
   }
 
@@ -145,7 +159,11 @@ class FrameAudit {
       this.report(`${where} maps ${hex(target)}, which is free or nothing`);
       return;
     }
-    if ((lo & Pte.user) === 0 || (lo & (level === 1 ? L1_DISALLOWED : TABLE_DISALLOWED)) !== 0) {
+    const isPae = this.types.references.isPae(f.owner[table]);
+    if (
+      ((lo & Pte.user) === 0 && (!isPae || level === 3)) ||
+      (lo & (level === 1 ? L1_DISALLOWED : TABLE_DISALLOWED)) !== 0
+    ) {
       this.report(`${where} has flags ${hex(lo & 0xfff)}`);
     }
     if (level === 1) this.collectL1(where, target, lo, hi, f.owner[table]);
@@ -155,7 +173,8 @@ class FrameAudit {
   private collectL1(where: string, target: number, lo: number, hi: number, domid: number): void {
     const f = this.frames;
     const writable = (lo & Pte.rw) !== 0;
-    if ((hi & Pte.hiGuestKernel) === 0 && (lo & Pte.global) === 0) this.report(`${where}: user page is not global`);
+    const isMarked = (hi & Pte.hiGuestKernel) !== 0 || (lo & Pte.global) !== 0 || this.types.references.isPae(domid);
+    if (!isMarked) this.report(`${where}: user page is not global`);
     if (writable && f.type[target] !== PageType.writable) {
       this.report(`${where} maps ${pageTypeName(f.type[target])} ${hex(target)} writable`);
     }
@@ -188,18 +207,28 @@ class FrameAudit {
       this.linear[table]--;
       this.linear[child]++;
       if (f.linear[table] > 0 || f.linear[child] < 0) this.report(`${where}: linear entries are chained`);
-    } else if (type !== level - 1) {
+    } else if (type !== level - 1 || this.types.references.isTop(child) !== this.isTopEntry(table, level, lo, hi)) {
       this.report(`${where} points at ${pageTypeName(type)} ${hex(child)}`);
     }
   }
 
+  /** Is this the entry of a PAE root that leads to Xen's slots? */
+  private isTopEntry(table: number, level: number, lo: number, hi: number): boolean {
+    const word = (this.frames.place[table] << 10) + PAE_TOP_ENTRY * 2;
+    const { u32 } = this.memory;
+    return (
+      level === 3 && this.types.references.isPae(this.frames.owner[table]) && u32[word] === lo && u32[word + 1] === hi
+    );
+  }
+
   private checkDescriptors(mfn: number): void {
+    const narrow = this.types.references.isPae(this.frames.owner[mfn]);
     const start = this.frames.place[mfn] << 10;
     for (let i = 0; i < 512; i++) {
       const lo = this.memory.u32[start + i * 2];
       const hi = this.memory.u32[start + i * 2 + 1];
       const words = { lo, hi };
-      if (!adjustDescriptor(words) || words.lo !== lo || words.hi !== hi) {
+      if (!adjustDescriptor(words, narrow) || words.lo !== lo || words.hi !== hi) {
         this.report(`descriptor ${i} of ${hex(mfn)} is not as adjusted`);
       }
     }

@@ -2,6 +2,7 @@ import type { FrameTable } from "./frames.ts";
 import type { MachineMemory } from "./memory.ts";
 import { FrameFlags, PageType } from "./page-type.ts";
 import { Pte } from "./pte.ts";
+import { isSupervisorRoot, rootMfn } from "./root.ts";
 import type { TlbBanks } from "./tlb.ts";
 import { TLB_ENTRIES, TLB_READ, TLB_WRITE } from "./tlb-layout.ts";
 
@@ -11,7 +12,7 @@ import { TLB_ENTRIES, TLB_READ, TLB_WRITE } from "./tlb-layout.ts";
  */
 export function auditTlb(frames: FrameTable, tlb: TlbBanks, memory: MachineMemory): string[] {
   const problems: string[] = [];
-  for (const [base, domid, l4Mfn] of tlb.inUse()) {
+  for (const [base, domid, root] of tlb.inUse()) {
     for (const array of [TLB_READ, TLB_WRITE]) {
       for (let slot = 0; slot < TLB_ENTRIES; slot++) {
         const p = (base + array + slot * 16) >>> 2;
@@ -19,10 +20,10 @@ export function auditTlb(frames: FrameTable, tlb: TlbBanks, memory: MachineMemor
         const hi = memory.u32[p + 1];
         if (((lo >>> 12) & 0xfff) !== slot) continue;
         const host = (lo + memory.u32[p + 2]) >>> 0;
-        const problem = check(frames, memory, l4Mfn, lo, hi, array === TLB_WRITE, host);
+        const problem = check(frames, memory, root, lo, hi, array === TLB_WRITE, host);
         if (problem !== "") {
           problems.push(
-            `TLB of domain ${domid}, L4 0x${l4Mfn.toString(16)}, page 0x${hi.toString(16)}:${lo.toString(16)}: ${problem}`,
+            `TLB of domain ${domid}, root 0x${root.toString(16)}, page 0x${hi.toString(16)}:${lo.toString(16)}: ${problem}`,
           );
         }
       }
@@ -34,20 +35,22 @@ export function auditTlb(frames: FrameTable, tlb: TlbBanks, memory: MachineMemor
 function check(
   frames: FrameTable,
   memory: MachineMemory,
-  l4Mfn: number,
+  root: number,
   lo: number,
   hi: number,
   write: boolean,
   host: number,
 ): string {
   const va = (BigInt(hi) << 32n) | BigInt(lo);
-  let table = l4Mfn;
+  let table = rootMfn(root);
+  const user = isSupervisorRoot(root) ? 0 : Pte.user;
   for (let level = 4n; level > 0n; level--) {
     const index = Number((va >> (12n + 9n * (level - 1n))) & 511n);
     const p = frames.hostAddress(table) / 4 + index * 2;
     const pte = (BigInt(memory.u32[p + 1]) << 32n) | BigInt(memory.u32[p]);
     const flags = Number(pte & 0xfffn);
     if ((flags & Pte.present) === 0) return `not present at level ${level}`;
+    if ((flags & user) !== user) return `not the user's at level ${level}`;
     if (write && (flags & Pte.rw) === 0) return `writable, but not at level ${level}`;
     if ((flags & Pte.accessed) === 0) return `not marked accessed at level ${level}`;
     table = Number((pte >> 12n) & 0xffffffffffn);

@@ -1,7 +1,8 @@
 import type { FrameTable } from "./frames.ts";
 import { type MachineMemory, PAGE_SIZE } from "./memory.ts";
-import { DOMID_XEN, PageType } from "./page-type.ts";
+import { NarrowMachineToPhys } from "./narrow-machine-to-phys.ts";
 import { Pte } from "./pte.ts";
+import { allocateXenFrame, setTableEntry } from "./xen-frames.ts";
 
 const ENTRIES = 512;
 const TABLE_FLAGS = Pte.present | Pte.user | Pte.accessed;
@@ -10,7 +11,8 @@ const TABLE_FLAGS = Pte.present | Pte.user | Pte.accessed;
  * The machine-to-physical table: for each frame the guest frame number that its owner gave it, as 8-byte entries. Guests
  * read it at 0xFFFF800000000000 + 8 * mfn through L4 slot 256 (xen/include/public/arch-x86/xen-x86_64.h:
  * machine_to_phys_mapping). It lies in frames of DOMID_XEN with adjacent host places; its own page tables map it
- * read-only and non-executable. Numbers below the first frame share one page of invalid entries.
+ * read-only and non-executable. Numbers below the first frame share one page of invalid entries. 32-bit guests have a table
+ * of their own, which says the same.
  */
 export class MachineToPhys {
   /** Xen's L3 table that L4 slot 256 points at. */
@@ -18,6 +20,8 @@ export class MachineToPhys {
   /** The L4 entry for slot 256. */
   readonly slotLo: number;
   readonly slotHi: number;
+  /** The same for 32-bit guests. */
+  readonly narrow: NarrowMachineToPhys;
   private readonly words: Uint32Array;
 
   /** @throws RangeError if the memory is too small to hold the table */
@@ -56,6 +60,7 @@ export class MachineToPhys {
     }
     this.slotLo = ((this.l3Mfn << 12) | TABLE_FLAGS) >>> 0;
     this.slotHi = Math.floor(this.l3Mfn / 0x100000);
+    this.narrow = new NarrowMachineToPhys(memory, frames, hole);
   }
 
   /** Stores the entry of a frame, which must exist; `hi` is 0 for any real guest frame number. */
@@ -63,6 +68,7 @@ export class MachineToPhys {
     const index = (mfn - this.frames.firstMfn) * 2;
     this.words[index] = lo;
     this.words[index + 1] = hi;
+    this.narrow.set(mfn, hi === 0 ? lo : 0xffffffff);
   }
 
   /** INVALID_M2P_ENTRY, all ones: the frame has no place in its owner's physical address space. */
@@ -79,17 +85,12 @@ export class MachineToPhys {
   }
 
   private allocate(): number {
-    const mfn = this.frames.alloc(DOMID_XEN);
+    const mfn = allocateXenFrame(this.frames);
     if (mfn < 0) throw new RangeError("machine memory is too small for the machine-to-physical table");
-    this.frames.type[mfn] = PageType.shared;
-    this.frames.typeCount[mfn] = 1;
-    this.frames.heldTypes[mfn] = 1;
     return mfn;
   }
 
   private setEntry(table: number, index: number, mfn: number, flags: number, hiFlags: number): void {
-    const word = this.frames.hostAddress(table) / 4 + index * 2;
-    this.memory.u32[word] = (mfn << 12) | flags;
-    this.memory.u32[word + 1] = Math.floor(mfn / 0x100000) | hiFlags;
+    setTableEntry(this.memory, this.frames, table, index, mfn, flags, hiFlags);
   }
 }

@@ -35,6 +35,7 @@ export class Mmu {
     this.types = new PageTypes(memory, this.frames, this.tlb, options);
     this.m2p = new MachineToPhys(memory, this.frames);
     this.types.setXenSlots(Uint32Array.of(this.m2p.slotLo, this.m2p.slotHi));
+    this.types.setPaeSlots(this.m2p.narrow.slots);
     this.guest = new GuestAccess(memory, this.frames, this.walker);
     this.frames.onFree = (mfn) => this.m2p.invalidate(mfn);
   }

@@ -1,7 +1,8 @@
 import { adjustDescriptor, type DescriptorWords } from "./descriptors.ts";
-import { EINVAL, ENOENT, ERESTART } from "./errno.ts";
+import { EINVAL, ENOENT, EPERM, ERESTART } from "./errno.ts";
 import type { FrameTable } from "./frames.ts";
 import type { MachineMemory } from "./memory.ts";
+import { PAE_FIRST_XEN_SLOT, PAE_TOP_ENTRY } from "./pae.ts";
 import { DOMID_XEN, FrameFlags, PageType } from "./page-type.ts";
 import { END_XEN_SLOT, FIRST_XEN_SLOT, L1_DISALLOWED, Pte, pteMfn, TABLE_DISALLOWED } from "./pte.ts";
 import type { TlbBanks } from "./tlb.ts";
@@ -67,6 +68,19 @@ export class PageTypes {
   /** Sets L4 slots 256-271, (lo, hi) each, for tables that are validated from now on. */
   setXenSlots(words: Uint32Array): void {
     this.references.xenSlots.set(words);
+  }
+
+  /** Sets what L2 tables with Xen's part of a 32-bit guest have there, from `PAE_FIRST_XEN_SLOT` on; (lo, hi) each. */
+  setPaeSlots(words: Uint32Array): void {
+    this.references.paeSlots.set(words);
+  }
+
+  /**
+   * The domain, which has no tables yet, is a 32-bit guest (or is not any more): its roots are PAE's L3 tables, entries keep
+   * the USER bit that it gives them, and descriptors may have privilege 1.
+   */
+  setPae(domid: number, on: boolean): void {
+    this.references.setPae(domid, on);
   }
 
   /** Shows the machine-to-physical table through a validated L4 table of the domain, or hides it. */
@@ -241,8 +255,8 @@ export class PageTypes {
     const f = this.frames;
     if (!f.exists(mfn) || f.heldRefs[mfn] === 0) return -EINVAL;
     if ((lo & Pte.rw) !== 0 && (f.type[mfn] !== PageType.writable || f.heldTypes[mfn] === 0)) return -EINVAL;
-    const newHi = this.references.adjustedL1Hi(lo, hi | Pte.hiGrant);
-    this.replaceL1(l1Mfn, index, word, this.references.adjustedL1Lo(lo, newHi), newHi, domid);
+    const newHi = this.references.adjustedL1Hi(lo, hi | Pte.hiGrant, domid);
+    this.replaceL1(l1Mfn, index, word, this.references.adjustedL1Lo(lo, newHi, domid), newHi, domid);
     return 0;
   }
 
@@ -292,7 +306,7 @@ export class PageTypes {
     const words = this.descriptor;
     words.lo = lo >>> 0;
     words.hi = hi >>> 0;
-    if (!adjustDescriptor(words)) return -EINVAL;
+    if (!adjustDescriptor(words, this.references.isPae(domid))) return -EINVAL;
     const type = f.type[mfn];
     if (type !== PageType.segDesc && type !== PageType.writable && type !== PageType.none) return -EINVAL;
     this.references.store(mfn, (f.place[mfn] << 10) + offset / 4, words.lo, words.hi);
@@ -398,19 +412,19 @@ export class PageTypes {
     const sameFrame = ((oldLo ^ lo) & FRAME_BITS) === 0 && ((oldHi ^ hi) & Pte.hiAddress) === 0;
     if ((oldLo & 1) !== 0 && sameFrame && ((oldLo ^ lo) & Pte.rw) === 0) {
       if ((hi & ~oldHi & Pte.hiGrant) !== 0) return -EINVAL;
-      const newHi = references.adjustedL1Hi(lo, hi | (oldHi & Pte.hiGrant));
-      const newLo = references.adjustedL1Lo(lo, newHi);
+      const newHi = references.adjustedL1Hi(lo, hi | (oldHi & Pte.hiGrant), domid);
+      const newLo = references.adjustedL1Lo(lo, newHi, domid);
       references.store(table, word, newLo, newHi);
-      // Translations exist only of accessed entries, writable ones only of dirty entries; keep it so.
-      const lost = (oldLo & ~newLo & (Pte.accessed | Pte.dirty)) | (newHi & ~oldHi & Pte.hiNoExecute);
+      // Translations exist only of accessed entries, writable ones only of dirty entries, a user's only with USER; keep it so.
+      const lost = (oldLo & ~newLo & (Pte.accessed | Pte.dirty | Pte.user)) | (newHi & ~oldHi & Pte.hiNoExecute);
       if (lost !== 0) this.dropTranslations(domid, index, oldLo, oldHi);
       return 0;
     }
     if ((hi & Pte.hiGrant) !== 0) return -EINVAL;
     const rc = references.takePage(pteMfn(lo, hi), (lo & Pte.rw) !== 0, domid);
     if (rc !== 0) return rc;
-    const newHi = references.adjustedL1Hi(lo, hi);
-    this.replaceL1(table, index, word, references.adjustedL1Lo(lo, newHi), newHi, domid);
+    const newHi = references.adjustedL1Hi(lo, hi, domid);
+    this.replaceL1(table, index, word, references.adjustedL1Lo(lo, newHi, domid), newHi, domid);
     return 0;
   }
 
@@ -441,18 +455,21 @@ export class PageTypes {
   ): number {
     if (level === 4 && index >= FIRST_XEN_SLOT && index < END_XEN_SLOT) return -EINVAL;
     const references = this.references;
+    if (level === 2 && index >= PAE_FIRST_XEN_SLOT && references.isTop(table)) return -EPERM;
+    if (level === 3 && index >= PAE_TOP_ENTRY && references.isPae(domid)) return -EINVAL;
     const oldLo = this.u32[word];
     const oldHi = this.u32[word + 1];
     const wasPresent = (oldLo & 1) !== 0;
     const wasUsed = wasPresent && (oldLo & Pte.accessed) !== 0;
     if ((lo & 1) !== 0) {
       if ((lo & TABLE_DISALLOWED) !== 0) return -EINVAL;
-      const newLo = references.adjustedTableLo(lo, level);
+      const newLo = references.adjustedTableLo(lo, level, domid);
       const sameFrame = ((oldLo ^ lo) & FRAME_BITS) === 0 && ((oldHi ^ hi) & Pte.hiAddress) === 0;
       // RW may only change with new references: it decides whether a linear entry is allowed (XSA-182).
-      if (wasPresent && sameFrame && ((oldLo ^ lo) & Pte.rw) === 0) {
+      if (wasPresent && sameFrame && ((oldLo ^ newLo) & Pte.rw) === 0) {
+        if (level === 3 && (hi & ~Pte.hiAddress) !== 0 && references.isPae(domid)) return -EINVAL;
         references.store(table, word, newLo, hi);
-        const lost = (oldLo & ~newLo & Pte.accessed) | (hi & ~oldHi & Pte.hiNoExecute);
+        const lost = (oldLo & ~newLo & (Pte.accessed | Pte.user)) | (hi & ~oldHi & Pte.hiNoExecute);
         if (lost !== 0 && wasUsed) references.dropTranslations(domid, level, index);
         return 0;
       }

@@ -1,7 +1,7 @@
 /**
  * The soft TLB's layout in machine memory, read by generated WebAssembly code.
  *
- * A bank serves one address space (one L4 table):
+ * A bank serves one address space (root.ts):
  *   +0x00000  read array   4096 x { i64 tag, i32 addend, i32 0 }
  *   +0x10000  write array  4096 x the same
  *   +0x20000  jump cache   16384 x { i64 rip, i32 record, i32 word }: filled by x86-cpu, which chooses the places and tells
@@ -23,7 +23,8 @@ export const TLB_HEADER = 0x60000;
 export const BANK_BYTES = 0x64000;
 
 /** Header fields, byte offsets from the start of the header. All are u32. */
-export const HEADER_L4_MFN = 0;
+/** The address space: root.ts. */
+export const HEADER_ROOT = 0;
 export const HEADER_DOMID = 4;
 /** x86-cpu's: processor mode that the jump cache was filled in. */
 export const HEADER_JUMP_CACHE_MODE = 8;

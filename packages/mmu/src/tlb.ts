@@ -3,6 +3,7 @@ import { indexInTable, JumpCaches } from "./jump-caches.ts";
 import type { MachineMemory } from "./memory.ts";
 import { FrameFlags, PageType } from "./page-type.ts";
 import { Pte } from "./pte.ts";
+import { isSupervisorRoot, rootMfn, supervisorRoot } from "./root.ts";
 import {
   BANK_BYTES,
   FILL_LOG_CAPACITY,
@@ -12,7 +13,7 @@ import {
   HEADER_FILL_COUNT,
   HEADER_FILL_LOG,
   HEADER_JUMP_CACHE_MODE,
-  HEADER_L4_MFN,
+  HEADER_ROOT,
   TLB_ENTRIES,
   TLB_HEADER,
   TLB_READ,
@@ -47,8 +48,10 @@ export class TlbBanks {
   private readonly start: number;
   private readonly u32: Uint32Array;
   private readonly u16: Uint16Array;
-  private readonly bankOfFrame: Uint16Array;
-  private readonly l4Of: Int32Array;
+  /** By L4 frame; in the second half for their supervisors' address spaces. */
+  private readonly bankOfRoot: Uint16Array;
+  /** The address space (root.ts) of each bank. */
+  private readonly rootOf: Int32Array;
   private readonly domidOf: Int32Array;
   private readonly lastUse: Float64Array;
   /**
@@ -81,8 +84,8 @@ export class TlbBanks {
     this.start = start;
     this.u32 = memory.u32;
     this.u16 = memory.u16;
-    this.bankOfFrame = new Uint16Array(frames.endMfn);
-    this.l4Of = new Int32Array(this.count).fill(-1);
+    this.bankOfRoot = new Uint16Array(2 * frames.endMfn);
+    this.rootOf = new Int32Array(this.count).fill(-1);
     this.domidOf = new Int32Array(this.count).fill(-1);
     this.lastUse = new Float64Array(this.count);
     this.filled = new Uint16Array(this.count * INDICES);
@@ -98,12 +101,13 @@ export class TlbBanks {
 
   /**
    * Selects the bank of an address space before a vcpu runs in it; the bank used longest ago is taken for a new one.
-   * @param domid owner of the L4 table
+   * @param domid whose address space it is
+   * @param root the address space (root.ts)
    * @returns the bank's host address, good until the next `activate`
    */
-  activate(domid: number, l4Mfn: number): number {
-    let bank = this.bankOfFrame[l4Mfn] - 1;
-    if (bank < 0) bank = this.assign(domid, l4Mfn);
+  activate(domid: number, root: number): number {
+    let bank = this.bankOfRoot[this.placeOf(root)] - 1;
+    if (bank < 0) bank = this.assign(domid, root);
     this.lastUse[bank] = ++this.clock;
     this.active = bank;
     return this.start + bank * BANK_BYTES;
@@ -119,7 +123,7 @@ export class TlbBanks {
    */
   fill(base: number, vaLo: number, vaHi: number, access: number, size = 8): number {
     const walker = this.walker;
-    const word = (base + TLB_HEADER + HEADER_L4_MFN) >>> 2;
+    const word = (base + TLB_HEADER + HEADER_ROOT) >>> 2;
     if (walker.walk(this.u32[word], vaLo, vaHi, access, true) !== 0) return 0;
     const frames = this.frames;
     const mfn = walker.mfn;
@@ -141,6 +145,10 @@ export class TlbBanks {
       this.insert(base, TLB_READ, 0, vaLo, vaHi, hostPage);
     }
     return hostPage + offset;
+  }
+
+  private placeOf(root: number): number {
+    return isSupervisorRoot(root) ? rootMfn(root) + this.frames.endMfn : root;
   }
 
   /** Empties a bank, in time proportional to what was filled. */
@@ -165,6 +173,15 @@ export class TlbBanks {
     }
     u32[header + (HEADER_FILL_COUNT >>> 2)] = 0;
     this.jumps.clear(this.bankAt(base));
+  }
+
+  /** Empties the banks of an L4 table's address spaces. */
+  flushRoot(l4Mfn: number): void {
+    this.walker.forgetFetches();
+    for (const root of [l4Mfn, supervisorRoot(l4Mfn)]) {
+      const bank = this.bankOfRoot[this.placeOf(root)] - 1;
+      if (bank >= 0) this.flushBank(this.start + bank * BANK_BYTES);
+    }
   }
 
   /** Empties all banks of a domain. */
@@ -203,9 +220,11 @@ export class TlbBanks {
     this.assigned = NO_BANK;
     const other = this.bankAt(from);
     if (bank === other || other < 0 || this.domidOf[other] !== this.domidOf[bank]) return;
+    // What a supervisor may use is not everybody's.
+    if (isSupervisorRoot(this.rootOf[other]) !== isSupervisorRoot(this.rootOf[bank])) return;
     const { place } = this.frames;
-    this.heirL4 = place[this.l4Of[bank]] << 10;
-    this.donorL4 = place[this.l4Of[other]] << 10;
+    this.heirL4 = place[rootMfn(this.rootOf[bank])] << 10;
+    this.donorL4 = place[rootMfn(this.rootOf[other])] << 10;
     this.sameL4.fill(UNKNOWN);
     this.inheritFilled(from, base);
     this.jumps.inherit(other, bank, this.isSameL4, wordOf);
@@ -344,28 +363,33 @@ export class TlbBanks {
     }
   }
 
-  /** Gives up the bank of an L4 table that stops being one. */
+  /** Gives up the banks of an L4 table that stops being one. */
   forget(l4Mfn: number): void {
     this.walker.forgetFetches();
-    const bank = this.bankOfFrame[l4Mfn] - 1;
+    this.forgetBank(l4Mfn);
+    this.forgetBank(l4Mfn + this.frames.endMfn);
+  }
+
+  private forgetBank(place: number): void {
+    const bank = this.bankOfRoot[place] - 1;
     if (bank < 0) return;
     const base = this.start + bank * BANK_BYTES;
     this.flushBank(base);
-    this.bankOfFrame[l4Mfn] = 0;
-    this.l4Of[bank] = this.domidOf[bank] = -1;
-    this.u32[(base + TLB_HEADER + HEADER_L4_MFN) >>> 2] = 0;
+    this.bankOfRoot[place] = 0;
+    this.rootOf[bank] = this.domidOf[bank] = -1;
+    this.u32[(base + TLB_HEADER + HEADER_ROOT) >>> 2] = 0;
     if (this.active === bank) this.active = NO_BANK;
     this.unused.push(bank);
   }
 
-  /** Banks in use as [host address, domid, L4 frame], for audits. */
-  *inUse(): Generator<readonly [base: number, domid: number, l4Mfn: number]> {
+  /** Banks in use as [host address, domid, address space], for audits. */
+  *inUse(): Generator<readonly [base: number, domid: number, root: number]> {
     for (let bank = 0; bank < this.touched; bank++) {
-      if (this.l4Of[bank] >= 0) yield [this.start + bank * BANK_BYTES, this.domidOf[bank], this.l4Of[bank]];
+      if (this.rootOf[bank] >= 0) yield [this.start + bank * BANK_BYTES, this.domidOf[bank], this.rootOf[bank]];
     }
   }
 
-  private assign(domid: number, l4Mfn: number): number {
+  private assign(domid: number, root: number): number {
     let bank: number;
     const free = this.unused.pop();
     if (free !== undefined) {
@@ -379,14 +403,14 @@ export class TlbBanks {
         if (i !== this.active && this.lastUse[i] < this.lastUse[bank]) bank = i;
       }
       this.flushBank(this.start + bank * BANK_BYTES);
-      this.bankOfFrame[this.l4Of[bank]] = 0;
+      this.bankOfRoot[this.placeOf(this.rootOf[bank])] = 0;
     }
-    this.bankOfFrame[l4Mfn] = bank + 1;
-    this.l4Of[bank] = l4Mfn;
+    this.bankOfRoot[this.placeOf(root)] = bank + 1;
+    this.rootOf[bank] = root;
     this.domidOf[bank] = domid;
     this.assigned = bank;
     const header = (this.start + bank * BANK_BYTES + TLB_HEADER) >>> 2;
-    this.u32[header + (HEADER_L4_MFN >>> 2)] = l4Mfn;
+    this.u32[header + (HEADER_ROOT >>> 2)] = root;
     this.u32[header + (HEADER_DOMID >>> 2)] = domid;
     return bank;
   }

@@ -2,6 +2,7 @@ import { adjustDescriptor, type DescriptorWords } from "./descriptors.ts";
 import { EBUSY, EINVAL, EPERM, ERESTART } from "./errno.ts";
 import type { FrameTable } from "./frames.ts";
 import type { MachineMemory } from "./memory.ts";
+import { PAE_FIRST_XEN_SLOT, PAE_ROOT_ENTRIES, PAE_TOP_ENTRY } from "./pae.ts";
 import { DOMID_FREE, FrameFlags, PageType } from "./page-type.ts";
 import { END_XEN_SLOT, FIRST_XEN_SLOT, L1_DISALLOWED, Pte, pteMfn, TABLE_DISALLOWED } from "./pte.ts";
 import type { TlbBanks } from "./tlb.ts";
@@ -37,7 +38,13 @@ export class TypeReferences {
   private handled = 0;
   /** The Xen slots 256-271 of every L4 table, (lo, hi) each. */
   readonly xenSlots = new Uint32Array(2 * (END_XEN_SLOT - FIRST_XEN_SLOT));
+  /** What an L2 table of a PAE guest has from `PAE_FIRST_XEN_SLOT` on if it is its root's last, (lo, hi) each. */
+  readonly paeSlots = new Uint32Array(2 * (ENTRIES - PAE_FIRST_XEN_SLOT));
   readonly u32: Uint32Array;
+  /** 1 for each domain whose tables are those of a 32-bit guest. */
+  private readonly paeDomains = new Uint8Array(DOMID_FREE + 1);
+  /** L2 tables that hold Xen's slots of a 32-bit guest. It is as if they had a type of their own. */
+  private readonly tops = new Set<number>();
   /** Domains that ever had a linear entry: their tables serve at lower levels, too. */
   private readonly linearDomains = new Set<number>();
   private readonly queues = new Map<number, number[]>();
@@ -55,6 +62,26 @@ export class TypeReferences {
     this.u32 = memory.u32;
   }
 
+  setPae(domid: number, on: boolean): void {
+    this.paeDomains[domid] = on ? 1 : 0;
+  }
+
+  isPae(domid: number): boolean {
+    return this.paeDomains[domid] !== 0;
+  }
+
+  /** Does this table have Xen's slots of a 32-bit guest? */
+  isTop(mfn: number): boolean {
+    return this.tops.size !== 0 && this.tops.has(mfn);
+  }
+
+  /** How many entries of a table, from the first, are its guest's; in L4 tables Xen's lie among them. */
+  guestEntries(mfn: number, level: number): number {
+    if (this.paeDomains[this.frames.owner[mfn]] === 0) return ENTRIES;
+    if (level === 3) return PAE_ROOT_ENTRIES;
+    return level === 2 && this.tops.has(mfn) ? PAE_FIRST_XEN_SLOT : ENTRIES;
+  }
+
   setBudget(work: number): void {
     this.handled += this.granted - this.budget;
     this.granted = this.budget = Math.min(work, UNLIMITED);
@@ -67,9 +94,21 @@ export class TypeReferences {
 
   /** Takes a typed reference; the caller holds a general one. 0, -EINVAL, -EBUSY, -EPERM, -ERESTART. */
   take(mfn: number, type: number): number {
+    return type === PageType.l2 && this.isTop(mfn) ? -EINVAL : this.takeType(mfn, type);
+  }
+
+  /** `take` of the L2 table that gets Xen's slots. It serves one L3 table only. */
+  private takeTop(mfn: number): number {
+    if (this.frames.typeCount[mfn] === 0) this.tops.add(mfn);
+    else if (!this.tops.has(mfn) || (this.frames.flags[mfn] & partial) === 0) return -EINVAL;
+    return this.takeType(mfn, PageType.l2);
+  }
+
+  private takeType(mfn: number, type: number): number {
     const f = this.frames;
     const count = f.typeCount[mfn];
     if (count === 0) {
+      if (type === PageType.l4 && this.isPae(f.owner[mfn])) return -EINVAL;
       if (type === PageType.segDesc) {
         if (!this.adjustDescriptors(mfn)) return -EINVAL;
         f.flags[mfn] |= validated;
@@ -80,6 +119,7 @@ export class TypeReferences {
       f.flags[mfn] |= partial;
       f.refCount[mfn]++;
       f.progress[mfn] = 0;
+      if (type === PageType.l3 && this.isPae(f.owner[mfn])) this.clearBehindRoot(mfn);
       return this.validate(mfn, type);
     }
     if (f.type[mfn] !== type) return -EINVAL;
@@ -106,7 +146,7 @@ export class TypeReferences {
       if ((f.flags[mfn] & validated) === 0) throw new Error(`frame 0x${mfn.toString(16)}: partial table dropped`);
       f.flags[mfn] = (f.flags[mfn] & ~validated) | partial;
       f.refCount[mfn]++;
-      f.progress[mfn] = ENTRIES;
+      f.progress[mfn] = this.guestEntries(mfn, type);
       if (type === PageType.l4) this.tlb.forget(mfn);
       this.abandon(mfn);
       return;
@@ -160,7 +200,8 @@ export class TypeReferences {
     const f = this.frames;
     const domid = f.owner[mfn];
     const start = f.place[mfn] << 10;
-    for (let i = f.progress[mfn]; i < ENTRIES; ) {
+    const end = this.guestEntries(mfn, level);
+    for (let i = f.progress[mfn]; i < end; ) {
       if (level === 4 && i === FIRST_XEN_SLOT) {
         i = END_XEN_SLOT;
         continue;
@@ -174,15 +215,20 @@ export class TypeReferences {
           if (rc !== -ERESTART) this.abandon(mfn);
           return rc;
         }
+      } else if (end === PAE_ROOT_ENTRIES && i === PAE_TOP_ENTRY) {
+        f.progress[mfn] = i;
+        this.abandon(mfn);
+        return -EINVAL;
       }
       i++;
-      if (--this.budget <= 0 && i < ENTRIES) {
+      if (--this.budget <= 0 && i < end) {
         f.progress[mfn] = i;
         return -ERESTART;
       }
     }
-    f.progress[mfn] = ENTRIES;
+    f.progress[mfn] = end;
     if (level === 4) this.installXenSlots(mfn);
+    else if (end === PAE_FIRST_XEN_SLOT) this.installPaeSlots(mfn);
     f.flags[mfn] = (f.flags[mfn] & ~partial) | validated;
     f.putRef(mfn);
     return 0;
@@ -221,6 +267,7 @@ export class TypeReferences {
     f.typeCount[mfn] = 0;
     f.type[mfn] = PageType.none;
     f.flags[mfn] &= NOT_DEVALIDATED;
+    if (this.tops.size !== 0) this.tops.delete(mfn);
   }
 
   private takeL1Entry(table: number, word: number, domid: number): number {
@@ -229,19 +276,20 @@ export class TypeReferences {
     if ((lo & L1_DISALLOWED) !== 0 || (hi & Pte.hiGrant) !== 0) return -EINVAL;
     const rc = this.takePage(pteMfn(lo, hi), (lo & Pte.rw) !== 0, domid);
     if (rc !== 0) return rc;
-    const newHi = this.adjustedL1Hi(lo, hi);
-    const newLo = this.adjustedL1Lo(lo, newHi);
+    const newHi = this.adjustedL1Hi(lo, hi, domid);
+    const newLo = this.adjustedL1Lo(lo, newHi, domid);
     if (newLo !== lo || newHi !== hi) this.store(table, word, newLo, newHi);
     return 0;
   }
 
-  /** High word of an L1 entry with Xen's marks: without USER it becomes a page of the guest's kernel. */
-  adjustedL1Hi(lo: number, hi: number): number {
-    return (lo & Pte.user) === 0 ? (hi | Pte.hiGuestKernel) >>> 0 : hi >>> 0;
+  /** High word of an L1 entry with Xen's marks: without USER it becomes a page of the guest's kernel. PAE guests get none. */
+  adjustedL1Hi(lo: number, hi: number, domid: number): number {
+    return (lo & Pte.user) === 0 && !this.isPae(domid) ? (hi | Pte.hiGuestKernel) >>> 0 : hi >>> 0;
   }
 
   /** Low word to go with `adjustedL1Hi`: pages of the guest's user programs become GLOBAL. */
-  adjustedL1Lo(lo: number, adjustedHi: number): number {
+  adjustedL1Lo(lo: number, adjustedHi: number, domid: number): number {
+    if (this.isPae(domid)) return lo >>> 0;
     return ((adjustedHi & Pte.hiGuestKernel) === 0 ? lo | Pte.user | Pte.global : lo | Pte.user) >>> 0;
   }
 
@@ -276,26 +324,34 @@ export class TypeReferences {
 
   private takeTableEntry(table: number, level: number, word: number, domid: number): number {
     const lo = this.u32[word];
-    const rc = this.takeChild(table, level, lo, this.u32[word + 1], domid);
+    const isTop = level === 3 && ((word >>> 1) & (ENTRIES - 1)) === PAE_TOP_ENTRY && this.isPae(domid);
+    const rc = this.takeChild(table, level, lo, this.u32[word + 1], domid, isTop);
     if (rc !== 0) return rc;
-    const newLo = this.adjustedTableLo(lo, level);
+    const newLo = this.adjustedTableLo(lo, level, domid);
     if (newLo !== lo) this.store(table, word, newLo, this.u32[word + 1]);
     return 0;
   }
 
-  adjustedTableLo(lo: number, level: number): number {
+  /** USER everywhere, ACCESSED in L4; of a PAE guest USER and RW in the root, which has no such bits by itself. */
+  adjustedTableLo(lo: number, level: number, domid: number): number {
+    if (this.isPae(domid)) return (level === 3 ? lo | Pte.user | Pte.rw : lo) >>> 0;
     return (level === 4 ? lo | Pte.user | Pte.accessed : lo | Pte.user) >>> 0;
   }
 
-  /** References of an L2-L4 entry in `table`: on the next lower table, or a linear one. */
-  takeChild(table: number, level: number, lo: number, hi: number, domid: number): number {
+  /**
+   * References of an L2-L4 entry in `table`: on the next lower table, or a linear one.
+   * @param isTop it is the PAE root's entry for Xen's slots
+   */
+  takeChild(table: number, level: number, lo: number, hi: number, domid: number, isTop = false): number {
     if ((lo & TABLE_DISALLOWED) !== 0) return -EINVAL;
+    const isPaeRoot = level === 3 && this.isPae(domid);
+    if (isPaeRoot && (hi & ~Pte.hiAddress) !== 0) return -EINVAL;
     const child = pteMfn(lo, hi);
     const f = this.frames;
     if (!f.getRef(child, domid, this.limit)) return -EINVAL;
-    const rc = this.take(child, level - 1);
+    const rc = isTop ? this.takeTop(child) : this.take(child, level - 1);
     if (rc === 0) return 0;
-    if (rc === -EINVAL && (lo & Pte.rw) === 0 && this.takeLinear(table, level, child)) return 0;
+    if (rc === -EINVAL && !isPaeRoot && (lo & Pte.rw) === 0 && this.takeLinear(table, level, child)) return 0;
     f.putRef(child);
     return rc;
   }
@@ -313,7 +369,7 @@ export class TypeReferences {
       this.linearDomains.add(f.owner[table]);
       return true;
     }
-    if (f.type[child] !== level || (f.flags[child] & validated) === 0) return false;
+    if (f.type[child] !== level || this.isTop(child) || (f.flags[child] & validated) === 0) return false;
     if (f.linear[table] > 0 || f.linear[child] < 0 || f.typeCount[child] >= this.limit) return false;
     f.linear[table]--;
     f.linear[child]++;
@@ -349,6 +405,18 @@ export class TypeReferences {
     this.frames.noteHostWrite(mfn, FIRST_XEN_SLOT * 8, this.xenSlots.byteLength);
   }
 
+  private installPaeSlots(mfn: number): void {
+    this.u32.set(this.paeSlots, (this.frames.place[mfn] << 10) + PAE_FIRST_XEN_SLOT * 2);
+    this.frames.noteHostWrite(mfn, PAE_FIRST_XEN_SLOT * 8, this.paeSlots.byteLength);
+  }
+
+  /** A guest need not initialize what lies behind the four entries of its root. */
+  private clearBehindRoot(mfn: number): void {
+    const start = this.frames.place[mfn] << 10;
+    this.u32.fill(0, start + PAE_ROOT_ENTRIES * 2, start + ENTRIES * 2);
+    this.frames.noteHostWrite(mfn, PAE_ROOT_ENTRIES * 8, (ENTRIES - PAE_ROOT_ENTRIES) * 8);
+  }
+
   /** Fills or empties slot 256 of an L4 table. True if that changed it. */
   showMachineToPhys(mfn: number, visible: boolean): boolean {
     const word = (this.frames.place[mfn] << 10) + FIRST_XEN_SLOT * 2;
@@ -360,10 +428,11 @@ export class TypeReferences {
   private adjustDescriptors(mfn: number): boolean {
     const start = this.frames.place[mfn] << 10;
     const words = this.words;
+    const narrow = this.isPae(this.frames.owner[mfn]);
     for (let word = start; word < start + 2 * ENTRIES; word += 2) {
       const lo = (words.lo = this.u32[word]);
       const hi = (words.hi = this.u32[word + 1]);
-      if (!adjustDescriptor(words)) return false;
+      if (!adjustDescriptor(words, narrow)) return false;
       if (words.lo !== lo || words.hi !== hi) this.store(mfn, word, words.lo, words.hi);
     }
     return true;

@@ -2,6 +2,7 @@ import type { FrameTable } from "./frames.ts";
 import type { MachineMemory } from "./memory.ts";
 import { FrameFlags } from "./page-type.ts";
 import { Pte } from "./pte.ts";
+import { isSupervisorRoot, rootMfn } from "./root.ts";
 
 /** Kinds of access. */
 export const Access = { read: 0, write: 1, exec: 2 } as const;
@@ -20,7 +21,7 @@ const FETCH_WORDS = 8;
 /**
  * Walks 4-level page tables as the processor does with CR0.WP = 1 and EFER.NXE = 1 (Intel SDM vol. 3, 4.5): 4 KiB and
  * 2 MiB pages, sets accessed and dirty bits in the tables. Results are fields, valid until the next walk; of the ones
- * here a fetch at CPL 3 sets `mfn` and no other: the processor fetches after each of its exits, so those translations
+ * here a fetch with the address space's rights sets `mfn` and no other: the processor fetches after each of its exits, so those translations
  * are remembered, as long as the soft TLB's owner has not said that some may be gone (`forgetFetches`).
  */
 export class Walker {
@@ -57,28 +58,31 @@ export class Walker {
 
   /**
    * Translates an address, given as its low and high 32 bits.
+   * @param root an address space (root.ts)
    * @param access Access
-   * @param user whether the access is made at CPL 3 (as all of a PV guest's are)
+   * @param user whether the access is made with the rights of the address space; false: with a supervisor's in any case
    * @returns 0; or WalkFault.page | error code; or WalkFault.nonCanonical
    */
-  walk(l4Mfn: number, vaLo: number, vaHi: number, access: number, user: boolean): number {
-    if (access !== 2 || !user) return this.walkTables(l4Mfn, vaLo, vaHi, access, user);
+  walk(root: number, vaLo: number, vaHi: number, access: number, user: boolean): number {
+    if (access !== 2 || !user) {
+      return this.walkTables(rootMfn(root), vaLo, vaHi, access, user && !isSupervisorRoot(root));
+    }
     const { fetches } = this;
-    const slot = (((vaLo >>> 12) ^ l4Mfn) & (FETCHES - 1)) * FETCH_WORDS;
+    const slot = (((vaLo >>> 12) ^ root) & (FETCHES - 1)) * FETCH_WORDS;
     const page = vaLo & ~0xfff;
     if (
       fetches[slot] === this.generation &&
-      fetches[slot + 1] === l4Mfn &&
+      fetches[slot + 1] === root &&
       fetches[slot + 2] === page &&
       fetches[slot + 3] === (vaHi | 0)
     ) {
       this.mfn = fetches[slot + 4];
       return 0;
     }
-    const fault = this.walkTables(l4Mfn, vaLo, vaHi, access, user);
+    const fault = this.walkTables(rootMfn(root), vaLo, vaHi, access, !isSupervisorRoot(root));
     if (fault !== 0) return fault;
     fetches[slot] = this.generation;
-    fetches[slot + 1] = l4Mfn;
+    fetches[slot + 1] = root;
     fetches[slot + 2] = page;
     fetches[slot + 3] = vaHi;
     fetches[slot + 4] = this.mfn;
@@ -179,16 +183,16 @@ export class Walker {
   }
 
   /**
-   * The frame that instructions at an address come from, if CPL 3 has fetched from there before: nothing is marked, so
-   * nobody can see that it was asked.
+   * The frame that instructions at an address come from, if the address space has fetched from there before: nothing is
+   * marked, so nobody can see that it was asked.
    * @returns -1 if the page cannot be executed, was not accessed yet, or is a large one
    */
-  executedFrame(l4Mfn: number, vaLo: number, vaHi: number): number {
+  executedFrame(root: number, vaLo: number, vaHi: number): number {
     const sign = vaHi >> 15;
     if (sign !== 0 && sign !== -1) return -1;
     const { u32, place, endMfn } = this;
-    const wanted = PRESENT_USER | Pte.accessed;
-    let mfn = l4Mfn;
+    const wanted = (isSupervisorRoot(root) ? Pte.present : PRESENT_USER) | Pte.accessed;
+    let mfn = rootMfn(root);
     for (let level = 4; level >= 1; level--) {
       if (mfn >= endMfn || place[mfn] === 0) return -1;
       const index =
@@ -209,20 +213,24 @@ export class Walker {
   /**
    * Finds the L1 table that maps an address, whatever its entry says; nothing is marked accessed.
    * Sets l1Mfn, l1Index, pteLo, pteHi.
+   * @param root an address space
    * @param va signed canonical address
    * @returns the table's frame, or -1 if an upper level is not present or maps a large page
    */
-  locateL1(l4Mfn: number, va: number): number {
-    return this.locate(l4Mfn, va | 0, Math.floor(va / 2 ** 32) | 0);
+  locateL1(root: number, va: number): number {
+    return this.locate(root, va | 0, Math.floor(va / 2 ** 32) | 0);
   }
 
   /** `locateL1` for an address given as its low and high 32 bits; -1 for a non-canonical one too. */
-  locate(l4Mfn: number, vaLo: number, vaHi: number): number {
+  locate(root: number, vaLo: number, vaHi: number): number {
     const sign = vaHi >> 15;
     if (sign !== 0 && sign !== -1) return -1;
-    const l3 = this.descend(l4Mfn, (vaHi >>> 7) & 0x1ff);
-    const l2 = this.descend(l3, ((vaHi & 0x7f) << 2) | (vaLo >>> 30));
-    const mfn = this.descend(l2, (vaLo >>> 21) & 0x1ff);
+    // A guest must not get hold of a table by an address that it cannot reach itself, so USER counts, but for kernels that
+    // do not need it.
+    const wanted = isSupervisorRoot(root) ? Pte.present : PRESENT_USER;
+    const l3 = this.descend(rootMfn(root), (vaHi >>> 7) & 0x1ff, wanted);
+    const l2 = this.descend(l3, ((vaHi & 0x7f) << 2) | (vaLo >>> 30), wanted);
+    const mfn = this.descend(l2, (vaLo >>> 21) & 0x1ff, wanted);
     if (!this.frames.exists(mfn)) return -1;
     this.l1Mfn = mfn;
     this.l1Index = (vaLo >>> 12) & 0x1ff;
@@ -233,12 +241,11 @@ export class Walker {
   }
 
   /** The table that an entry leads to; -1 if it leads to none, or `table` is none itself. */
-  private descend(table: number, index: number): number {
+  private descend(table: number, index: number, wanted: number): number {
     if (!this.frames.exists(table)) return -1;
     const p = (this.place[table] << 10) + (index << 1);
     const lo = this.u32[p];
-    // A guest must not get hold of a table by an address that it cannot reach itself, so USER counts.
-    if ((lo & (PRESENT_USER | Pte.pageSize)) !== PRESENT_USER) return -1;
+    if ((lo & (wanted | Pte.pageSize)) !== wanted) return -1;
     return (lo >>> 12) + (this.u32[p + 1] & 0xfffff) * 0x100000;
   }
 

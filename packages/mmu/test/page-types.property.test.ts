@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { Access, FrameFlags, PageType, Pte } from "../src/index.ts";
+import { Access, allocateXenFrame, FrameFlags, PageType, Pte, paeRootEntry, supervisorRoot } from "../src/index.ts";
 import { Machine } from "./machine.ts";
 
 // Two hostile domains with two trees each do random things; after every step all invariants must hold, the soft TLB's
 // among them. Few frames, few indices and mostly sensible flags let sequences reach deep states.
 
 const DOMAINS = [1, 2];
-const INDICES = [0, 1, 2, 3, 256, 271, 272, 511];
+const INDICES = [0, 1, 2, 3, 256, 271, 272, 428, 511];
 const FLAGS = [0, 1, 3, 5, 5, 7, 7, 7, 0x27, 0x67, 0x107, 0x8f, 0x25, 0x18];
 const HI = [0, 0, 0, 0, Pte.hiNoExecute, Pte.hiGuestKernel, Pte.hiGrant, 0xfff];
 const BUDGETS = [1, 3, 200, 700, 3000, Infinity];
@@ -19,18 +19,38 @@ interface Held {
 
 class Run {
   readonly m = new Machine({}, 5 * 2 ** 20);
+  /** The hypervisor's L4 table above the roots of a 32-bit domain. */
+  private readonly above: number;
   readonly pool: number[][] = [[], [], []];
   readonly held: Held[] = [];
   readonly grants: { mfn: number; l1: number; index: number; writable: boolean; domid: number }[] = [];
 
-  constructor() {
+  /** @param pae the second domain is a 32-bit one: its L4 tables become last L2 tables */
+  constructor(private readonly pae: boolean) {
+    const { mmu } = this.m;
+    this.above = allocateXenFrame(mmu.frames);
+    if (pae) mmu.types.setPae(2, true);
     for (const domid of DOMAINS) {
       for (let i = 0; i < 2; i++) {
         const t = this.m.tree(domid, 3);
+        if (this.isPae(domid)) {
+          this.m.poke(t.l4, 0, 0, 0);
+          this.m.poke(t.l3, 3, t.l4, Pte.present);
+        }
         this.pool[domid].push(t.l4, t.l3, t.l2, t.l1, ...t.data);
       }
       this.pool[domid].push(this.m.alloc(domid));
     }
+  }
+
+  private isPae(domid: number): boolean {
+    return this.pae && domid === 2;
+  }
+
+  /** Makes the domain's first tree an address space. */
+  pinFirst(domid: number): number {
+    const level = this.isPae(domid) ? 3 : 4;
+    return this.m.mmu.types.pin(this.pool[domid][4 - level], level, domid);
   }
 
   /** Mostly one's own frame, at times another's or nonsense. */
@@ -94,7 +114,8 @@ class Run {
       }
       case 11:
       case 12:
-        this.touch(domid, this.typed(domid, PageType.l4, a), b, c);
+        if (this.isPae(domid)) this.touchPae(domid, this.typed(domid, PageType.l3, a), b, c);
+        else this.touch(domid, this.typed(domid, PageType.l4, a), b, c);
         break;
       case 18:
       case 19: {
@@ -146,7 +167,27 @@ class Run {
     const { frames } = mmu;
     if (frames.type[root] !== PageType.l4 || (frames.flags[root] & FrameFlags.validated) === 0) return;
     if (frames.owner[root] !== domid) return;
-    const base = mmu.tlb.activate(domid, root);
+    this.access(mmu.tlb.activate(domid, root), domid, b, c);
+  }
+
+  /** The same in a PAE root, as its kernel or as a program, by way of the hypervisor's table. */
+  private touchPae(domid: number, root: number, b: number, c: number): void {
+    const { mmu } = this.m;
+    if (mmu.types.getPageAndType(root, PageType.l3, domid) !== 0) return;
+    const word = mmu.frames.hostAddress(this.above) / 4;
+    mmu.memory.u32.set(paeRootEntry(root), word);
+    mmu.tlb.flushRoot(this.above);
+    for (const space of [supervisorRoot(this.above), this.above]) {
+      this.access(mmu.tlb.activate(domid, space), domid, b, c);
+      this.check();
+    }
+    mmu.memory.u32.fill(0, word, word + 2);
+    mmu.tlb.flushRoot(this.above);
+    mmu.types.putPageAndType(root);
+  }
+
+  private access(base: number, domid: number, b: number, c: number): void {
+    const { mmu } = this.m;
     const pick = (r: number) => BigInt(INDICES[r % INDICES.length]);
     const deep = c % 4 === 0;
     let va = pick(b % 4) << 12n;
@@ -199,14 +240,17 @@ class Run {
   }
 }
 
-it("holds its invariants whatever two domains do", () => {
+it.each([
+  ["two domains", false],
+  ["a domain and a 32-bit one", true],
+])("holds its invariants whatever %s do", (_name, pae) => {
   const action = fc.tuple(fc.nat(20), fc.nat(1), fc.nat(4095), fc.nat(4095), fc.nat(4095));
   fc.assert(
     fc.property(fc.array(action, { minLength: 40, maxLength: 120, size: "max" }), (actions) => {
-      const run = new Run();
+      const run = new Run(pae);
       // Half of the runs start from working address spaces.
       if (actions[0][1] === 0) {
-        for (const domid of DOMAINS) expect(run.m.mmu.types.pin(run.pool[domid][0], 4, domid)).toBe(0);
+        for (const domid of DOMAINS) expect(run.pinFirst(domid)).toBe(0);
       }
       for (const action of actions) {
         run.step(action);
@@ -214,6 +258,6 @@ it("holds its invariants whatever two domains do", () => {
       }
       run.finish();
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
 });

@@ -240,6 +240,8 @@ export class ConfiguredGuest implements Guest {
   async dumpCore(out: ByteOutput): Promise<void> {
     const { domain, machine } = this;
     if (domain === undefined || domain.kind !== "pv") throw new ConfigError(`${this.name} has no memory to be dumped.`);
+    if (domain.abi.wordBits !== 64)
+      throw new ConfigError(`${this.name} is a 32-bit guest, and only 64-bit ones can be dumped.`);
     machine.hypervisor.pauseDomain(domain);
     try {
       await writeCore(out, new DomainMemory(machine.hypervisor, domain));

@@ -1,5 +1,13 @@
 import { type GuestProgramClass, GuestRuntime } from "@xen-node/guest-runtime";
-import { BuildError, builderTarget, buildPvDomain, type Domain, Timer } from "@xen-node/hypervisor-core";
+import {
+  BuildError,
+  builderTarget,
+  buildPvDomain,
+  type Domain,
+  type GuestAbiName,
+  kernelAbi,
+  Timer,
+} from "@xen-node/hypervisor-core";
 import type { ByteInput } from "@xen-node/migration-stream";
 import { errnoName } from "@xen-node/xen-abi";
 import type { XenStoreClient } from "@xen-node/xenstore";
@@ -34,11 +42,12 @@ interface Named {
   readonly uuid: string;
 }
 
-function emptyKernelDomain({ hypervisor }: Machine, { name, config, uuid }: Named): Domain {
+function emptyKernelDomain({ hypervisor }: Machine, { name, config, uuid }: Named, abi: GuestAbiName): Domain {
   const { memory, maxMemory = memory, vcpus, maxVcpus = vcpus } = config;
+  const maxPages = memory * PAGES_PER_MIB;
   const create = (): Domain => {
     try {
-      return hypervisor.createDomain({ kind: "pv", name, uuid, maxPages: memory * PAGES_PER_MIB, vcpus: maxVcpus });
+      return hypervisor.createDomain({ kind: "pv", abi, name, uuid, maxPages, vcpus: maxVcpus });
     } catch (error) {
       throw schedulingError(name, error);
     }
@@ -49,12 +58,16 @@ function emptyKernelDomain({ hypervisor }: Machine, { name, config, uuid }: Name
   return domain;
 }
 
-/** A domain for a kernel. @throws RangeError: the machine is full; ConfigError: the scheduler takes no more vcpus */
+/**
+ * A domain for a kernel.
+ *
+ * @throws RangeError: the machine is full; ConfigError: the scheduler takes no more vcpus; BuildError: there is no such kind of domain
+ */
 export function createKernelDomain(machine: Machine, named: Named, files: GuestFiles): MadeDomain {
   const { hypervisor } = machine;
   const { config } = named;
   const pages = config.memory * PAGES_PER_MIB;
-  const domain = emptyKernelDomain(machine, named);
+  const domain = emptyKernelDomain(machine, named, kernelAbi(files.kernel));
   return {
     domain,
     build(storeEvtchn, consoleEvtchn) {
@@ -84,7 +97,8 @@ export function createKernelDomain(machine: Machine, named: Named, files: GuestF
  */
 export async function readKernelDomain(machine: Machine, named: Named, input: ByteInput): Promise<MadeDomain> {
   const { hypervisor } = machine;
-  const domain = emptyKernelDomain(machine, named);
+  // Others cannot be saved.
+  const domain = emptyKernelDomain(machine, named, "x86_64");
   const { pages, state } = await readDomain(input, hypervisor, domain).catch((error: unknown) => {
     machine.destroyDomain(domain);
     throw error;

@@ -13,7 +13,7 @@ export class GuestCode implements CodeMemory<Vcpu> {
   locate(vcpu: Vcpu, va: number): number | undefined {
     const { walker } = this.hypervisor.mmu;
     // Kernel addresses are not mapped in every user root.
-    for (const root of [vcpu.activeRoot, vcpu.guestTable]) {
+    for (const root of [vcpu.activeRoot, vcpu.kernelRoot]) {
       if (root !== 0 && walker.walk(root, va | 0, Math.floor(va / 2 ** 32) | 0, 0, true) === 0) {
         return walker.mfn * PAGE + (va & (PAGE - 1));
       }

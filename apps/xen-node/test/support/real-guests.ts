@@ -26,9 +26,10 @@ export async function debianGuest(): Promise<DebianGuest> {
   return (await cachedDebian(cache)) ?? (await fetchDebian({ cache, progress: () => {} }));
 }
 
-/** Path of Debian's GRUB for 64-bit PV domains. */
-export async function grubImage(): Promise<string> {
-  const final = join(cache, "grub-x86_64-xen.bin");
+/** Path of Debian's GRUB for 64-bit or 32-bit PV domains. */
+export async function grubImage(machine: "x86_64" | "i386" = "x86_64"): Promise<string> {
+  const name = `grub-${machine}-xen.bin`;
+  const final = join(cache, name);
   const there = await access(final).then(
     () => true,
     () => false,
@@ -39,9 +40,9 @@ export async function grubImage(): Promise<string> {
   try {
     execFileSync("apt-get", ["download", "-q", "grub-xen-host"], { cwd: folder, stdio: "ignore" });
     const [deb] = await readdir(folder);
-    const files = await readDeb(join(folder, deb), (name) => name.endsWith("/grub-x86_64-xen.bin"), 1);
+    const files = await readDeb(join(folder, deb), (path) => path.endsWith(`/${name}`), 1);
     const [image] = files.values();
-    if (image === undefined) throw new Error("grub-xen-host holds no grub-x86_64-xen.bin");
+    if (image === undefined) throw new Error(`grub-xen-host holds no ${name}`);
     await writeFile(join(folder, "image"), image);
     await rename(join(folder, "image"), final);
     return final;

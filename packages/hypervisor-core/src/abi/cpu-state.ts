@@ -12,16 +12,15 @@ import {
   SEGBASE_GS_USER_SEL,
   VMASST_CMD_disable,
   VMASST_CMD_enable,
-  VMASST_TYPE_m2p_strict,
   VMASST_TYPE_runstate_update_flag,
 } from "@xen-node/xen-abi";
-import { isGuestRange, vaOf } from "../address.ts";
-import { loadDataSegment } from "../segments.ts";
+import { isGuestRange } from "../address.ts";
+import { loadDataSegment, raiseSelector } from "../segments.ts";
 import type { HypercallHandler } from "./hypercall-args.ts";
 
 /** stack_switch(ss, esp): where the kernel is entered from user mode. */
 export const stackSwitch: HypercallHandler = (_hv, vcpu, args) => {
-  vcpu.kernelSs = (args.lo[0] & 0xffff) | 3;
+  vcpu.kernelSs = raiseSelector(vcpu.domain.abi, args.lo[0]);
   vcpu.kernelSp = args.va(1);
   return 0;
 };
@@ -75,10 +74,10 @@ export const setSegmentBase: HypercallHandler = (hv, vcpu, args) => {
   }
 };
 
-/** vm_assist(cmd, type) of a 64-bit domain. */
+/** vm_assist(cmd, type) */
 export const vmAssist: HypercallHandler = (_hv, vcpu, args) => {
   const type = args.u32(1);
-  if (type > VMASST_TYPE_runstate_update_flag && type !== VMASST_TYPE_m2p_strict) return -EINVAL;
+  if (type > VMASST_TYPE_runstate_update_flag && !vcpu.domain.abi.otherVmAssists.includes(type)) return -EINVAL;
   switch (args.u32(0)) {
     case VMASST_CMD_enable:
       vcpu.domain.vmAssists.set(type, true);
@@ -102,9 +101,11 @@ export const physdevOp: HypercallHandler = (hv, vcpu, args) => {
       return 0;
     }
     case PHYSDEVOP_set_iobitmap: {
-      if (!guest.fetch(args.va(1), 16)) return -EFAULT;
-      const va = vaOf(guest.u32[0], guest.u32[1]);
-      const ports = guest.u32[2];
+      const { words, structs } = vcpu.domain.abi;
+      const { offsets, size } = structs.physdev_set_iobitmap;
+      if (!guest.fetch(args.va(1), size)) return -EFAULT;
+      const va = words.readVa(guest.u32, offsets.bitmap);
+      const ports = guest.u32[offsets.nr_ports >>> 2];
       if (ports > 65536 || (va !== 0 && !isGuestRange(va, (ports + 7) >>> 3))) return -EINVAL;
       vcpu.ioBitmapVa = va;
       vcpu.ioBitmapPorts = ports;

@@ -1,15 +1,14 @@
 import { __HYPERVISOR_iret, ENOSYS, errnoName } from "@xen-node/xen-abi";
+import { flattenSegments } from "../guest-abi/segments64.ts";
 import type { Hypervisor } from "../hypervisor.ts";
-import { hypercallIret } from "../iret.ts";
 import { Gpr } from "../registers.ts";
 import { TraceKind } from "../trace.ts";
-import { flattenSegments } from "../traps.ts";
 import type { Vcpu } from "../vcpu.ts";
-import { handlers } from "./handlers.ts";
 import { HypercallArgs, type HypercallHandler } from "./hypercall-args.ts";
 import { NO_RESULT, RESTART } from "./results.ts";
 
-const SYSCALL_LENGTH = 2;
+/** Bytes of SYSCALL, and of INT 0x82. */
+const INSTRUCTION_LENGTH = 2;
 const NO_SUCH_HYPERCALL = 0xffffffff;
 
 /** Units of work (page-table entries, frames, ...) that one entry into a hypercall may do. */
@@ -17,7 +16,7 @@ const WORK_PER_ENTRY = 1024;
 /** Page-table entries that take as long to check as one unit of work. */
 const TABLE_ENTRIES_PER_UNIT = 16;
 
-/** Reads a 64-bit guest kernel's hypercalls from its registers and runs them. */
+/** Reads a guest kernel's hypercalls from its registers and runs them. */
 export class HypercallDispatcher {
   private readonly args = new HypercallArgs();
   /** Units of work left in this entry. */
@@ -52,14 +51,14 @@ export class HypercallDispatcher {
     return work;
   }
 
-  /** SYSCALL from a guest kernel; RIP is at the instruction. */
-  hypercall(vcpu: Vcpu): void {
+  /** SYSCALL from a 64-bit guest kernel; RIP is at the instruction. */
+  hypercall64(vcpu: Vcpu): void {
     const { hv, args } = this;
     const { regs } = hv;
     // All 64 bits are the number.
     const number = regs.hi(Gpr.rax) === 0 ? regs.lo(Gpr.rax) >>> 0 : NO_SUCH_HYPERCALL;
     if (number === __HYPERVISOR_iret) {
-      hypercallIret(hv, vcpu);
+      vcpu.domain.abi.iret(hv, vcpu);
       return;
     }
     args.load(regs.u32);
@@ -70,17 +69,39 @@ export class HypercallDispatcher {
       args.store(regs.u32);
       return;
     }
-    regs.advance(SYSCALL_LENGTH);
+    regs.advance(INSTRUCTION_LENGTH);
     regs.setNumber(Gpr.rax, result);
     regs.set(Gpr.rcx, regs.ripLo, regs.ripHi);
     regs.set(Gpr.r11, regs.rflags, 0);
     flattenSegments(hv);
   }
 
+  /** INT 0x82 from a 32-bit guest kernel; RIP is at the instruction. No register but EAX changes. */
+  hypercall32(vcpu: Vcpu): void {
+    const { hv, args } = this;
+    const { regs } = hv;
+    const number = regs.lo(Gpr.rax) >>> 0;
+    if (number === __HYPERVISOR_iret) {
+      vcpu.domain.abi.iret(hv, vcpu);
+      return;
+    }
+    args.load32(regs.u32);
+    this.work = WORK_PER_ENTRY;
+    const result = this.call(vcpu, number, args);
+    if (result === NO_RESULT) return;
+    if (result === RESTART) {
+      args.store32(regs.u32);
+      return;
+    }
+    regs.advance(INSTRUCTION_LENGTH);
+    regs.set(Gpr.rax, result, 0);
+  }
+
   /** Runs hypercall `number`; from registers or from a multicall entry. */
   call(vcpu: Vcpu, number: number, args: HypercallArgs): number {
     const { hv } = this;
     hv.hypercallCount++;
+    const { handlers } = vcpu.domain.abi;
     const handler = number < handlers.length ? handlers[number] : undefined;
     if (handler === undefined || hv.trace.enabled || hv.logsRefusals)
       return this.callWatched(vcpu, number, args, handler);

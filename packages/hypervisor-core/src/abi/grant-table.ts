@@ -15,7 +15,7 @@ import {
   GNTTABOP_unmap_and_replace,
   GNTTABOP_unmap_grant_ref,
 } from "@xen-node/xen-abi";
-import { isGuestRange, vaOf } from "../address.ts";
+import { isGuestRange } from "../address.ts";
 import type { DomainGrantTable } from "../hypercalls/grant-table.ts";
 import type { Hypervisor } from "../hypervisor.ts";
 import { putU64 } from "../runstate.ts";
@@ -23,8 +23,21 @@ import type { Vcpu } from "../vcpu.ts";
 import type { HypercallArgs, HypercallHandler } from "./hypercall-args.ts";
 import { RESTART } from "./results.ts";
 
-/** Argument size by operation, 0 = no such operation here. */
-const RECORD_BYTES = [32, 24, 24, 0, 0, 40, 16, 24, 4, 16, 8, 12];
+/** Operations that are there, by number: the structures of their records. */
+const RECORDS = [
+  "gnttab_map_grant_ref",
+  "gnttab_unmap_grant_ref",
+  "gnttab_setup_table",
+  undefined,
+  undefined,
+  "gnttab_copy",
+  "gnttab_query_size",
+  "gnttab_unmap_and_replace",
+  "gnttab_set_version",
+  "gnttab_get_status_frames",
+  "gnttab_get_version",
+  "gnttab_swap_grant_ref",
+] as const;
 const UNMAP_BATCH = 32;
 const UNMAP_STATUS = 20;
 
@@ -40,11 +53,12 @@ const unmapOps: UnmapGrantRef[] = Array.from({ length: UNMAP_BATCH }, () => ({ h
 /** grant_table_op(cmd, records[], count): structures of xen/include/public/grant_table.h. */
 export const grantTableOp: HypercallHandler = (hv, vcpu, args) => {
   const cmd = args.u32(0);
-  const bytes = RECORD_BYTES[cmd] ?? 0;
-  if (bytes === 0) {
+  const record = RECORDS[cmd];
+  if (record === undefined) {
     hv.logOnce(vcpu.domain, "grant", `grant_table_op ${cmd} is not there: -ENOSYS`);
     return -ENOSYS;
   }
+  const bytes = vcpu.domain.abi.structs[record].size;
   const count = args.u32(2);
   if (count > 0x7fffffff) return -EINVAL;
   if (!isGuestRange(args.va(1), count * bytes)) return -EFAULT;
@@ -98,16 +112,20 @@ function each(hv: Hypervisor, vcpu: Vcpu, args: HypercallArgs, cmd: number, byte
         putU64(guest.view, 24, (mapOp.mfn ?? 0) * 4096);
       }
     } else if (cmd === GNTTABOP_copy) {
+      const { words, structs } = vcpu.domain.abi;
+      const { offsets } = structs.gnttab_copy;
+      const dest = offsets["dest.domid"];
+      // The reference or frame comes first, one word wide.
       copyOp.source.ref = u32[0];
-      copyOp.source.domid = u16[4];
-      copyOp.source.offset = u16[5];
-      copyOp.dest.ref = u32[4];
-      copyOp.dest.domid = u16[12];
-      copyOp.dest.offset = u16[13];
-      copyOp.len = u16[16];
-      copyOp.flags = u16[17];
+      copyOp.source.domid = u16[words.bytes >>> 1];
+      copyOp.source.offset = u16[(words.bytes >>> 1) + 1];
+      copyOp.dest.ref = u32[(dest - words.bytes) >>> 2];
+      copyOp.dest.domid = u16[dest >>> 1];
+      copyOp.dest.offset = u16[(dest >>> 1) + 1];
+      copyOp.len = u16[offsets.len >>> 1];
+      copyOp.flags = u16[offsets.flags >>> 1];
       calls.copyOne(copyOp);
-      guest.view.setInt16(36, copyOp.status ?? 0, true);
+      guest.view.setInt16(offsets.status, copyOp.status ?? 0, true);
     } else if (cmd === GNTTABOP_swap_grant_ref) {
       guest.view.setInt16(8, hv.grants.swapGrantRef(vcpu.domain.domid, u32[0], u32[1]), true);
     }
@@ -167,7 +185,8 @@ function single(hv: Hypervisor, vcpu: Vcpu, args: HypercallArgs, cmd: number, by
     return guest.store(va, bytes) ? 0 : -EFAULT;
   }
   const frames = guest.u32[1];
-  const list = vaOf(guest.u32[4], guest.u32[5]);
+  const { words, structs } = vcpu.domain.abi;
+  const list = words.readVa(guest.u32, structs.gnttab_setup_table.offsets.frame_list);
   if (cmd === GNTTABOP_get_status_frames) {
     guest.view.setInt16(6, hv.grants.getStatusFrames(vcpu.domain.domid, guest.u16[2], guest.u32[0]), true);
     return guest.store(va, bytes) ? 0 : -EFAULT;
@@ -180,8 +199,8 @@ function single(hv: Hypervisor, vcpu: Vcpu, args: HypercallArgs, cmd: number, by
   guest.view.setInt16(8, GNTST_okay, true);
   if (!guest.store(va, bytes)) return -EFAULT;
   for (const [i, mfn] of result.entries()) {
-    putU64(guest.view, 0, mfn);
-    if (!guest.store(list + 8 * i, 8)) return -EFAULT;
+    words.write(guest.view, 0, mfn);
+    if (!guest.store(list + words.bytes * i, words.bytes)) return -EFAULT;
   }
   return 0;
 }

@@ -5,6 +5,8 @@ import type { Vcpu } from "../vcpu.ts";
 
 /** Words of RDI, RSI, RDX, R10, R8, R9 in the processor's state. */
 const ARGUMENT_WORDS = [7, 6, 2, 10, 8, 9].map((register) => GPR(register) >>> 2);
+/** Words of EBX, ECX, EDX, ESI, EDI, EBP. */
+const ARGUMENT_WORDS_32 = [3, 1, 2, 6, 7, 5].map((register) => GPR(register) >>> 2);
 const [WORD0, WORD1, WORD2, WORD3, WORD4, WORD5] = ARGUMENT_WORDS;
 
 /** The six arguments of a hypercall as 32-bit halves; a handler that is to be continued updates them. */
@@ -35,6 +37,19 @@ export class HypercallArgs {
     for (let i = 0; i < 6; i++) {
       state[ARGUMENT_WORDS[i]] = this.lo[i];
       state[ARGUMENT_WORDS[i] + 1] = this.hi[i];
+    }
+  }
+
+  /** From the registers of a 32-bit guest. */
+  load32(state: Uint32Array): void {
+    for (let i = 0; i < 6; i++) this.lo[i] = state[ARGUMENT_WORDS_32[i]];
+    this.hi.fill(0);
+  }
+
+  store32(state: Uint32Array): void {
+    for (let i = 0; i < 6; i++) {
+      state[ARGUMENT_WORDS_32[i]] = this.lo[i];
+      state[ARGUMENT_WORDS_32[i] + 1] = 0;
     }
   }
 

@@ -1,14 +1,11 @@
 import { EFAULT, EINVAL, ENOMEM, EPERM } from "@xen-node/xen-abi";
-import { isGuestRange, u64Number, vaOf } from "../address.ts";
+import { isGuestRange } from "../address.ts";
 import { targetDomain } from "../foreign-domain.ts";
 import type { DomainMemory } from "../hypercalls/memory.ts";
 import type { Hypervisor } from "../hypervisor.ts";
-import { putU64 } from "../runstate.ts";
 import type { Vcpu } from "../vcpu.ts";
 import { RESTART } from "./results.ts";
 
-const EXCHANGE_BYTES = 72;
-const NR_EXCHANGED = 64;
 /** Largest extent order of a domain without hardware. */
 const MAX_ORDER = 9;
 /** More would not fit in the address space. */
@@ -21,24 +18,26 @@ const MOST_EXTENTS = 2 ** 44;
  */
 export function memoryExchange(hv: Hypervisor, vcpu: Vcpu, va: number): number {
   const { guest } = hv;
-  if (!guest.fetch(va, EXCHANGE_BYTES)) return -EFAULT;
+  const { words, structs } = vcpu.domain.abi;
+  const { offsets, size } = structs.xen_memory_exchange;
+  if (!guest.fetch(va, size)) return -EFAULT;
   const w = guest.u32;
-  const inStart = vaOf(w[0], w[1]);
-  const inCount = u64Number(w[2], w[3]);
-  const inOrder = w[4];
-  const inDomid = guest.u16[12];
-  const outStart = vaOf(w[8], w[9]);
-  const outCount = u64Number(w[10], w[11]);
-  const outOrder = w[12];
-  const outDomid = guest.u16[28];
-  const done = u64Number(w[16], w[17]);
+  const inStart = words.readVa(w, offsets["in.extent_start"]);
+  const inCount = words.read(w, offsets["in.nr_extents"]);
+  const inOrder = w[offsets["in.extent_order"] >>> 2];
+  const inDomid = guest.u16[offsets["in.domid"] >>> 1];
+  const outStart = words.readVa(w, offsets["out.extent_start"]);
+  const outCount = words.read(w, offsets["out.nr_extents"]);
+  const outOrder = w[offsets["out.extent_order"] >>> 2];
+  const outDomid = guest.u16[offsets["out.domid"] >>> 1];
+  const done = words.read(w, offsets.nr_exchanged);
   if (Math.max(inOrder, outOrder) > MAX_ORDER) return -EPERM;
   if (done > inCount || inDomid !== outDomid) return -EINVAL;
   if (inCount * 2 ** inOrder !== outCount * 2 ** outOrder) return -EINVAL;
   if (done === inCount) return 0;
   // The output list is written to: it must be the guest's before anything is exchanged (XSA-212).
-  if (inCount > MOST_EXTENTS || !isGuestRange(inStart, inCount * 8)) return -EFAULT;
-  if (outCount > MOST_EXTENTS || !isGuestRange(outStart, outCount * 8)) return -EFAULT;
+  if (inCount > MOST_EXTENTS || !isGuestRange(inStart, inCount * words.bytes)) return -EFAULT;
+  if (outCount > MOST_EXTENTS || !isGuestRange(outStart, outCount * words.bytes)) return -EFAULT;
   const target = targetDomain(hv, vcpu.domain, inDomid);
   if (typeof target === "number") return target;
   if (target !== vcpu.domain) return -EPERM;
@@ -47,28 +46,30 @@ export function memoryExchange(hv: Hypervisor, vcpu: Vcpu, va: number): number {
   let i = done;
   let rc = 0;
   while (i < inCount) {
-    rc = hv.dispatcher.spend() ? RESTART : exchangeOne(hv, vcpu, memory, inStart + 8 * i, outStart + 8 * i);
+    const at = words.bytes * i;
+    rc = hv.dispatcher.spend() ? RESTART : exchangeOne(hv, vcpu, memory, inStart + at, outStart + at);
     if (rc !== 0) break;
     i++;
   }
-  putU64(guest.view, 0, i);
-  return guest.store(va + NR_EXCHANGED, 8) ? rc : -EFAULT;
+  words.write(guest.view, 0, i);
+  return guest.store(va + offsets.nr_exchanged, words.bytes) ? rc : -EFAULT;
 }
 
 function exchangeOne(hv: Hypervisor, vcpu: Vcpu, memory: DomainMemory, inVa: number, outVa: number): number {
   const { guest } = hv;
   const { frames } = hv.mmu;
-  if (!guest.fetch(inVa, 8)) return -EFAULT;
-  const mfn = u64Number(guest.u32[0], guest.u32[1]);
+  const { words } = vcpu.domain.abi;
+  if (!guest.fetch(inVa, words.bytes)) return -EFAULT;
+  const mfn = words.read(guest.u32, 0);
   // A frame that something still refers to cannot be taken away.
   if (!frames.exists(mfn) || frames.owner[mfn] !== vcpu.domain.domid || frames.refCount[mfn] !== 1) return -EINVAL;
-  if (!guest.fetch(outVa, 8)) return -EFAULT;
+  if (!guest.fetch(outVa, words.bytes)) return -EFAULT;
   const pfnLo = guest.u32[0];
-  const pfnHi = guest.u32[1];
+  const pfnHi = words.bytes === 8 ? guest.u32[1] : 0;
   if (memory.release(vcpu.domain, mfn) !== 0) return -EINVAL;
   const fresh = memory.allocate(vcpu.domain);
   if (fresh < 0) return -ENOMEM;
   hv.mmu.m2p.set(fresh, pfnLo, pfnHi);
-  putU64(guest.view, 0, fresh);
-  return guest.store(outVa, 8) ? 0 : -EFAULT;
+  words.write(guest.view, 0, fresh);
+  return guest.store(outVa, words.bytes) ? 0 : -EFAULT;
 }

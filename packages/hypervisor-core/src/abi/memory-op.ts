@@ -5,8 +5,6 @@ import {
   ENOSYS,
   EOPNOTSUPP,
   EPERM,
-  MACH2PHYS_VIRT_END,
-  MACH2PHYS_VIRT_START,
   XENMEM_acquire_resource,
   XENMEM_add_to_physmap,
   XENMEM_add_to_physmap_batch,
@@ -26,9 +24,10 @@ import {
   XENMEM_remove_from_physmap,
   XENMEM_set_memory_map,
 } from "@xen-node/xen-abi";
-import { u64Number, vaOf } from "../address.ts";
+import { u64Number } from "../address.ts";
 import type { Domain, MemoryMapEntry } from "../domain.ts";
 import { targetDomain } from "../foreign-domain.ts";
+import type { WordFormat } from "../guest-abi/words.ts";
 import type { DomainMemory } from "../hypercalls/memory.ts";
 import type { Hypervisor } from "../hypervisor.ts";
 import { putU64 } from "../runstate.ts";
@@ -70,10 +69,11 @@ export const memoryOp: HypercallHandler = (hv, vcpu, args) => {
       return memory.maximumGpfn(guest.u16[0]);
     case XENMEM_machphys_mapping: {
       const lastMfn = hv.mmu.frames.endMfn - 1;
-      putVa(guest.view, 0, MACH2PHYS_VIRT_START);
-      putVa(guest.view, 8, MACH2PHYS_VIRT_END);
-      putU64(guest.view, 16, lastMfn);
-      return guest.store(va, 24) ? 0 : -EFAULT;
+      const { words, structs, machToPhysStart, machToPhysEnd } = vcpu.domain.abi;
+      words.write(guest.view, 0, machToPhysStart);
+      words.write(guest.view, words.bytes, machToPhysEnd);
+      words.write(guest.view, 2 * words.bytes, lastMfn);
+      return guest.store(va, structs.xen_machphys_mapping.size) ? 0 : -EFAULT;
     }
     case XENMEM_machphys_mfn_list:
       // The table has no 2 MiB frames to name.
@@ -103,11 +103,6 @@ function memoryOf(domain: Domain): DomainMemory {
   return domain.hypercalls.memory as DomainMemory;
 }
 
-function putVa(view: DataView, offset: number, va: number): void {
-  view.setInt32(offset, va | 0, true);
-  view.setInt32(offset + 4, Math.floor(va / 0x100000000) | 0, true);
-}
-
 /**
  * increase_reservation, decrease_reservation, populate_physmap: memory_reservation {extent_start, nr_extents,
  * extent_order, mem_flags, domid}. The result is the number of extents done, whatever stopped it.
@@ -115,11 +110,13 @@ function putVa(view: DataView, offset: number, va: number): void {
 function reservation(hv: Hypervisor, vcpu: Vcpu, args: HypercallArgs, cmd: number): number {
   const { guest } = hv;
   const start = Math.floor(args.u64(0) / (1 << EXTENT_SHIFT));
-  if (!guest.fetch(args.va(1), 32)) return start;
-  const extents = vaOf(guest.u32[0], guest.u32[1]);
-  const count = u64Number(guest.u32[2], guest.u32[3]);
-  const order = guest.u32[4];
-  const domid = guest.u16[12];
+  const { words, structs } = vcpu.domain.abi;
+  const { offsets, size } = structs.xen_memory_reservation;
+  if (!guest.fetch(args.va(1), size)) return start;
+  const extents = words.readVa(guest.u32, offsets.extent_start);
+  const count = words.read(guest.u32, offsets.nr_extents);
+  const order = guest.u32[offsets.extent_order >>> 2];
+  const domid = guest.u16[offsets.domid >>> 1];
   // More could not be encoded in a continuation.
   if (count > MOST_EXTENTS || start >= count) return start;
   if (order > MAX_ORDER || Number.isNaN(extents)) return start;
@@ -131,17 +128,17 @@ function reservation(hv: Hypervisor, vcpu: Vcpu, args: HypercallArgs, cmd: numbe
       args.set(0, cmd + i * (1 << EXTENT_SHIFT));
       return RESTART;
     }
-    if (!oneExtent(hv, target, cmd, extents === 0 ? 0 : extents + 8 * i, order)) return i;
+    if (!oneExtent(hv, target, words, cmd, extents === 0 ? 0 : extents + words.bytes * i, order)) return i;
   }
   return count;
 }
 
-function oneExtent(hv: Hypervisor, target: Domain, cmd: number, va: number, order: number): boolean {
+function oneExtent(hv: Hypervisor, target: Domain, words: WordFormat, cmd: number, va: number, order: number): boolean {
   const { guest } = hv;
   const memory = memoryOf(target);
   if (cmd === XENMEM_decrease_reservation) {
-    if (!guest.fetch(va, 8)) return false;
-    const first = u64Number(guest.u32[0], guest.u32[1]);
+    if (!guest.fetch(va, words.bytes)) return false;
+    const first = words.read(guest.u32, 0);
     hv.dispatcher.spend(1 << order);
     for (let i = 0; i < 1 << order; i++) if (memory.release(target, first + i) !== 0) return false;
     return true;
@@ -150,22 +147,24 @@ function oneExtent(hv: Hypervisor, target: Domain, cmd: number, va: number, orde
   if (order !== 0) return false;
   let pfn = -1;
   if (cmd === XENMEM_populate_physmap) {
-    if (!guest.fetch(va, 8)) return false;
-    pfn = u64Number(guest.u32[0], guest.u32[1]);
+    if (!guest.fetch(va, words.bytes)) return false;
+    pfn = words.read(guest.u32, 0);
   }
   const mfn = memory.allocate(target);
   if (mfn < 0) return false;
   if (pfn >= 0) hv.mmu.m2p.set(mfn, pfn >>> 0, Math.floor(pfn / 0x100000000));
   if (va === 0) return true;
-  putU64(guest.view, 0, mfn);
-  return guest.store(va, 8);
+  words.write(guest.view, 0, mfn);
+  return guest.store(va, words.bytes);
 }
 
 function memoryMap(hv: Hypervisor, domain: Domain, va: number): number {
   const { guest } = hv;
-  if (!guest.fetch(va, 16)) return -EFAULT;
+  const { words, structs } = domain.abi;
+  const { offsets, size } = structs.xen_memory_map;
+  if (!guest.fetch(va, size)) return -EFAULT;
   const room = guest.u32[0];
-  const buffer = vaOf(guest.u32[2], guest.u32[3]);
+  const buffer = words.readVa(guest.u32, offsets.buffer);
   const entries = domain.memoryMap.slice(0, room);
   for (const [i, entry] of entries.entries()) {
     putU64(guest.view, 0, entry.address);
@@ -179,9 +178,11 @@ function memoryMap(hv: Hypervisor, domain: Domain, va: number): number {
 /** xen_foreign_memory_map {domid, memory_map}: a domain may set its own. */
 function setMemoryMap(hv: Hypervisor, domain: Domain, va: number): number {
   const { guest } = hv;
-  if (!guest.fetch(va, 24)) return -EFAULT;
-  const count = guest.u32[2];
-  const buffer = vaOf(guest.u32[4], guest.u32[5]);
+  const { words, structs } = domain.abi;
+  const { offsets, size } = structs.xen_foreign_memory_map;
+  if (!guest.fetch(va, size)) return -EFAULT;
+  const count = guest.u32[offsets["map.nr_entries"] >>> 2];
+  const buffer = words.readVa(guest.u32, offsets["map.buffer"]);
   if (count > E820_MAX) return -EINVAL;
   const target = targetDomain(hv, domain, guest.u16[0]);
   if (typeof target === "number") return target;

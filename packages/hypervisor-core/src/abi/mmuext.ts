@@ -26,7 +26,7 @@ import {
   MMUEXT_UNMARK_SUPER,
   MMUEXT_UNPIN_TABLE,
 } from "@xen-node/xen-abi";
-import { isGuestRange, u64Number, vaOf } from "../address.ts";
+import { isGuestRange } from "../address.ts";
 import { TABLE_WORK } from "../address-spaces.ts";
 import { pageOwner } from "../foreign-domain.ts";
 import type { Hypervisor } from "../hypervisor.ts";
@@ -36,7 +36,6 @@ import type { HypercallHandler } from "./hypercall-args.ts";
 import { startDone, storeDone, vcpuBitmapBytes } from "./page-tables.ts";
 import { RESTART } from "./results.ts";
 
-const OP_BYTES = 24;
 const PREEMPTED = 0x80000000;
 const MAX_LDT_ENTRIES = 8192;
 const PAGE_BYTES = 4096;
@@ -48,15 +47,16 @@ export const mmuextOp: HypercallHandler = (hv, vcpu, args) => {
   const owner = pageOwner(hv, vcpu.domain, args.u32(3) & 0xffff);
   if (owner < 0) return owner;
   let va = args.va(0);
-  if (!isGuestRange(va, left * OP_BYTES)) return -EFAULT;
+  const bytes = vcpu.domain.abi.structs.mmuext_op.size;
+  if (!isGuestRange(va, left * bytes)) return -EFAULT;
   let rc = 0;
   while (left > 0) {
-    rc = hv.dispatcher.spend() ? RESTART : operationAt(hv, vcpu, owner, va);
+    rc = hv.dispatcher.spend() ? RESTART : operationAt(hv, vcpu, owner, va, bytes);
     if (rc === -ERESTART) rc = RESTART;
     if (rc !== 0) break;
     done++;
     left--;
-    va += OP_BYTES;
+    va += bytes;
   }
   if (rc === RESTART) {
     args.set(0, va);
@@ -65,28 +65,25 @@ export const mmuextOp: HypercallHandler = (hv, vcpu, args) => {
   return storeDone(hv, args, 2, done, rc);
 };
 
-function operationAt(hv: Hypervisor, vcpu: Vcpu, owner: number, va: number): number {
+function operationAt(hv: Hypervisor, vcpu: Vcpu, owner: number, va: number, bytes: number): number {
   const { guest } = hv;
-  const at = guest.wordsForRead(va, OP_BYTES);
-  if (at === 0 && !guest.fetch(va, OP_BYTES)) return -EFAULT;
-  const w = at !== 0 ? hv.mmu.memory.u32 : guest.u32;
-  return operation(hv, vcpu, owner, w[at], w[at + 2], w[at + 3], w[at + 4], w[at + 5]);
+  const at = guest.wordsForRead(va, bytes);
+  if (at === 0 && !guest.fetch(va, bytes)) return -EFAULT;
+  return operation(hv, vcpu, owner, at !== 0 ? hv.mmu.memory.u32 : guest.u32, at * 4);
 }
 
-function operation(
-  hv: Hypervisor,
-  vcpu: Vcpu,
-  owner: number,
-  cmd: number,
-  arg1Lo: number,
-  arg1Hi: number,
-  arg2Lo: number,
-  arg2Hi: number,
-): number {
+/** One struct mmuext_op at a byte offset: the command and two words, each in the place of one. */
+function operation(hv: Hypervisor, vcpu: Vcpu, owner: number, w: Uint32Array, at: number): number {
   const { types } = hv.mmu;
+  const { words, rootLevel } = vcpu.domain.abi;
   const foreign = owner !== vcpu.domain.domid;
-  const mfn = u64Number(arg1Lo, arg1Hi);
+  const cmd = w[at >>> 2];
+  const first = at + words.bytes;
+  const second = first + words.bytes;
+  const mfn = words.read(w, first);
   if (cmd >= MMUEXT_PIN_L1_TABLE && cmd <= MMUEXT_PIN_L4_TABLE) {
+    // A 32-bit guest has no L4 tables; Xen says nothing about it.
+    if (cmd - MMUEXT_PIN_L1_TABLE >= rootLevel) return 0;
     return types.pin(mfn, cmd - MMUEXT_PIN_L1_TABLE + 1, owner, TABLE_WORK);
   }
   switch (cmd) {
@@ -98,7 +95,8 @@ function operation(
     case MMUEXT_NEW_BASEPTR:
       return foreign ? -EPERM : hv.addressSpaces.setKernelRoot(vcpu, mfn);
     case MMUEXT_NEW_USER_BASEPTR:
-      return foreign ? -EPERM : hv.addressSpaces.setUserRoot(vcpu, mfn);
+      if (foreign) return -EPERM;
+      return rootLevel === PageType.l4 ? hv.addressSpaces.setUserRoot(vcpu, mfn) : -EINVAL;
     case MMUEXT_TLB_FLUSH_LOCAL:
     case MMUEXT_TLB_FLUSH_ALL:
     case MMUEXT_INVLPG_LOCAL:
@@ -108,18 +106,18 @@ function operation(
     case MMUEXT_TLB_FLUSH_MULTI:
     case MMUEXT_INVLPG_MULTI:
       if (foreign) return -EPERM;
-      return hv.guest.fetch(vaOf(arg2Lo, arg2Hi), vcpuBitmapBytes(vcpu)) ? 0 : -EINVAL;
+      return hv.guest.fetch(words.readVa(w, second), vcpuBitmapBytes(vcpu)) ? 0 : -EINVAL;
     // Only domains with hardware may flush caches; Xen 4.17 refuses the two with different errnos.
     case MMUEXT_FLUSH_CACHE:
       return foreign ? -EPERM : -EACCES;
     case MMUEXT_FLUSH_CACHE_GLOBAL:
       return foreign ? -EPERM : -EINVAL;
     case MMUEXT_SET_LDT:
-      return foreign ? -EPERM : setLdt(hv, vcpu, vaOf(arg1Lo, arg1Hi), arg2Lo >>> 0);
+      return foreign ? -EPERM : setLdt(hv, vcpu, words.readVa(w, first), w[second >>> 2]);
     case MMUEXT_CLEAR_PAGE:
       return clearPage(hv, owner, mfn);
     case MMUEXT_COPY_PAGE:
-      return copyPage(hv, owner, u64Number(arg2Lo, arg2Hi), mfn);
+      return copyPage(hv, owner, words.read(w, second), mfn);
     case MMUEXT_MARK_SUPER:
     case MMUEXT_UNMARK_SUPER:
       return -EOPNOTSUPP;

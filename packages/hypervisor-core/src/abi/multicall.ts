@@ -1,6 +1,5 @@
 import { __HYPERVISOR_iret, __HYPERVISOR_multicall, EFAULT, EINVAL } from "@xen-node/xen-abi";
 import { isGuestRange } from "../address.ts";
-import { hypercallIret } from "../iret.ts";
 import { HypercallArgs, type HypercallHandler } from "./hypercall-args.ts";
 import { NO_RESULT, RESTART } from "./results.ts";
 
@@ -31,7 +30,7 @@ export const multicall: HypercallHandler = (hv, vcpu, args) => {
       inner.hi[i] = entry[at + 5 + 2 * i];
     }
     if (number === __HYPERVISOR_iret) {
-      hypercallIret(hv, vcpu);
+      vcpu.domain.abi.iret(hv, vcpu);
       return NO_RESULT;
     }
     const result = number === __HYPERVISOR_multicall ? -EINVAL : hv.dispatcher.call(vcpu, number, inner);

@@ -109,18 +109,37 @@ function updateOne(
   }
 }
 
-function updateMapping(hv: Hypervisor, vcpu: Vcpu, args: HypercallArgs, owner: number): number {
-  const va = args.va(0);
-  const flags = args.u32(2);
+/** A page-table entry and what is to be flushed, as update_va_mapping gets them. */
+interface MappingUpdate {
+  readonly va: number;
+  readonly lo: number;
+  readonly hi: number;
+  readonly flags: number;
+  /** `flags` without the kind of flush, as an address. */
+  readonly bitmap: number;
+}
+
+function mappingUpdate(args: HypercallArgs): MappingUpdate {
+  const bitmap = vaOf(args.lo[2] & ~UVMF_FLUSHTYPE_MASK, args.hi[2]);
+  return { va: args.va(0), lo: args.lo[1], hi: args.hi[1], flags: args.u32(2), bitmap };
+}
+
+/** Of a 32-bit guest: the entry is two arguments. */
+function mappingUpdate32(args: HypercallArgs): MappingUpdate {
+  const flags = args.u32(3);
+  return { va: args.va(0), lo: args.lo[1], hi: args.lo[2], flags, bitmap: (flags & ~UVMF_FLUSHTYPE_MASK) >>> 0 };
+}
+
+function updateMapping(hv: Hypervisor, vcpu: Vcpu, update: MappingUpdate, owner: number): number {
+  const { va, flags, bitmap } = update;
   if (!isGuestAddress(va)) return -EINVAL;
   const { walker, types } = hv.mmu;
-  if (walker.locateL1(vcpu.guestTable, va) < 0) return -EINVAL;
-  const rc = types.modEntry(walker.l1Mfn, walker.l1Index, args.lo[1], args.hi[1], owner, NORMAL);
+  if (walker.locateL1(vcpu.kernelRoot, va) < 0) return -EINVAL;
+  const rc = types.modEntry(walker.l1Mfn, walker.l1Index, update.lo, update.hi, owner, NORMAL);
   if (rc === -ERESTART) return RESTART;
   if (rc !== 0) return rc;
   // The soft TLB never holds what the tables do not say, so a flush only has its arguments checked.
   if ((flags & UVMF_FLUSHTYPE_MASK) !== 0) {
-    const bitmap = vaOf(args.lo[2] & ~UVMF_FLUSHTYPE_MASK, args.hi[2]);
     if (bitmap !== 0 && bitmap !== UVMF_ALL && !hv.guest.fetch(bitmap, vcpuBitmapBytes(vcpu))) return -EFAULT;
   }
   return 0;
@@ -132,15 +151,27 @@ export function vcpuBitmapBytes(vcpu: Vcpu): number {
 }
 
 /** update_va_mapping(va, pte, flags) */
-export const updateVaMapping: HypercallHandler = (hv, vcpu, args) => updateMapping(hv, vcpu, args, vcpu.domain.domid);
+export const updateVaMapping: HypercallHandler = (hv, vcpu, args) =>
+  updateMapping(hv, vcpu, mappingUpdate(args), vcpu.domain.domid);
+
+/** update_va_mapping(va, low word, high word, flags) of a 32-bit guest. */
+export const updateVaMapping32: HypercallHandler = (hv, vcpu, args) =>
+  updateMapping(hv, vcpu, mappingUpdate32(args), vcpu.domain.domid);
 
 /** update_va_mapping_otherdomain(va, pte, flags, domid) */
-export const updateVaMappingOtherdomain: HypercallHandler = (hv, vcpu, args) => {
-  const owner = pageOwner(hv, vcpu.domain, args.u32(3) & 0xffff);
+export const updateVaMappingOtherdomain: HypercallHandler = (hv, vcpu, args) =>
+  updateMappingOf(hv, vcpu, mappingUpdate(args), args.u32(3));
+
+/** update_va_mapping_otherdomain(va, low word, high word, flags, domid) of a 32-bit guest. */
+export const updateVaMappingOtherdomain32: HypercallHandler = (hv, vcpu, args) =>
+  updateMappingOf(hv, vcpu, mappingUpdate32(args), args.u32(4));
+
+function updateMappingOf(hv: Hypervisor, vcpu: Vcpu, update: MappingUpdate, domid: number): number {
+  const owner = pageOwner(hv, vcpu.domain, domid & 0xffff);
   if (owner < 0) return owner;
   if (owner !== vcpu.domain.domid) {
     hv.logOnce(vcpu.domain, "hypercall", "update_va_mapping_otherdomain of another domain is not there: -ESRCH");
     return -ESRCH;
   }
-  return updateMapping(hv, vcpu, args, owner);
-};
+  return updateMapping(hv, vcpu, update, owner);
+}

@@ -12,7 +12,7 @@ import {
   SCHEDOP_watchdog,
   SCHEDOP_yield,
 } from "@xen-node/xen-abi";
-import { u64Number, vaOf } from "../address.ts";
+import { u64Number } from "../address.ts";
 import type { Hypervisor } from "../hypervisor.ts";
 import type { Vcpu } from "../vcpu.ts";
 import type { HypercallHandler } from "./hypercall-args.ts";
@@ -40,9 +40,14 @@ export const schedOp: HypercallHandler = (hv, vcpu, args) => {
       // The first word counts.
       vcpu.domain.shutdownCode ??= guest.u32[0] & 0xff;
       return 0;
-    case SCHEDOP_poll:
-      if (!guest.fetch(va, 24)) return -EFAULT;
-      return poll(hv, vcpu, vaOf(guest.u32[0], guest.u32[1]), guest.u32[2], u64Number(guest.u32[4], guest.u32[5]));
+    case SCHEDOP_poll: {
+      const { words, structs } = vcpu.domain.abi;
+      const { offsets, size } = structs.sched_poll;
+      if (!guest.fetch(va, size)) return -EFAULT;
+      const timeout = offsets.timeout >>> 2;
+      const timeoutNs = u64Number(guest.u32[timeout], guest.u32[timeout + 1]);
+      return poll(hv, vcpu, words.readVa(guest.u32, offsets.ports), guest.u32[offsets.nr_ports >>> 2], timeoutNs);
+    }
     case SCHEDOP_remote_shutdown:
       if (!guest.fetch(va, 8)) return -EFAULT;
       return vcpu.domain.hypercalls.sched.remoteShutdown(guest.u16[0], guest.u32[1]);
@@ -86,14 +91,20 @@ export const schedOpCompat: HypercallHandler = (hv, vcpu, args) => {
 };
 
 /** set_timer_op(absolute ns): VIRQ_TIMER at that time, 0 = cancel. */
-export const setTimerOp: HypercallHandler = (hv, vcpu, args) => {
-  if (args.lo[0] === 0 && args.hi[0] === 0) {
+export const setTimerOp: HypercallHandler = (hv, vcpu, args) => setTimer(hv, vcpu, args.lo[0], args.hi[0]);
+
+/** set_timer_op(low word, high word) of a 32-bit guest. */
+export const setTimerOp32: HypercallHandler = (hv, vcpu, args) => setTimer(hv, vcpu, args.lo[0], args.lo[1]);
+
+function setTimer(hv: Hypervisor, vcpu: Vcpu, lo: number, hi: number): number {
+  if (lo === 0 && hi === 0) {
     hv.timers.stop(vcpu.domainTimer);
-  } else {
-    // A negative time, or one weeks ahead, comes from a guest whose arithmetic went wrong: it gets a tick soon.
-    const now = hv.now();
-    const wrong = args.hi[0] < 0 || args.u64(0) - now >= FAR_NS;
-    hv.timers.set(vcpu.domainTimer, wrong ? now + SOON_NS : args.u64(0));
+    return 0;
   }
+  // A negative time, or one weeks ahead, comes from a guest whose arithmetic went wrong: it gets a tick soon.
+  const now = hv.now();
+  const deadlineNs = u64Number(lo, hi);
+  const wrong = hi < 0 || deadlineNs - now >= FAR_NS;
+  hv.timers.set(vcpu.domainTimer, wrong ? now + SOON_NS : deadlineNs);
   return 0;
-};
+}

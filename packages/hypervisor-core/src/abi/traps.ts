@@ -14,14 +14,16 @@ import {
   XENNMI_register_callback,
   XENNMI_unregister_callback,
 } from "@xen-node/xen-abi";
-import { vaOf } from "../address.ts";
+import { raiseSelector } from "../segments.ts";
 import { NMI_VECTOR } from "../trap-table.ts";
 import type { Vcpu } from "../vcpu.ts";
 import type { HypercallHandler } from "./hypercall-args.ts";
 import { RESTART } from "./results.ts";
 
-const TRAP_INFO_BYTES = 16;
 const TI_MASK_EVENTS = 4;
+/** Offsets in struct callback_register, in both forms. */
+const CALLBACK_CS = 4;
+const CALLBACK_ADDRESS = 8;
 /** Callbacks that can be replaced, but not taken away. */
 const UNREGISTRABLE = new Set<number>([
   CALLBACKTYPE_event,
@@ -38,64 +40,77 @@ export const setTrapTable: HypercallHandler = (hv, vcpu, args) => {
     return 0;
   }
   const { guest } = hv;
+  const { abi } = vcpu.domain;
+  const { words } = abi;
+  const { offsets, size } = abi.structs.trap_info;
   for (;;) {
     if (hv.dispatcher.spend()) return RESTART;
     const va = args.va(0);
-    if (!guest.fetch(va, TRAP_INFO_BYTES)) return -EFAULT;
-    const lo = guest.u32[2];
-    const hi = guest.u32[3];
-    if (lo === 0 && hi === 0) return 0;
-    const address = vaOf(lo, hi);
+    if (!guest.fetch(va, size)) return -EFAULT;
+    const address = words.readVa(guest.u32, offsets.address);
+    if (address === 0) return 0;
     if (Number.isNaN(address)) return -EINVAL;
-    vcpu.traps.set(guest.scratch[0], guest.scratch[1], guest.u16[1] | 3, address);
-    args.set(0, va + TRAP_INFO_BYTES);
+    vcpu.traps.set(guest.scratch[0], guest.scratch[1], raiseSelector(abi, guest.u16[1]), address);
+    args.set(0, va + size);
   }
 };
 
-function register(vcpu: Vcpu, type: number, flags: number, address: number): number {
+function register(vcpu: Vcpu, type: number, flags: number, address: number, selector: number): number {
   if (Number.isNaN(address)) return -EINVAL;
   const masks = (flags & CALLBACKF_mask_events) !== 0;
   const { callbacks } = vcpu;
+  const { abi } = vcpu.domain;
+  const cs = raiseSelector(abi, selector);
   switch (type) {
     case CALLBACKTYPE_event:
       callbacks.event = address;
+      callbacks.eventCs = cs;
       return 0;
     case CALLBACKTYPE_failsafe:
       callbacks.failsafe = address;
+      callbacks.failsafeCs = cs;
       callbacks.failsafeMasksEvents = masks;
       return 0;
     case CALLBACKTYPE_syscall:
+      // Of programs in 64-bit code.
+      if (abi.wordBits === 32) return -ENOSYS;
       callbacks.syscall = address;
       callbacks.syscallMasksEvents = masks;
       return 0;
     case CALLBACKTYPE_syscall32:
       callbacks.syscall32 = address;
+      callbacks.syscall32Cs = cs;
       callbacks.syscall32MasksEvents = masks;
       return 0;
     case CALLBACKTYPE_sysenter:
       callbacks.sysenter = address;
+      callbacks.sysenterCs = cs;
       callbacks.sysenterMasksEvents = masks;
       return 0;
     case CALLBACKTYPE_nmi:
-      return registerNmi(vcpu, address);
+      return registerNmi(vcpu, address, cs);
     default:
       return -ENOSYS;
   }
 }
 
-function registerNmi(vcpu: Vcpu, address: number): number {
+function registerNmi(vcpu: Vcpu, address: number, cs: number): number {
   if (vcpu.id !== 0 || Number.isNaN(address)) return -EINVAL;
-  vcpu.traps.set(NMI_VECTOR, TI_MASK_EVENTS, 0, address);
+  vcpu.traps.set(NMI_VECTOR, TI_MASK_EVENTS, cs, address);
   return 0;
 }
 
 /** callback_op(cmd, callback_register *). */
 export const callbackOp: HypercallHandler = (hv, vcpu, args) => {
   const { guest } = hv;
+  const { words, structs } = vcpu.domain.abi;
   switch (args.u32(0)) {
-    case CALLBACKOP_register:
-      if (!guest.fetch(args.va(1), 16)) return -EFAULT;
-      return register(vcpu, guest.u16[0], guest.u16[1], vaOf(guest.u32[2], guest.u32[3]));
+    case CALLBACKOP_register: {
+      if (!guest.fetch(args.va(1), structs.callback_register.size)) return -EFAULT;
+      // A 32-bit guest's code segment lies in what is padding for others.
+      const cs = guest.u32[CALLBACK_CS >>> 2] & 0xffff;
+      return register(vcpu, guest.u16[0], guest.u16[1], words.readVa(guest.u32, CALLBACK_ADDRESS), cs);
+    }
     case CALLBACKOP_unregister:
       if (!guest.fetch(args.va(1), 4)) return -EFAULT;
       if (guest.u16[0] === CALLBACKTYPE_nmi) {
@@ -110,18 +125,27 @@ export const callbackOp: HypercallHandler = (hv, vcpu, args) => {
 
 /** set_callbacks(event, failsafe, syscall), the old form: never fails, an address that is not canonical is passed over. */
 export const setCallbacks: HypercallHandler = (_hv, vcpu, args) => {
-  register(vcpu, CALLBACKTYPE_event, 0, args.va(0));
-  register(vcpu, CALLBACKTYPE_failsafe, 0, args.va(1));
-  register(vcpu, CALLBACKTYPE_syscall, 0, args.va(2));
+  register(vcpu, CALLBACKTYPE_event, 0, args.va(0), 0);
+  register(vcpu, CALLBACKTYPE_failsafe, 0, args.va(1), 0);
+  register(vcpu, CALLBACKTYPE_syscall, 0, args.va(2), 0);
+  return 0;
+};
+
+/** set_callbacks(event cs, event, failsafe cs, failsafe) of a 32-bit guest. */
+export const setCallbacks32: HypercallHandler = (_hv, vcpu, args) => {
+  register(vcpu, CALLBACKTYPE_event, 0, args.va(1), args.lo[0] & 0xffff);
+  register(vcpu, CALLBACKTYPE_failsafe, 0, args.va(3), args.lo[2] & 0xffff);
   return 0;
 };
 
 /** nmi_op(cmd, xennmi_callback *). */
 export const nmiOp: HypercallHandler = (hv, vcpu, args) => {
   switch (args.u32(0)) {
-    case XENNMI_register_callback:
-      if (!hv.guest.fetch(args.va(1), 16)) return -EFAULT;
-      return registerNmi(vcpu, vaOf(hv.guest.u32[0], hv.guest.u32[1]));
+    case XENNMI_register_callback: {
+      const { words, structs, flat } = vcpu.domain.abi;
+      if (!hv.guest.fetch(args.va(1), structs.xennmi_callback.size)) return -EFAULT;
+      return registerNmi(vcpu, words.readVa(hv.guest.u32, 0), flat.kernelCs);
+    }
     case XENNMI_unregister_callback:
       vcpu.traps.set(NMI_VECTOR, 0, 0, 0);
       return 0;

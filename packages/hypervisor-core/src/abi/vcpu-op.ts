@@ -20,14 +20,13 @@ import {
   VCPUOP_stop_singleshot_timer,
   VCPUOP_up,
 } from "@xen-node/xen-abi";
-import { isGuestRange, u64Number, vaOf } from "../address.ts";
-import { GUEST_CONTEXT_BYTES, initialiseVcpu } from "../guest-context.ts";
+import { isGuestRange, u64Number } from "../address.ts";
+import { initialiseVcpu } from "../guest-context.ts";
 import type { Hypervisor } from "../hypervisor.ts";
 import { updateTime, updateTimeArea } from "../pvclock.ts";
 import type { Vcpu } from "../vcpu.ts";
 import type { HypercallHandler } from "./hypercall-args.ts";
 
-const RUNSTATE_BYTES = 48;
 const TIME_BYTES = 32;
 const VCPU_INFO_BYTES = 64;
 const PAGE_BYTES = 4096;
@@ -39,13 +38,15 @@ export const vcpuOp: HypercallHandler = (hv, vcpu, args) => {
   const target = vcpu.domain.vcpus[args.u32(1)];
   if (target === undefined) return -ENOENT;
   const { guest } = hv;
+  const { abi } = vcpu.domain;
+  const runstateBytes = abi.structs.vcpu_runstate_info.size;
   const va = args.va(2);
   switch (args.u32(0)) {
     case VCPUOP_is_up:
       return target.down ? 0 : 1;
     case VCPUOP_initialise: {
-      if (!guest.fetch(va, GUEST_CONTEXT_BYTES)) return -EFAULT;
-      const copy = guest.scratch.slice(0, GUEST_CONTEXT_BYTES);
+      if (!guest.fetch(va, abi.contextBytes)) return -EFAULT;
+      const copy = guest.scratch.slice(0, abi.contextBytes);
       return initialiseVcpu(hv, target, new DataView(copy.buffer));
     }
     case VCPUOP_up:
@@ -56,12 +57,12 @@ export const vcpuOp: HypercallHandler = (hv, vcpu, args) => {
       hv.takeDown(target);
       return 0;
     case VCPUOP_get_runstate_info:
-      target.runstate.encode(guest.view, hv.now(), false);
-      return guest.store(va, RUNSTATE_BYTES) ? 0 : -EFAULT;
+      target.runstate.encode(guest.view, hv.now(), false, abi.words.bytes);
+      return guest.store(va, runstateBytes) ? 0 : -EFAULT;
     case VCPUOP_register_runstate_memory_area: {
       if (!guest.fetch(va, 8)) return -EFAULT;
-      const area = vaOf(guest.u32[0], guest.u32[1]);
-      if (!isGuestRange(area, RUNSTATE_BYTES)) return -EFAULT;
+      const area = abi.words.readVa(guest.u32, 0);
+      if (!isGuestRange(area, runstateBytes)) return -EFAULT;
       target.runstate.areaVa = area === 0 ? Number.NaN : area;
       hv.writeRunstate(target);
       return 0;
@@ -100,7 +101,7 @@ export const vcpuOp: HypercallHandler = (hv, vcpu, args) => {
       return 0;
     case VCPUOP_register_vcpu_time_memory_area: {
       if (!guest.fetch(va, 8)) return -EFAULT;
-      const area = vaOf(guest.u32[0], guest.u32[1]);
+      const area = abi.words.readVa(guest.u32, 0);
       if (!isGuestRange(area, TIME_BYTES)) return -EFAULT;
       target.timeAreaVa = area === 0 ? Number.NaN : area;
       updateTimeArea(hv, target);

@@ -3,7 +3,6 @@ import {
   EINVAL,
   ENODATA,
   ENOSYS,
-  HYPERVISOR_VIRT_START,
   XEN_CAPABILITIES_INFO_LEN,
   XEN_CHANGESET_INFO_LEN,
   XEN_EXTRAVERSION_LEN,
@@ -41,6 +40,7 @@ export const xenVersion: HypercallHandler = (hv, vcpu, args) => {
   const { guest } = hv;
   const va = args.va(1);
   const calls = vcpu.domain.hypercalls.version;
+  const { words, virtStart } = vcpu.domain.abi;
   switch (args.u32(0)) {
     case XENVER_version:
       return calls.version();
@@ -53,9 +53,8 @@ export const xenVersion: HypercallHandler = (hv, vcpu, args) => {
     case XENVER_changeset:
       return storeText(hv, va, calls.changeset(), XEN_CHANGESET_INFO_LEN);
     case XENVER_platform_parameters:
-      guest.view.setInt32(0, HYPERVISOR_VIRT_START | 0, true);
-      guest.view.setInt32(4, Math.floor(HYPERVISOR_VIRT_START / 0x100000000), true);
-      return guest.store(va, 8) ? 0 : -EFAULT;
+      words.write(guest.view, 0, virtStart);
+      return guest.store(va, words.bytes) ? 0 : -EFAULT;
     case XENVER_get_features: {
       if (!guest.fetch(va, 8)) return -EFAULT;
       const submap = guest.u32[0];

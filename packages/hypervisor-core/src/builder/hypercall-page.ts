@@ -12,13 +12,26 @@ const IRET_BEFORE = [0x51, 0x41, 0x53, 0x50];
 const IRET_AFTER = [0x0f, 0x05];
 const INT3 = 0xcc;
 
-/** The 4 KiB of code that a 64-bit PV guest calls hypercall n at offset 32 n of; the gaps hold INT3. */
-export function hypercallPage(): Uint8Array {
+// int $0x82; ret, and for iret push %eax before
+const AFTER_32 = [0xcd, 0x82, 0xc3];
+const IRET_BEFORE_32 = [0x50];
+const IRET_AFTER_32 = [0xcd, 0x82];
+
+/** The 4 KiB of code that a PV guest calls hypercall n at offset 32 n of; the gaps hold INT3. */
+function pageOf(stub: (load: readonly number[], isIret: boolean) => readonly number[]): Uint8Array {
   const page = new Uint8Array(STUB_BYTES * STUBS).fill(INT3);
   for (let number = 0; number < STUBS; number++) {
-    const load = [MOV_EAX, number, 0, 0, 0];
-    const iret = number === __HYPERVISOR_iret;
-    page.set(iret ? [...IRET_BEFORE, ...load, ...IRET_AFTER] : [...BEFORE, ...load, ...AFTER], number * STUB_BYTES);
+    page.set(stub([MOV_EAX, number, 0, 0, 0], number === __HYPERVISOR_iret), number * STUB_BYTES);
   }
   return page;
+}
+
+/** Of a 64-bit guest. */
+export function hypercallPage64(): Uint8Array {
+  return pageOf((load, isIret) => (isIret ? [...IRET_BEFORE, ...load, ...IRET_AFTER] : [...BEFORE, ...load, ...AFTER]));
+}
+
+/** Of a 32-bit guest. */
+export function hypercallPage32(): Uint8Array {
+  return pageOf((load, isIret) => (isIret ? [...IRET_BEFORE_32, ...load, ...IRET_AFTER_32] : [...load, ...AFTER_32]));
 }

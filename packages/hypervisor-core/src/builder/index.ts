@@ -1,5 +1,6 @@
 export { BuildError, type BuildErrorCode } from "./build-error.ts";
-export { hypercallPage } from "./hypercall-page.ts";
+export { hypercallPage32, hypercallPage64 } from "./hypercall-page.ts";
+export { kernelAbi } from "./kernel-width.ts";
 export { type PfnRange, type PvLayout, planLayout } from "./layout.ts";
 export { type BuildOptions, type BuiltDomain, buildPvDomain, type FirstVcpu } from "./pv-domain.ts";
 export {

@@ -1,7 +1,5 @@
-import { ELFCLASS64, type ElfFile, EM_X86_64, featureName, PT_LOAD, type XenNotes } from "@xen-node/guest-images";
+import { type ElfFile, featureName, PT_LOAD, type XenNotes } from "@xen-node/guest-images";
 import {
-  HYPERVISOR_VIRT_END,
-  HYPERVISOR_VIRT_START,
   XENFEAT_auto_translated_physmap,
   XENFEAT_hvm_callback_vector,
   XENFEAT_hvm_pirqs,
@@ -9,10 +7,10 @@ import {
   XENFEAT_supervisor_mode_kernel,
 } from "@xen-node/xen-abi";
 import { BuildError } from "./build-error.ts";
+import type { KernelWidth } from "./kernel-width.ts";
 import { TablePlan } from "./table-plan.ts";
 
 export const PAGE_BYTES = 4096;
-const PFN_BYTES = 8;
 const MAPPED_ALIGN = 4 * 1024 * 1024;
 const SLACK_PAGES = (512 * 1024) / PAGE_BYTES;
 const BOOT_STACK_PAGES = 1;
@@ -62,6 +60,7 @@ export interface PvLayout {
 
 export interface LayoutRequest {
   readonly elf: ElfFile;
+  readonly width: KernelWidth;
   readonly notes: XenNotes;
   /** Pages of the domain. */
   readonly pages: number;
@@ -74,10 +73,7 @@ export interface LayoutRequest {
  * stack, padding to 4 MiB with at least 512 KiB free; then the unmapped initrd and p2m.
  * @throws BuildError
  */
-export function planLayout({ elf, notes, pages, initrdBytes }: LayoutRequest): PvLayout {
-  if (elf.elfClass !== ELFCLASS64 || elf.machine !== EM_X86_64) {
-    throw new BuildError("kernel", "the kernel is a 32-bit one, and only 64-bit PV guests can be built");
-  }
+export function planLayout({ elf, width, notes, pages, initrdBytes }: LayoutRequest): PvLayout {
   if (notes.bsdSymtab) {
     throw new BuildError("kernel", "the kernel wants its symbol table loaded (BSD_SYMTAB), which is not supported");
   }
@@ -94,20 +90,21 @@ export function planLayout({ elf, notes, pages, initrdBytes }: LayoutRequest): P
     return range;
   };
   const initrdPages = Math.ceil(initrdBytes / PAGE_BYTES);
-  const listPages = Math.ceil((pages * PFN_BYTES) / PAGE_BYTES);
+  const listPages = Math.ceil((pages * width.wordBytes) / PAGE_BYTES);
   let initrd: PvLayout["initrd"] = null;
   if (initrdBytes > 0 && !notes.modStartPfn) {
     initrd = { ...take(initrdPages), mapped: true };
   }
-  const linearList = notes.initP2m === null ? take(listPages) : null;
+  const { initP2m } = width.hasOwnP2mAddress ? notes : { initP2m: null };
+  const linearList = initP2m === null ? take(listPages) : null;
   const startInfoPfn = take(1).pfn;
   const storePfn = take(1).pfn;
   const consolePfn = take(1).pfn;
 
-  const tablePlan = new TablePlan();
+  const tablePlan = new TablePlan(width.levels, width.requiredL2Slots);
   const mappedEndPfn = mappedEnd(tablePlan, virtBase, next);
   const mapping = { virtualStart: virtBase, pfn: 0, pages: mappedEndPfn };
-  checkRange("the kernel", virtBase, virt(mappedEndPfn));
+  checkRange(width, "the kernel", virtBase, virt(mappedEndPfn));
   const tables = take(tablePlan.add(mapping, next));
   const bootStackPfn = take(BOOT_STACK_PAGES).pfn;
   next = mappedEndPfn;
@@ -117,7 +114,7 @@ export function planLayout({ elf, notes, pages, initrdBytes }: LayoutRequest): P
   }
   const p2m = linearList
     ? { virtualAddress: virt(linearList.pfn), list: linearList, tables: { pfn: next, pages: 0 }, mapped: true }
-    : placeP2m(tablePlan, notes.initP2m ?? 0, take(listPages), (count) => take(count));
+    : placeP2m(width, tablePlan, initP2m ?? 0, take(listPages), (count) => take(count));
   requireMemory(next, pages);
   return {
     virtBase,
@@ -187,6 +184,7 @@ function mappedEnd(plan: TablePlan, virtBase: number, usedPages: number): number
 }
 
 function placeP2m(
+  width: KernelWidth,
   plan: TablePlan,
   virtualAddress: number,
   list: PfnRange,
@@ -196,7 +194,7 @@ function placeP2m(
     throw new BuildError("kernel", "the kernel's INIT_P2M is not at the start of a page");
   }
   const end = virtualAddress + list.pages * PAGE_BYTES;
-  checkRange("the kernel's p2m table", virtualAddress, end);
+  checkRange(width, "the kernel's p2m table", virtualAddress, end);
   const [main] = plan.mappings;
   if (virtualAddress < main.virtualStart + main.pages * PAGE_BYTES && main.virtualStart < end) {
     throw new BuildError("kernel", "the kernel's INIT_P2M lies inside the kernel's own mapping");
@@ -206,10 +204,8 @@ function placeP2m(
   return { virtualAddress, list, tables, mapped: false };
 }
 
-/** A mapping must stay in one half of the address space and out of Xen's part of it. */
-function checkRange(what: string, start: number, end: number): void {
-  const top = start < 0 ? 0 : 2 ** 47;
-  if (end > top || (start < HYPERVISOR_VIRT_END && end > HYPERVISOR_VIRT_START && start < 0)) {
+function checkRange(width: KernelWidth, what: string, start: number, end: number): void {
+  if (!width.isGuestRange(start, end)) {
     throw new BuildError(
       "kernel",
       `${what} does not fit between its virtual address and the end of the guest's address space`,

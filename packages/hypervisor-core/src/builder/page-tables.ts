@@ -10,6 +10,9 @@ const ACCESSED = 0x20;
 const DIRTY = 0x40;
 const LEAF = PRESENT | WRITABLE | ACCESSED;
 const UPPER = PRESENT | WRITABLE | USER | ACCESSED | DIRTY;
+/** Entries of a PAE root have no other flags. */
+const PAE_ROOT = PRESENT;
+const PAE_ROOT_LEVEL = 3;
 
 const PAGE_BYTES = 4096;
 const ENTRY_BYTES = 8;
@@ -30,7 +33,8 @@ export function writePageTables(memory: PseudoPhysicalMemory, { tablePlan, table
   for (const table of tablePlan.tables) {
     const place = tablePlan.parentOf(table);
     if (place !== null) {
-      writeEntry(viewOf(place.parent), place.index, memory.p2m[table.pfn], UPPER);
+      const inPaeRoot = tablePlan.levels === PAE_ROOT_LEVEL && place.parent.level === PAE_ROOT_LEVEL;
+      writeEntry(viewOf(place.parent), place.index, memory.p2m[table.pfn], inPaeRoot ? PAE_ROOT : UPPER);
     }
   }
   const isTable = (pfn: number) =>

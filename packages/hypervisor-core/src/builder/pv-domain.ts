@@ -2,23 +2,18 @@ import { type ElfFile, type KernelImage, PT_LOAD } from "@xen-node/guest-images"
 import {
   ERESTART,
   errnoName,
-  FLAT_KERNEL_CS,
-  FLAT_KERNEL_DS,
-  FLAT_KERNEL_SS,
   GNTTAB_RESERVED_CONSOLE,
   GNTTAB_RESERVED_XENSTORE,
-  structs,
   XEN_LEGACY_MAX_VCPUS,
 } from "@xen-node/xen-abi";
 import { BuildError } from "./build-error.ts";
-import { hypercallPage } from "./hypercall-page.ts";
+import { type KernelWidth, kernelWidth } from "./kernel-width.ts";
 import { PAGE_BYTES, type PvLayout, planLayout } from "./layout.ts";
 import { writePageTables } from "./page-tables.ts";
 import { PseudoPhysicalMemory } from "./pseudo-physical.ts";
 import { encodeCommandLine, writeStartInfo } from "./start-info.ts";
 import type { BuilderTarget } from "./target.ts";
 
-const PFN_BYTES = 8;
 /** RFLAGS with IF and the bit that is always 1. */
 const FIRST_RFLAGS = 0x202;
 
@@ -77,18 +72,19 @@ export function buildPvDomain(target: BuilderTarget, options: BuildOptions): Bui
   }
   const commandLine = encodeCommandLine(options.commandLine ?? "");
   const initrdBytes = initrd?.length ?? 0;
-  const layout = planLayout({ elf: kernel.elf, notes: kernel.notes, pages: options.pages, initrdBytes });
+  const width = kernelWidth(kernel);
+  const layout = planLayout({ elf: kernel.elf, width, notes: kernel.notes, pages: options.pages, initrdBytes });
 
   const memory = new PseudoPhysicalMemory(target, options.pages);
   loadSegments(memory, kernel.elf, layout.paddrOffset);
   if (layout.hypercallPagePfn !== null) {
-    memory.write(layout.hypercallPagePfn * PAGE_BYTES, hypercallPage());
+    memory.write(layout.hypercallPagePfn * PAGE_BYTES, width.hypercallPage());
   }
   if (layout.initrd !== null && initrd !== undefined) {
     memory.write(layout.initrd.pfn * PAGE_BYTES, initrd);
   }
-  writeP2m(memory, layout);
-  writeStartInfo(memory, layout, {
+  writeP2m(memory, layout, width);
+  writeStartInfo(memory, layout, width, {
     commandLine,
     initrdBytes,
     sharedInfoMfn: target.sharedInfoMfn,
@@ -96,11 +92,11 @@ export function buildPvDomain(target: BuilderTarget, options: BuildOptions): Bui
     consoleEvtchn: options.consoleEvtchn,
     flags: options.flags ?? 0,
   });
-  maskEvents(memory.frame(target.sharedInfoMfn));
+  maskEvents(memory.frame(target.sharedInfoMfn), width);
   writePageTables(memory, layout);
 
   const rootMfn = memory.p2m[layout.tables.pfn];
-  pinRoot(target, rootMfn);
+  pinRoot(target, rootMfn, width);
   const storeMfn = memory.p2m[layout.storePfn];
   const consoleMfn = memory.p2m[layout.consolePfn];
   grantPage(target, GNTTAB_RESERVED_CONSOLE, options.consoleDomid ?? 0, consoleMfn);
@@ -117,9 +113,9 @@ export function buildPvDomain(target: BuilderTarget, options: BuildOptions): Bui
       rsp: virt(layout.bootStackPfn + 1),
       rsi: virt(layout.startInfoPfn),
       rflags: FIRST_RFLAGS,
-      cs: FLAT_KERNEL_CS,
-      ss: FLAT_KERNEL_SS,
-      ds: FLAT_KERNEL_DS,
+      cs: width.cs,
+      ss: width.ss,
+      ds: width.ds,
       rootMfn,
     },
   };
@@ -138,31 +134,31 @@ function loadSegments(memory: PseudoPhysicalMemory, elf: ElfFile, paddrOffset: n
   }
 }
 
-function writeP2m(memory: PseudoPhysicalMemory, { p2m: { list } }: PvLayout): void {
-  const entriesPerPage = PAGE_BYTES / PFN_BYTES;
+function writeP2m(memory: PseudoPhysicalMemory, { p2m: { list } }: PvLayout, { wordBytes }: KernelWidth): void {
+  const entriesPerPage = PAGE_BYTES / wordBytes;
   for (let page = 0; page < list.pages; page++) {
     const view = memory.page(list.pfn + page);
     const first = page * entriesPerPage;
     for (let entry = 0; entry < entriesPerPage; entry++) {
       const inside = first + entry < memory.p2m.length;
-      view.setUint32(entry * PFN_BYTES, inside ? memory.p2m[first + entry] : 0xffffffff, true);
-      view.setUint32(entry * PFN_BYTES + 4, inside ? 0 : 0xffffffff, true);
+      view.setUint32(entry * wordBytes, inside ? memory.p2m[first + entry] : 0xffffffff, true);
+      if (wordBytes === 8) view.setUint32(entry * wordBytes + 4, inside ? 0 : 0xffffffff, true);
     }
   }
 }
 
 /** Every vcpu_info in shared_info starts with events masked. */
-function maskEvents(sharedInfo: DataView): void {
+function maskEvents(sharedInfo: DataView, { structs }: KernelWidth): void {
   const { offsets } = structs.shared_info;
   for (let vcpu = 0; vcpu < XEN_LEGACY_MAX_VCPUS; vcpu++) {
     sharedInfo.setUint8(offsets["vcpu_info.evtchn_upcall_mask"] + vcpu * structs.vcpu_info.size, 1);
   }
 }
 
-function pinRoot(target: BuilderTarget, rootMfn: number): void {
-  let result = target.pinRoot(rootMfn);
+function pinRoot(target: BuilderTarget, rootMfn: number, { levels }: KernelWidth): void {
+  let result = target.pinRoot(rootMfn, levels);
   while (result === -ERESTART) {
-    result = target.pinRoot(rootMfn);
+    result = target.pinRoot(rootMfn, levels);
   }
   if (result !== 0) {
     throw new BuildError("machine", `the hypervisor refused the new domain's page tables (${errnoName(-result)})`);

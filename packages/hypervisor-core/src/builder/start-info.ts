@@ -1,9 +1,8 @@
-import { MAX_GUEST_CMDLINE, SIF_MOD_START_PFN, SIF_VIRT_P2M_4TOOLS, structs } from "@xen-node/xen-abi";
+import { MAX_GUEST_CMDLINE, SIF_MOD_START_PFN, SIF_VIRT_P2M_4TOOLS } from "@xen-node/xen-abi";
 import { BuildError } from "./build-error.ts";
+import type { KernelWidth } from "./kernel-width.ts";
 import { PAGE_BYTES, type PvLayout } from "./layout.ts";
 import type { PseudoPhysicalMemory } from "./pseudo-physical.ts";
-
-const MAGIC = "xen-3.0-x86_64";
 
 /** What start_info says besides the layout. */
 export interface StartInfoFacts {
@@ -36,16 +35,21 @@ export function encodeCommandLine(text: string): Uint8Array {
 }
 
 /** Fills the start_info page (xen/include/public/xen.h), which is zero until now. */
-export function writeStartInfo(memory: PseudoPhysicalMemory, layout: PvLayout, facts: StartInfoFacts): void {
+export function writeStartInfo(
+  memory: PseudoPhysicalMemory,
+  layout: PvLayout,
+  width: KernelWidth,
+  facts: StartInfoFacts,
+): void {
   const { p2m } = memory;
   const { initrd } = layout;
   const page = memory.page(layout.startInfoPfn);
-  const { start_info } = structs;
+  const { start_info } = width.structs;
   const virt = (pfn: number) => layout.virtBase + pfn * PAGE_BYTES;
   const text = (path: "magic" | "cmd_line", bytes: Uint8Array) => {
     new Uint8Array(page.buffer, page.byteOffset + start_info.offsets[path], bytes.length).set(bytes);
   };
-  text("magic", new TextEncoder().encode(MAGIC));
+  text("magic", new TextEncoder().encode(`xen-3.0-${width.abi}`));
   start_info.set(page, 0, "nr_pages", p2m.length);
   start_info.set(page, 0, "shared_info", facts.sharedInfoMfn * PAGE_BYTES);
   const modStartIsPfn = initrd !== null && !initrd.mapped;

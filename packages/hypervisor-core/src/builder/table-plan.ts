@@ -1,6 +1,6 @@
 const ENTRY_BITS = 9;
 const PAGE_BITS = 12;
-const LEVELS = 4;
+const REQUIRED_LEVEL = 2;
 
 /** One page table that the builder has to make. */
 export interface PlannedTable {
@@ -27,9 +27,22 @@ function tableSpan(level: number): number {
  * first and L1s last, on consecutive pfns.
  */
 export class TablePlan {
+  /** Level of the root: 4, or 3 for PAE. */
+  readonly levels: number;
   readonly tables: PlannedTable[] = [];
   readonly mappings: PlannedMapping[] = [];
   readonly #slots = new Map<string, PlannedTable>();
+  /** Slots of level 2 that must have a table, whatever is mapped. */
+  readonly #required: readonly number[];
+
+  /**
+   * @param levels of the root
+   * @param required slots of level 2 that the first mapping brings tables for in any case
+   */
+  constructor(levels: number, required: readonly number[]) {
+    this.levels = levels;
+    this.#required = required;
+  }
 
   /** How many tables a mapping would add. */
   count(virtualStart: number, pages: number): number {
@@ -59,11 +72,11 @@ export class TablePlan {
 
   /** The table that holds the entry for `table`, and its index there; null for the root. */
   parentOf(table: PlannedTable): { parent: PlannedTable; index: number } | null {
-    if (table.level === LEVELS) {
+    if (table.level === this.levels) {
       return null;
     }
     const level = table.level + 1;
-    const slot = level === LEVELS ? 0 : Math.floor(table.slot / 512);
+    const slot = level === this.levels ? 0 : Math.floor(table.slot / 512);
     const parent = this.#slots.get(`${level}:${slot}`);
     if (parent === undefined) {
       throw new RangeError("planned table without a parent");
@@ -74,13 +87,18 @@ export class TablePlan {
   #missing(virtualStart: number, pages: number): { level: number; slot: number }[] {
     const last = virtualStart + pages * 2 ** PAGE_BITS - 1;
     const missing: { level: number; slot: number }[] = [];
-    for (let level = LEVELS; level >= 1; level--) {
+    for (let level = this.levels; level >= 1; level--) {
       // There is one root, whatever half of the address space is meant.
-      const first = level === LEVELS ? 0 : Math.floor(virtualStart / tableSpan(level));
-      const end = level === LEVELS ? 0 : Math.floor(last / tableSpan(level));
+      const first = level === this.levels ? 0 : Math.floor(virtualStart / tableSpan(level));
+      const end = level === this.levels ? 0 : Math.floor(last / tableSpan(level));
       for (let slot = first; slot <= end; slot++) {
         if (!this.#slots.has(`${level}:${slot}`)) {
           missing.push({ level, slot });
+        }
+      }
+      if (level === REQUIRED_LEVEL) {
+        for (const slot of this.#required) {
+          if ((slot < first || slot > end) && !this.#slots.has(`${level}:${slot}`)) missing.push({ level, slot });
         }
       }
     }

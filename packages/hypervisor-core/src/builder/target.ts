@@ -16,8 +16,8 @@ export interface BuilderTarget {
   hostAddress(mfn: number): number;
   /** Enters pfn as the machine-to-physical translation of a frame. */
   setM2p(mfn: number, pfn: number): void;
-  /** Validates and pins the frame as a root (L4): 0, -ERESTART to be called again, or another negative errno. */
-  pinRoot(mfn: number): number;
+  /** Validates and pins the frame as a root of a level: 0, -ERESTART to be called again, or another negative errno. */
+  pinRoot(mfn: number, level: number): number;
   /** Writes entry `ref` of the domain's grant table: `grantee` may map the frame read-write. False if there is none. */
   grant(ref: number, grantee: number, mfn: number): boolean;
 }
@@ -41,8 +41,6 @@ export interface BuilderDomain {
   totalPages: number;
 }
 
-const ROOT_LEVEL = 4;
-
 /** A builder's target over the machine's parts; frames it takes count towards `domain.totalPages`. */
 export function builderTarget(machine: BuilderMachine, grants: BuilderGrants, domain: BuilderDomain): BuilderTarget {
   return {
@@ -58,7 +56,7 @@ export function builderTarget(machine: BuilderMachine, grants: BuilderGrants, do
     },
     hostAddress: (mfn) => machine.frames.hostAddress(mfn),
     setM2p: (mfn, pfn) => machine.m2p.set(mfn, pfn),
-    pinRoot: (mfn) => machine.types.pin(mfn, ROOT_LEVEL, domain.domid),
+    pinRoot: (mfn, level) => machine.types.pin(mfn, level, domain.domid),
     grant: (ref, grantee, mfn) => grants.writeEntry(domain.domid, ref, GTF_permit_access, grantee, mfn),
   };
 }

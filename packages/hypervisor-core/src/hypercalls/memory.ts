@@ -31,9 +31,9 @@ export class DomainMemory implements MemoryCalls {
     const target = targetDomain(this.hv, this.domain, domid);
     if (typeof target === "number") return target;
     if (target.sharedInfoMfn === 0) return target.maxPages - 1;
-    const at = this.hv.mmu.frames.hostAddress(target.sharedInfoMfn) + 3088;
-    const { view } = this.hv.mmu.memory;
-    return view.getUint32(at + 4, true) * 0x100000000 + view.getUint32(at, true);
+    const { abi } = target;
+    const at = this.hv.mmu.frames.hostAddress(target.sharedInfoMfn) + abi.sharedInfo.maxPfn;
+    return abi.words.read(this.hv.mmu.memory.u32, at);
   }
 
   increaseReservation(): number {

@@ -1,8 +1,10 @@
 import {
+  VMASST_TYPE_pae_extended_cr3,
   XENFEAT_dom0,
   XENFEAT_gnttab_map_avail_bits,
   XENFEAT_memory_op_vnode_supported,
   XENFEAT_mmu_pt_update_preserve_ad,
+  XENFEAT_pae_pgdir_above_4gb,
 } from "@xen-node/xen-abi";
 import type { Domain } from "../domain.ts";
 import type { Hypervisor } from "../hypervisor.ts";
@@ -40,7 +42,8 @@ export class DomainVersion implements VersionCalls {
 
   features(submap: number): number {
     if (submap !== 0) return 0;
-    return PV_FEATURES | (this.domain.domid === 0 && this.domain.privileged ? 1 << XENFEAT_dom0 : 0);
+    const extended = this.domain.vmAssists.has(VMASST_TYPE_pae_extended_cr3) ? 1 << XENFEAT_pae_pgdir_above_4gb : 0;
+    return PV_FEATURES | extended | (this.domain.domid === 0 && this.domain.privileged ? 1 << XENFEAT_dom0 : 0);
   }
 
   /** Only the privileged may see it. */

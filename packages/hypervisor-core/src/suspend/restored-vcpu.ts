@@ -1,7 +1,8 @@
 import { FDP, FIP, FOP, XCR0 } from "@xen-node/x86-cpu";
 import { ERESTART, errnoName } from "@xen-node/xen-abi";
 import { u64Number, vaOf } from "../address.ts";
-import { ContextAt, GUEST_CONTEXT_BYTES, initialiseVcpu } from "../guest-context.ts";
+import { CONTEXT_BYTES_64, ContextAt } from "../guest-abi/context64.ts";
+import { initialiseVcpu } from "../guest-context.ts";
 import type { Hypervisor } from "../hypervisor.ts";
 import type { Vcpu } from "../vcpu.ts";
 import { DomainImageError } from "./domain-image-error.ts";
@@ -12,11 +13,8 @@ const MSR_BYTES = 16;
 const XCR0_MOST = 3;
 
 function viewOf({ basic }: SavedVcpu): DataView {
-  if (basic.length !== GUEST_CONTEXT_BYTES)
-    throw new DomainImageError(
-      "image",
-      `a vcpu's context has ${basic.length} bytes instead of ${GUEST_CONTEXT_BYTES}.`,
-    );
+  if (basic.length !== CONTEXT_BYTES_64)
+    throw new DomainImageError("image", `a vcpu's context has ${basic.length} bytes instead of ${CONTEXT_BYTES_64}.`);
   return new DataView(basic.buffer, basic.byteOffset, basic.byteLength);
 }
 

@@ -28,7 +28,7 @@ import {
   VGCF_syscall_disables_events,
 } from "@xen-node/xen-abi";
 import { vaHigh, vaLow } from "../address.ts";
-import { ContextAt, GUEST_CONTEXT_BYTES, USER_REGS_ORDER } from "../guest-context.ts";
+import { CONTEXT_BYTES_64, ContextAt, USER_REGS_ORDER } from "../guest-abi/context64.ts";
 import type { Hypervisor } from "../hypervisor.ts";
 import { Gpr } from "../registers.ts";
 import type { Vcpu } from "../vcpu.ts";
@@ -90,7 +90,7 @@ export function saveVcpu(hv: Hypervisor, vcpu: Vcpu, pfnOf: (mfn: number) => num
 
 function saveContext(hv: Hypervisor, vcpu: Vcpu, fpu: Uint8Array, pfnOf: (mfn: number) => number): Uint8Array {
   const { regs } = hv;
-  const bytes = new Uint8Array(GUEST_CONTEXT_BYTES);
+  const bytes = new Uint8Array(CONTEXT_BYTES_64);
   const c = new DataView(bytes.buffer);
   const put = (at: number, lo: number, hi: number): void => {
     c.setUint32(at, lo >>> 0, true);

@@ -2,7 +2,7 @@ import { FrameFlags, PageType } from "@xen-node/mmu";
 import { SHUTDOWN_suspend } from "@xen-node/xen-abi";
 import { u64Number } from "../address.ts";
 import type { Domain } from "../domain.ts";
-import { ContextAt } from "../guest-context.ts";
+import { ContextAt } from "../guest-abi/context64.ts";
 import type { Hypervisor } from "../hypervisor.ts";
 import { DomainImageError } from "./domain-image-error.ts";
 import { type GuestP2m, readGuestP2m } from "./guest-p2m.ts";
@@ -42,7 +42,9 @@ export class SuspendedDomain {
 
   /** @throws DomainImageError if it is suspended no more: whoever saves it must stop */
   check(): void {
-    const { state, shutdownReason, kind, name } = this.domain;
+    const { state, shutdownReason, kind, name, abi } = this.domain;
+    if (abi.wordBits !== 64)
+      throw new DomainImageError("guest", `${name} is a 32-bit guest, and those cannot be saved.`);
     if (kind !== "pv") throw new DomainImageError("guest", `${name} is no PV guest, and only those can be saved.`);
     if (state !== "shutdown" || shutdownReason !== SHUTDOWN_suspend)
       throw new DomainImageError("guest", `${name} is not suspended (any more).`);

@@ -164,10 +164,10 @@ describe("attacks by grants", () => {
     const a = withGrants();
     const { hv } = a.g;
     let entries = 0;
-    const { hypercall } = hv.dispatcher;
-    hv.dispatcher.hypercall = (vcpu) => {
+    const { hypercall64 } = hv.dispatcher;
+    hv.dispatcher.hypercall64 = (vcpu) => {
       entries++;
-      hypercall.call(hv.dispatcher, vcpu);
+      hypercall64.call(hv.dispatcher, vcpu);
     };
     // Records of zeros from an unused stretch: each fails at once, but there are many.
     expect(a.call(20, 1, va(20), Math.floor((30 * 4096) / 24))).toBe(0);

@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { type KernelImage, loadKernelImage } from "@xen-node/guest-images";
 import { describe, expect, it } from "vitest";
-import { type BuiltDomain, buildPvDomain, hypercallPage } from "../../src/builder/index.ts";
+import { type BuiltDomain, buildPvDomain, hypercallPage64 } from "../../src/builder/index.ts";
 import { linuxLikeKernel, makeKernel } from "./kernel-maker.ts";
 import { TestMachine } from "./machine.ts";
 
@@ -179,7 +179,7 @@ describe("buildPvDomain", () => {
       endPfn: 1024,
     });
     const { rootMfn, rsi } = built.vcpu;
-    expect(machine.read(rootMfn, 0x3000, 4096)).toEqual(hypercallPage());
+    expect(machine.read(rootMfn, 0x3000, 4096)).toEqual(hypercallPage64());
     expect([...machine.read(rootMfn, 0x1ffc, 8)]).toEqual([0xaa, 0xaa, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb]);
     expect(machine.startInfo(rootMfn, rsi)).toMatchObject({
       flags: 0x10,
@@ -269,7 +269,10 @@ describe("buildPvDomain", () => {
   it("continues a pin that was preempted", () => {
     const machine = new TestMachine(64);
     let calls = 0;
-    const target = { ...machine.target, pinRoot: (mfn: number) => (++calls < 3 ? -85 : machine.target.pinRoot(mfn)) };
+    const target = {
+      ...machine.target,
+      pinRoot: (mfn: number, level: number) => (++calls < 3 ? -85 : machine.target.pinRoot(mfn, level)),
+    };
     const kernel = makeKernel([{ paddr: 0, content: Uint8Array.of(1) }]);
     buildPvDomain(target, { kernel, pages: 4096, ...ports });
     expect(calls).toBe(3);
@@ -329,13 +332,6 @@ describe("buildPvDomain refuses", () => {
       expect.objectContaining({ name: "BuildError", code, message: expect.stringMatching(message) }),
     );
     expect(machine.mmu.audit()).toEqual([]);
-  });
-
-  it("a 32-bit kernel", () => {
-    const kernel = makeKernel(tiny());
-    const narrow = { ...kernel, elf: { ...kernel.elf, elfClass: 1 as const, machine: 3 } };
-    const machine = new TestMachine(48);
-    expect(() => buildPvDomain(machine.target, { kernel: narrow, pages: 4096, ...ports })).toThrow(/32-bit/);
   });
 
   it("page tables that the hypervisor does not accept", () => {

@@ -5,6 +5,7 @@ import {
   buildPvDomain,
   type CrashDump,
   type Domain,
+  type GuestAbiName,
   Hypervisor,
   type HypervisorOptions,
   VirtualClock,
@@ -23,6 +24,8 @@ export interface LabGuestOptions {
   vcpus?: number;
   consoleIo?: boolean;
   maxGrantFrames?: number;
+  /** Default: 64-bit. */
+  abi?: GuestAbiName;
 }
 
 /** One of our guests, and what came of it. */
@@ -176,6 +179,7 @@ export class GuestLab {
   private create(name: string, options: LabGuestOptions): LabGuest {
     const domain = this.hypervisor.createDomain({
       kind: "pv",
+      abi: options.abi,
       name,
       maxPages: (options.memoryMiB ?? 6) * PAGES_PER_MIB,
       vcpus: options.vcpus,

@@ -1,6 +1,8 @@
 import type { Cpu } from "../cpu.ts";
+import { ExitReason } from "../exit.ts";
 import { readRflags, writeRflags } from "../flags.ts";
 import { CS, EXIT_VECTOR, IOPL, RSP, SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, SS, VECTOR } from "../state.ts";
+import { currentPrivilege } from "./privilege.ts";
 import { DESCRIPTOR, descriptorDpl, descriptorLimit, loadSegment, setSegment } from "./segments.ts";
 import type { SystemInstructions } from "./system.ts";
 
@@ -10,7 +12,10 @@ const IRET_FLAGS = 0x254dd5;
 
 const CODE_FIELDS = [SEG_SELECTOR(CS), SEG_ATTR(CS), SEG_LIMIT(CS), SEG_BASE(CS), SEG_BASE(CS) + 4];
 
-/** IRET, far RET, JMP and CALL between code segments of CPL 3. Outer levels and gates are not reachable from here. */
+/**
+ * IRET, far RET, JMP and CALL between code segments of one privilege level. Gates are not reachable from here, and IRET to
+ * an outer level is the owner's to do, who has another address space for it.
+ */
 export class FarTransfers {
   private readonly view: DataView;
   private readonly i32: Int32Array;
@@ -57,7 +62,7 @@ export class FarTransfers {
   }
 
   /**
-   * Checks a code segment for a transfer that stays at CPL 3 and loads CS. The target must be canonical for it.
+   * Checks a code segment for a transfer that stays at its privilege level and loads CS. The target must be canonical for it.
    * @param before what may fault after the segment was found good and before the target is looked at
    * @returns false after raising a fault
    */
@@ -66,13 +71,16 @@ export class FarTransfers {
     const code = selector & 0xfffc;
     const fail = (vector: number) => cpu.raise(vector, code) !== 0;
     if (code === 0) return cpu.raise(VECTOR.GP, 0) !== 0;
-    if (returning && (selector & 3) !== 3) return fail(VECTOR.GP);
+    const cpl = currentPrivilege(cpu);
+    if (returning && (selector & 3) !== cpl) return fail(VECTOR.GP);
     if (!cpu.hooks.readDescriptor(selector)) return fail(VECTOR.GP);
     const low = cpu.descriptorLo;
     const high = cpu.descriptorHi;
     if ((high & (DESCRIPTOR.S | DESCRIPTOR.TYPE_CODE)) !== 0x1800) return fail(VECTOR.GP);
     const conforming = (high & DESCRIPTOR.TYPE_CONFORMING) !== 0;
-    if (conforming ? descriptorDpl(high) > 3 : descriptorDpl(high) !== 3) return fail(VECTOR.GP);
+    if (conforming ? descriptorDpl(high) > cpl : descriptorDpl(high) !== cpl || (selector & 3) > cpl) {
+      return fail(VECTOR.GP);
+    }
     if ((high & DESCRIPTOR.L) !== 0 && (high & DESCRIPTOR.DB) !== 0) return fail(VECTOR.GP);
     if ((high & DESCRIPTOR.P) === 0) return fail(VECTOR.NP);
     if (!before()) return false;
@@ -81,7 +89,7 @@ export class FarTransfers {
       ? BigInt.asIntN(48, target) === BigInt.asIntN(64, target)
       : target <= BigInt(descriptorLimit(low, high));
     if (!reachable) return cpu.raise(VECTOR.GP, 0) !== 0;
-    setSegment(cpu, CS, selector | 3, low, high);
+    setSegment(cpu, CS, (selector & ~3) | cpl, low, high);
     return true;
   }
 
@@ -90,7 +98,10 @@ export class FarTransfers {
     return this.system.redispatch(Number(long ? BigInt.asIntN(64, target) : target & 0xffffffffn));
   }
 
-  /** IRETQ pops RIP, CS, RFLAGS, RSP, SS always; IRETD and IRETW in compatibility mode the first three. */
+  /**
+   * IRETQ pops RIP, CS, RFLAGS, RSP, SS always; IRETD and IRETW in compatibility mode the first three, if they stay at
+   * their privilege level. To an outer one: PRIVILEGED.
+   */
   iret(): number {
     const { view, cpu } = this;
     const size = this.system.insn.opSize;
@@ -98,6 +109,7 @@ export class FarTransfers {
     if ((this.i32[0x1a8 >> 2] & (1 << 14)) !== 0) return cpu.raise(VECTOR.GP, 0);
     if (!this.read(this.stackPointer(), size, long ? 5 : 3)) return 0;
     const [rip, cs, flags, rsp, ss] = this.words;
+    if (!long && Number(cs & 3n) > currentPrivilege(cpu)) return this.system.exit(ExitReason.PRIVILEGED);
     const saved = this.saveCode();
     if (!this.loadCode(Number(cs & 0xffffn), rip, true)) return 0;
     if (long) {

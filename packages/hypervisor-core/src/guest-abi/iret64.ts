@@ -1,10 +1,10 @@
 import { VMASST_TYPE_architectural_iopl } from "@xen-node/xen-abi";
-import { vaOf } from "./address.ts";
-import { injectException } from "./bounce.ts";
-import type { Hypervisor } from "./hypervisor.ts";
-import { Gpr } from "./registers.ts";
-import { loadCodeSegment, loadStackSegment } from "./segments.ts";
-import type { Vcpu } from "./vcpu.ts";
+import { vaOf } from "../address.ts";
+import { injectException } from "../bounce.ts";
+import type { Hypervisor } from "../hypervisor.ts";
+import { Gpr } from "../registers.ts";
+import type { Vcpu } from "../vcpu.ts";
+import { loadCodeSegment64, loadStackSegment64 } from "./segments64.ts";
 
 const IF = 0x200;
 const IOPL = 0x3000;
@@ -19,7 +19,7 @@ const RFLAGS_DEFINED = 0x3fffff;
  * HYPERVISOR_iret of a 64-bit guest: rax, r11, rcx, flags, rip, cs, rflags, rsp, ss at the guest's rsp
  * (xen/include/public/arch-x86/xen-x86_64.h, struct iret_context). A CS with RPL 3 returns to guest user mode.
  */
-export function hypercallIret(hv: Hypervisor, vcpu: Vcpu): void {
+export function iret64(hv: Hypervisor, vcpu: Vcpu): void {
   const { regs, guest } = hv;
   const sp = regs.va(Gpr.rsp);
   const at = guest.wordsForRead(sp, FRAME_BYTES);
@@ -67,8 +67,8 @@ export function hypercallIret(hv: Hypervisor, vcpu: Vcpu): void {
   const info = vcpu.infoHost;
   if (info !== 0) hv.mmu.memory.u8[info + UPCALL_MASK] = (rflags & IF) !== 0 ? 0 : 1;
 
-  const codeFault = loadCodeSegment(hv, vcpu, cs | 3);
-  const fault = codeFault !== 0 ? codeFault : loadStackSegment(hv, vcpu, ss | 3);
+  const codeFault = loadCodeSegment64(hv, vcpu, cs | 3);
+  const fault = codeFault !== 0 ? codeFault : loadStackSegment64(hv, vcpu, ss | 3);
   if (fault !== 0) {
     injectException(hv, vcpu, fault, true, (codeFault !== 0 ? cs : ss) & ~3);
   } else if (Number.isNaN(vaOf(ripLo, ripHi))) {
