@@ -47,6 +47,8 @@ export class ConfiguredGuest implements Guest {
   private services: GuestServices | undefined;
   /** Somebody wants it suspended, until the domain goes on or is gone. */
   private suspension: SuspendRequest | undefined;
+  /** Nobody waits any more for it to suspend itself, and it may do so still. */
+  private suspendsInVain = false;
   private readonly devices: GuestDevices;
 
   constructor(
@@ -220,10 +222,12 @@ export class ConfiguredGuest implements Guest {
     if (this.suspension !== undefined) throw new ConfigError(`${this.name} is being saved already.`);
     const request = new SuspendRequest(machine.devices.store, domain.domid, this.name);
     this.suspension = request;
+    this.suspendsInVain = false;
     try {
       await request.done;
     } catch (error) {
       this.suspension = undefined;
+      this.suspendsInVain = true;
       throw error;
     }
     return suspendedGuest(machine, domain, {
@@ -235,6 +239,13 @@ export class ConfiguredGuest implements Guest {
         await this.gone;
       },
     });
+  }
+
+  private goOn(domain: Domain): boolean {
+    this.suspendsInVain = false;
+    const resumed = this.machine.hypervisor.resumeDomain(domain);
+    this.machine.wake();
+    return resumed;
   }
 
   async dumpCore(out: ByteOutput): Promise<void> {
@@ -266,7 +277,10 @@ export class ConfiguredGuest implements Guest {
   domainEnded(reason: number, dump: CrashDump | undefined): void {
     if (this.domain === undefined) return;
     this.suspension?.domainEnded(reason);
-    if (reason === SHUTDOWN_suspend && this.suspension !== undefined) return;
+    if (reason === SHUTDOWN_suspend) {
+      if (this.suspension !== undefined) return;
+      if (this.suspendsInVain && this.goOn(this.domain)) return;
+    }
     const kind = END_KINDS.get(reason);
     const end: DomainEnd = reason === SHUTDOWN_crash || kind === undefined ? { kind: "crash", dump } : { kind };
     // What the guest printed last must stand before the news of its end.

@@ -85,6 +85,7 @@ export class Machine {
   private readonly guestMemoryKib: number;
   private readonly loop: RunLoop;
   private readonly guests = new Set<ConfiguredGuest>();
+  private closed = false;
   private readonly dumps = new Map<Domain, CrashDump>();
   private readonly destroying = new Map<Domain, () => void>();
   /** What a slice left to be done after it, outside of any hypercall. */
@@ -247,6 +248,10 @@ export class Machine {
     this.requireMemory(config);
     const uuid = config.uuid ?? randomUuid(this.random);
     const restored = await readKernelDomain(this, { name: config.name, config, uuid }, input);
+    if (this.closed) {
+      this.destroyDomain(restored.domain);
+      throw new ConfigError("the machine was closed while a guest was restored.");
+    }
     const guest = new ConfiguredGuest(this, config, uuid, files, events);
     guest.start({ ...options, restored });
     return this.keep(guest);
@@ -298,6 +303,7 @@ export class Machine {
    * ports too. The machine must be running, and stands still afterwards.
    */
   async close(): Promise<void> {
+    this.closed = true;
     const guests = [...this.guests];
     for (const guest of guests) guest.destroy();
     await Promise.all(guests.map((guest) => guest.gone));

@@ -62,6 +62,16 @@ const operations: OperationHandlers = {
   pause: note("pause"),
   shutdown: note("shutdown"),
   wait: ({ domid }) => (domid === 1 ? 0 : null),
+  save: (args) => {
+    note("save")(args);
+    return { mandatoryFlags: 3, optionalFlags: 0, optionalBytes: 1319, hasConfig: true };
+  },
+  restore: (args) => {
+    note("restore")(args);
+    const saved = { mandatoryFlags: 3, optionalFlags: 0, optionalBytes: 1319, hasConfig: true };
+    return { domid: 7, saved, warnings: [] };
+  },
+  "dump-core": note("dump-core"),
   rename: note("rename"),
   sysrq: note("sysrq"),
   nmi: note("nmi"),
@@ -240,7 +250,7 @@ describe("what xl says when something is wrong", () => {
     [["list", "a", "b"], 2, /takes no argument "b"/],
     [["frobnicate"], 1, /^command "frobnicate" not implemented/],
     [["-N", "list"], 1, "command does not implement -N (dryrun) option\n"],
-    [["migrate", "web", "host"], 1, "xl migrate is not there: saving and moving domains is not implemented yet.\n"],
+    [["migrate", "web", "host"], 1, "xl migrate is not there: moving domains is not implemented yet.\n"],
     [["migrate", "-s", "x", "web", "host"], 1, /^xl migrate is not there/],
     [["create", "/nonexistent.cfg"], 3, /Failed to read config file: \/nonexistent\.cfg: No such file or directory\n$/],
     [["create", "/a.cfg", "word"], 2, /^unrecognized argument `word'/],
@@ -315,6 +325,10 @@ describe("what xl asks for", () => {
       ["rename", { domain: "web", name: "net" }],
     ],
     [
+      ["dump-core", "web", "web.core"],
+      ["dump-core", { domain: "web", file: "web.core", folder: "/here" }],
+    ],
+    [
       ["block-attach", "web", "a.img", "raw,xvdb,w"],
       ["block-attach", { domain: "web", disk: "a.img,raw,xvdb,w", folder: "/here" }],
     ],
@@ -324,6 +338,27 @@ describe("what xl asks for", () => {
     ],
   ])("%j", async (args, request) => {
     expect(await ask(...args)).toEqual({ status: 0, stderr: "", asked: [request] });
+  });
+
+  it.each([
+    [[], "end"],
+    [["-c"], "continue"],
+    [["-p"], "pause"],
+  ])("save %j", async (options, after) => {
+    expect(await ask("save", ...options, "web", "web.save")).toEqual({
+      status: 0,
+      stderr: "Saving to web.save new xl format (info 0x3/0x0/1319)\n",
+      asked: [["save", { domain: "1", file: "web.save", folder: "/here", after }]],
+    });
+  });
+
+  it("restore -p", async () => {
+    expect(await ask("restore", "-p", "web.save")).toEqual({
+      status: 0,
+      stderr:
+        "Loading new save file web.save (new xl fmt info 0x3/0x0/1319)\n Savefile contains xl domain config in JSON format\n",
+      asked: [["restore", { file: "web.save", folder: "/here", paused: true }]],
+    });
   });
 
   it("shutdown -a -w: every guest that has not shut down, and waits", async () => {
