@@ -130,13 +130,14 @@ function readNotes(areas: readonly Uint8Array[], source: NoteSource): MutableNot
       const nameAt = at + NOTE_HEADER_BYTES;
       const contentAt = nameAt + Math.ceil(nameSize / 4) * 4;
       const end = contentAt + Math.ceil(contentSize / 4) * 4;
-      if (contentAt > area.length) {
+      // The last one may say that it is longer than it is, as GRUB's PAE_MODE does: Xen reads such a text up to its NUL.
+      const content = area.subarray(contentAt, contentAt + contentSize);
+      if (contentAt > area.length || (content.length < contentSize && !content.includes(0))) {
         throw new ImageError("corrupt", "an ELF note reaches beyond the end of its segment");
       }
       if (nameSize === 4 && readCString(area, nameAt, nameAt + 4) === "Xen") {
         found = true;
-        // The last one may say that it is longer than it is: GRUB's PAE_MODE does. Xen reads such a text up to its NUL.
-        applyNote(notes, type, area.subarray(contentAt, contentAt + contentSize));
+        applyNote(notes, type, content);
       }
       at = end;
     }

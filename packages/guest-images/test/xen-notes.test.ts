@@ -48,6 +48,13 @@ describe("readXenNotes", () => {
     });
   });
 
+  it("reads a last note that says it is longer than its text, as GRUB's for 32-bit domains does", () => {
+    const content = concat(pvNotes(), xenNote(9, "yes"));
+    new DataView(content.buffer).setUint32(content.length - 16, 12, true);
+    const notes = readXenNotes(readElf(makeElf({ segments: [{ type: 4, content, memorySize: 0 }] })));
+    expect(notes?.paeMode).toBe("yes");
+  });
+
   it("does not count as required what the kernel's own mask supports", () => {
     const content = pvNotes(xenNote(10, "!writable_page_tables"), xenNote(17, u32(0x8801)));
     const notes = readXenNotes(readElf(makeElf({ segments: [{ type: 4, content }] })));
