@@ -8,7 +8,9 @@ export { CPU_STATE_BYTES, MachineMemory, type MachineMemoryOptions, PAGE_SIZE } 
 export { Mmu, type MmuOptions } from "./mmu.ts";
 export { DOMID_FREE, DOMID_IO, DOMID_XEN, FrameFlags, PageType, pageTypeName } from "./page-type.ts";
 export { type ModOptions, type PageTypePolicy, PageTypes, type PageTypesOptions } from "./page-types.ts";
+export { Physmap } from "./physmap.ts";
 export { Pte, pteMfn } from "./pte.ts";
 export { TlbBanks, type TlbBanksOptions } from "./tlb.ts";
 export * from "./tlb-layout.ts";
+export { type PagingState, TranslatedRoots, type TranslatedSpace } from "./translated-roots.ts";
 export { Access, PageFault, Walker, WalkFault } from "./walker.ts";

@@ -26,6 +26,8 @@ export interface TlbBanksOptions {
 }
 
 const DEFAULT_BANKS = 32;
+/** How many translated address spaces there can be at a time: two for each vcpu of a translated domain. */
+export const MAX_TRANSLATED_ROOTS = 1024;
 const NO_BANK = -1;
 const L1_INDICES = 512;
 /** Where the write array's bits begin in `filled`. */
@@ -73,7 +75,7 @@ export class TlbBanks {
     this.start = start;
     this.u32 = memory.u32;
     this.u16 = memory.u16;
-    this.bankOfFrame = new Uint16Array(frames.endMfn);
+    this.bankOfFrame = new Uint16Array(frames.endMfn + MAX_TRANSLATED_ROOTS);
     this.l4Of = new Int32Array(this.count).fill(-1);
     this.domidOf = new Int32Array(this.count).fill(-1);
     this.lastUse = new Float64Array(this.count);
@@ -159,6 +161,31 @@ export class TlbBanks {
     this.jumps.clear(this.bankAt(base));
   }
 
+  /** Empties the bank of a root, if it has one. */
+  flushRoot(root: number): void {
+    const bank = this.bankOfFrame[root] - 1;
+    if (bank >= 0) this.flushBank(this.start + bank * BANK_BYTES);
+  }
+
+  /** Drops a root's translations of one page, or of all 2 MiB around it. */
+  dropPage(root: number, vaLo: number, vaHi: number, large: boolean): void {
+    this.walker.forgetFetches();
+    const bank = this.bankOfFrame[root] - 1;
+    if (bank < 0) return;
+    const base = this.start + bank * BANK_BYTES;
+    const level = large ? 2 : 1;
+    this.jumps.forget(bank, level, indexInTable(vaLo, vaHi, level));
+    const page = (vaLo >>> 12) & 0xfff;
+    const first = large ? page & ~0x1ff : page;
+    const tag = (large ? vaLo & ~0x1fffff : vaLo & ~0xfff) >>> 0;
+    for (let i = 0; i < (large ? L1_INDICES : 1); i++) {
+      for (const array of [TLB_READ, TLB_WRITE]) {
+        const p = (base + array + ((first + i) << 4)) >>> 2;
+        if (this.u32[p] === tag + i * 4096 && this.u32[p + 1] === vaHi >>> 0) this.drop(p, first + i);
+      }
+    }
+  }
+
   /** Empties all banks of a domain. */
   flushDomain(domid: number): void {
     this.walker.forgetFetches();
@@ -200,7 +227,9 @@ export class TlbBanks {
     const other = this.bankAt(from);
     if (bank === other || other < 0 || this.domidOf[other] !== this.domidOf[bank]) return;
     const { u32 } = this;
-    const { place } = this.frames;
+    const { place, endMfn } = this.frames;
+    // Translated address spaces have no tables that could be compared here.
+    if (this.l4Of[bank] >= endMfn || this.l4Of[other] >= endMfn) return;
     const ours = place[this.l4Of[bank]] << 10;
     const theirs = place[this.l4Of[other]] << 10;
     const wanted = Pte.present | Pte.accessed;

@@ -13,6 +13,12 @@ export const PageFault = { present: 1, write: 2, user: 4, reserved: 8, fetch: 0x
 export const WalkFault = { page: 0x100, nonCanonical: 0x200 } as const;
 
 const PRESENT_USER = Pte.present | Pte.user;
+/** Walks address spaces whose tables hold guest frame numbers: see TranslatedRoots. */
+export interface TranslatedWalker {
+  walk(root: number, vaLo: number, vaHi: number, access: number): number;
+  executedFrame(root: number, vaLo: number, vaHi: number): number;
+}
+
 /** Fetches that are remembered, and the words that each takes: generation, L4 table, low and high half, frame. */
 const FETCHES = 256;
 const FETCH_WORDS = 8;
@@ -38,6 +44,8 @@ export class Walker {
   noExecute = false;
   /** #PF error code of the last failed walk. */
   errorCode = 0;
+  /** What walks for numbers beyond all frames, which are no L4 tables but translated address spaces. */
+  translated: TranslatedWalker | undefined;
 
   private readonly u32: Uint32Array;
   private readonly place: Uint32Array;
@@ -105,7 +113,11 @@ export class Walker {
     const u32 = this.u32;
     const place = this.place;
     const end = this.endMfn;
-    if (l4Mfn >= end || place[l4Mfn] === 0) return this.fault(mode | PageFault.reserved | PageFault.present);
+    if (l4Mfn >= end) {
+      if (this.translated !== undefined) return this.translated.walk(l4Mfn, vaLo, vaHi, access);
+      return this.fault(mode | PageFault.reserved | PageFault.present);
+    }
+    if (place[l4Mfn] === 0) return this.fault(mode | PageFault.reserved | PageFault.present);
 
     const p4 = (place[l4Mfn] << 10) + ((vaHi >>> 6) & 0x3fe);
     const lo4 = u32[p4];
@@ -187,6 +199,7 @@ export class Walker {
     const sign = vaHi >> 15;
     if (sign !== 0 && sign !== -1) return -1;
     const { u32, place, endMfn } = this;
+    if (l4Mfn >= endMfn) return this.translated?.executedFrame(l4Mfn, vaLo, vaHi) ?? -1;
     const wanted = PRESENT_USER | Pte.accessed;
     let mfn = l4Mfn;
     for (let level = 4; level >= 1; level--) {
