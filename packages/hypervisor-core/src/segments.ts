@@ -17,6 +17,8 @@ export const FLAT_CODE64_ATTR = 0xa0fb;
 const FLAT_CODE32_ATTR = 0xc0fb;
 export const FLAT_DATA_ATTR = 0xc0f3;
 const FLAT_LIMIT = 0xffffffff;
+/** The descriptor privilege level in the hidden part of a segment register. */
+const DPL_3 = 0x60;
 /** Accessed bits are set, so that a load never needs to write the descriptor back. */
 const FLAT_HIGH: ReadonlyMap<number, number> = new Map([
   [FLAT_RING3_CS32, 0x00cffb00],
@@ -139,7 +141,9 @@ export function loadCodeSegment(hv: Hypervisor, vcpu: Vcpu, selector: number): n
   if ((type & 4) === 0 ? dpl !== 3 : dpl > 3) return 13;
   if ((d.hi & 0x8000) === 0) return 11;
   if ((d.hi & 0x600000) === 0x600000) return 13;
-  hv.regs.setSegment(CS, selector | 3, baseOf(d.lo, d.hi), limitOf(d.lo, d.hi), (d.hi >>> 8) & 0xf0ff);
+  // A conforming segment of an inner level runs at CPL 3 all the same.
+  const attributes = ((d.hi >>> 8) & 0xf0ff) | DPL_3;
+  hv.regs.setSegment(CS, selector | 3, baseOf(d.lo, d.hi), limitOf(d.lo, d.hi), attributes);
   return 0;
 }
 

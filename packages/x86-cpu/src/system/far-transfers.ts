@@ -5,6 +5,7 @@ import { DESCRIPTOR, descriptorDpl, descriptorLimit, loadSegment, setSegment } f
 import type { SystemInstructions } from "./system.ts";
 
 const LONG_ATTR = 0x2000;
+const DPL_3 = 0x6000;
 /** RFLAGS bits that IRET may change at CPL 3: not IF, IOPL, VM, VIF, VIP. */
 const IRET_FLAGS = 0x254dd5;
 
@@ -81,7 +82,8 @@ export class FarTransfers {
       ? BigInt.asIntN(48, target) === BigInt.asIntN(64, target)
       : target <= BigInt(descriptorLimit(low, high));
     if (!reachable) return cpu.raise(VECTOR.GP, 0) !== 0;
-    setSegment(cpu, CS, selector | 3, low, high);
+    // A conforming segment may be of an inner level; its code runs at CPL 3 all the same.
+    setSegment(cpu, CS, selector | 3, low, high | DPL_3);
     return true;
   }
 

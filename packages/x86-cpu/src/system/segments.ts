@@ -1,8 +1,10 @@
 import type { Cpu } from "../cpu.ts";
 import { readArithmeticFlags } from "../flags.ts";
 import { FlagKind } from "../semantics/context.ts";
-import { FLAG_A, FLAG_KIND, GPR, SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, SS, VECTOR, ZF } from "../state.ts";
+import { CS, FLAG_A, FLAG_KIND, GPR, SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, SS, VECTOR, ZF } from "../state.ts";
 import type { SystemInstructions } from "./system.ts";
+
+const LONG_ATTR = 0x2000;
 
 /** Fields of the high word of a descriptor (Intel SDM vol. 3, 3.4.5). */
 export const DESCRIPTOR = {
@@ -21,6 +23,12 @@ export const DESCRIPTOR = {
 } as const;
 
 export const descriptorDpl = (high: number): number => (high >> 13) & 3;
+
+/**
+ * CPL, which the DPL in the hidden part of CS is: whoever loads CS sees to it. 3, but for the kernel of a guest with a
+ * machine of its own.
+ */
+export const privilegeLevel = (i32: Int32Array): number => (i32[SEG_ATTR(CS) >> 2] >> 5) & 3;
 
 /** Puts a descriptor's fields into the hidden part of a segment register. */
 export function setSegment(cpu: Cpu, segment: number, selector: number, low: number, high: number): void {
@@ -47,14 +55,18 @@ function clearSegment(cpu: Cpu, segment: number, selector: number): void {
 }
 
 /**
- * Loads a data segment register or SS as MOV and POP do at CPL 3 (Intel SDM vol. 2, MOV).
+ * Loads a data segment register or SS as MOV and POP do (Intel SDM vol. 2, MOV).
  * @returns false after raising #GP, #SS or #NP with the selector
  */
 export function loadSegment(cpu: Cpu, segment: number, selector: number): boolean {
+  const { i32 } = cpu.mmu.memory;
+  const cpl = privilegeLevel(i32);
+  const level = Math.max(cpl, selector & 3);
   const fail = (vector: number) => cpu.raise(vector, selector & 0xfffc) !== 0;
   if ((selector & 0xfffc) === 0) {
     // A null SS is legal in 64-bit mode below CPL 3 only.
-    if (segment === SS) return fail(VECTOR.GP);
+    const long = (i32[SEG_ATTR(CS) >> 2] & LONG_ATTR) !== 0;
+    if (segment === SS && (cpl === 3 || !long || (selector & 3) !== cpl)) return fail(VECTOR.GP);
     clearSegment(cpu, segment, selector);
     return true;
   }
@@ -67,8 +79,8 @@ export function loadSegment(cpu: Cpu, segment: number, selector: number): boolea
   const readable = !code || (high & DESCRIPTOR.TYPE_WRITABLE) !== 0;
   if (segment === SS) {
     const writable = !code && (high & DESCRIPTOR.TYPE_WRITABLE) !== 0;
-    if ((selector & 3) !== 3 || descriptorDpl(high) !== 3 || !writable) return fail(VECTOR.GP);
-  } else if (!readable || (!conforming && descriptorDpl(high) < 3)) return fail(VECTOR.GP);
+    if ((selector & 3) !== cpl || descriptorDpl(high) !== cpl || !writable) return fail(VECTOR.GP);
+  } else if (!readable || (!conforming && descriptorDpl(high) < level)) return fail(VECTOR.GP);
   if ((high & DESCRIPTOR.P) === 0) return fail(segment === SS ? VECTOR.SS : VECTOR.NP);
   setSegment(cpu, segment, selector, low, high);
   // In 64-bit mode the bases of ES, CS, SS and DS do not count; addressing there ignores them.
@@ -100,12 +112,12 @@ export class SegmentQueries {
     this.view.setInt32(FLAG_A, on ? flags | ZF : flags, true);
   }
 
-  /** Whether a selector names a descriptor that CPL 3 and its RPL may look at. */
+  /** Whether a selector names a descriptor that CPL and its RPL may look at. */
   private visible(selector: number): boolean {
     if ((selector & 0xfffc) === 0 || !this.cpu.hooks.readDescriptor(selector)) return false;
     const high = this.cpu.descriptorHi;
     const conforming = (high & (DESCRIPTOR.S | DESCRIPTOR.TYPE_CODE | DESCRIPTOR.TYPE_CONFORMING)) === 0x1c00;
-    return conforming || descriptorDpl(high) === 3;
+    return conforming || descriptorDpl(high) >= Math.max(privilegeLevel(this.cpu.mmu.memory.i32), selector & 3);
   }
 
   private writeResult(value: number): void {
