@@ -5,6 +5,7 @@ import type { Hypervisor } from "./hypervisor.ts";
 import { forcedCpuidLength } from "./instruction.ts";
 import { emulateCpuid, emulatePrivileged } from "./privileged.ts";
 import { handlePageFault } from "./ptwr.ts";
+import { deliverNativePending, handleNativeExit, hasNativePending } from "./pvh/exits.ts";
 import { Gpr } from "./registers.ts";
 import { loadKernelSegments } from "./segments.ts";
 import { TraceKind } from "./trace.ts";
@@ -23,6 +24,10 @@ const SYSCALL_LENGTH = 2;
 
 /** Turns one exit of the processor into what Xen does about it. BUDGET and STOPPED need nothing. */
 export function handleExit(hv: Hypervisor, vcpu: Vcpu, exit: number): void {
+  if (vcpu.native !== undefined) {
+    handleNativeExit(hv, vcpu, exit);
+    return;
+  }
   let reason = exit;
   // A page-table write that was emulated may itself end in another exit; that one cannot be such a write again.
   for (let guard = 0; guard < 4; guard++) {
@@ -161,6 +166,7 @@ function handleSysenter(hv: Hypervisor, vcpu: Vcpu): void {
 
 /** Whether `deliverPending` has anything to do. */
 export function hasPending(hv: Hypervisor, vcpu: Vcpu): boolean {
+  if (vcpu.native !== undefined) return hasNativePending(hv, vcpu);
   const info = vcpu.infoHost;
   const { u8 } = hv.mmu.memory;
   return (
@@ -170,6 +176,10 @@ export function hasPending(hv: Hypervisor, vcpu: Vcpu): boolean {
 
 /** What is due before a vcpu goes back to the guest: the failsafe callback, an NMI, then an event upcall. */
 export function deliverPending(hv: Hypervisor, vcpu: Vcpu): void {
+  if (vcpu.native !== undefined) {
+    deliverNativePending(hv, vcpu);
+    return;
+  }
   if (vcpu.failsafeSelectors !== undefined) {
     const masks = vcpu.callbacks.failsafeMasksEvents ? BounceFlag.maskEvents : 0;
     bounce(hv, vcpu, vcpu.callbacks.failsafe, BounceFlag.failsafe | masks, 0);

@@ -1,5 +1,6 @@
 import { CONTEXT_BYTES } from "@xen-node/x86-cpu";
 import type { Domain } from "./domain.ts";
+import type { NativeState } from "./pvh/native-state.ts";
 import { Runstate } from "./runstate.ts";
 import type { Timer } from "./timers.ts";
 import { TrapTable } from "./trap-table.ts";
@@ -24,15 +25,20 @@ export interface Callbacks {
 export class Vcpu {
   /** Registers while not loaded on the processor, in x86-cpu's state layout. */
   readonly context = new Uint8Array(CONTEXT_BYTES);
-  /** Guest kernel or guest user: both run at CPL 3, this bit is the difference. */
+  /** Guest kernel or guest user: in a PV guest both run at CPL 3 and this bit is the difference; in PVH it is CPL 0. */
   kernelMode = true;
-  /** Page-table roots (mfn); 0 = none. Each holds a reference and an L4 type reference. */
+  /**
+   * Page-table roots (mfn); 0 = none. Each holds a reference and an L4 type reference. In a PVH guest: the numbers of the
+   * two views of its one address space (`TranslatedRoots`).
+   */
   guestTable = 0;
   guestTableUser = 0;
   /** GS base of the mode that is not active, what MSR_SHADOW_GS_BASE and SWAPGS work on. */
   gsBaseShadowLo = 0;
   gsBaseShadowHi = 0;
   tscAux = 0;
+  /** System registers of a PVH guest's vcpu; undefined for PV guests, whose privileged state is the hypervisor's. */
+  native: NativeState | undefined;
 
   readonly traps = new TrapTable();
   readonly callbacks: Callbacks = {

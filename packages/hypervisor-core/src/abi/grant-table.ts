@@ -180,7 +180,8 @@ function single(hv: Hypervisor, vcpu: Vcpu, args: HypercallArgs, cmd: number, by
   guest.view.setInt16(8, GNTST_okay, true);
   if (!guest.store(va, bytes)) return -EFAULT;
   for (const [i, mfn] of result.entries()) {
-    putU64(guest.view, 0, mfn);
+    // A guest with a physical address space of its own sees where it has put them, if it has.
+    putU64(guest.view, 0, vcpu.domain.physmap === undefined ? mfn : vcpu.domain.physmap.gfnOf(mfn));
     if (!guest.store(list + 8 * i, 8)) return -EFAULT;
   }
   return 0;

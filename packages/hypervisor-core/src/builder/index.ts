@@ -3,6 +3,13 @@ export { hypercallPage } from "./hypercall-page.ts";
 export { type PfnRange, type PvLayout, planLayout } from "./layout.ts";
 export { type BuildOptions, type BuiltDomain, buildPvDomain, type FirstVcpu } from "./pv-domain.ts";
 export {
+  type BuiltPvhDomain,
+  buildPvhDomain,
+  PVH_EXTRA_PAGES,
+  type PvhBuildOptions,
+  type PvhDomain,
+} from "./pvh-domain.ts";
+export {
   type BuilderDomain,
   type BuilderGrants,
   type BuilderMachine,

@@ -1,8 +1,12 @@
 import {
+  XENFEAT_auto_translated_physmap,
   XENFEAT_dom0,
   XENFEAT_gnttab_map_avail_bits,
+  XENFEAT_hvm_callback_vector,
+  XENFEAT_hvm_safe_pvclock,
   XENFEAT_memory_op_vnode_supported,
   XENFEAT_mmu_pt_update_preserve_ad,
+  XENFEAT_writable_page_tables,
 } from "@xen-node/xen-abi";
 import type { Domain } from "../domain.ts";
 import type { Hypervisor } from "../hypervisor.ts";
@@ -13,6 +17,14 @@ import type { VersionCalls } from "./interface.ts";
 const PV_FEATURES =
   (1 << XENFEAT_mmu_pt_update_preserve_ad) |
   (1 << XENFEAT_gnttab_map_avail_bits) |
+  (1 << XENFEAT_memory_op_vnode_supported);
+
+/** The same for a guest whose physical address space is translated. */
+const PVH_FEATURES =
+  (1 << XENFEAT_writable_page_tables) |
+  (1 << XENFEAT_auto_translated_physmap) |
+  (1 << XENFEAT_hvm_callback_vector) |
+  (1 << XENFEAT_hvm_safe_pvclock) |
   (1 << XENFEAT_memory_op_vnode_supported);
 
 /** What the hypervisor says of itself. */
@@ -40,6 +52,7 @@ export class DomainVersion implements VersionCalls {
 
   features(submap: number): number {
     if (submap !== 0) return 0;
+    if (this.domain.kind === "pvh") return PVH_FEATURES;
     return PV_FEATURES | (this.domain.domid === 0 && this.domain.privileged ? 1 << XENFEAT_dom0 : 0);
   }
 
