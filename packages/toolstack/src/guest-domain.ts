@@ -1,5 +1,13 @@
 import { type GuestProgramClass, GuestRuntime } from "@xen-node/guest-runtime";
-import { BuildError, builderTarget, buildPvDomain, type Domain, Timer } from "@xen-node/hypervisor-core";
+import {
+  BuildError,
+  builderTarget,
+  buildPvDomain,
+  buildPvhDomain,
+  type Domain,
+  PVH_EXTRA_PAGES,
+  Timer,
+} from "@xen-node/hypervisor-core";
 import { errnoName } from "@xen-node/xen-abi";
 import type { XenStoreClient } from "@xen-node/xenstore";
 import type { DomainConfig } from "./config/domain-config.ts";
@@ -32,7 +40,34 @@ interface Named {
 }
 
 /** A domain for a kernel. @throws RangeError: the machine is full */
-export function createKernelDomain(machine: Machine, { name, config, uuid }: Named, files: GuestFiles): MadeDomain {
+export function createKernelDomain(machine: Machine, named: Named, files: GuestFiles): MadeDomain {
+  return named.config.type === "pvh" ? createPvhDomain(machine, named, files) : createPvDomain(machine, named, files);
+}
+
+function createPvhDomain(machine: Machine, { name, config, uuid }: Named, files: GuestFiles): MadeDomain {
+  const { hypervisor } = machine;
+  const pages = config.memory * PAGES_PER_MIB;
+  const domain = hypervisor.createDomain({ kind: "pvh", name, uuid, maxPages: pages + PVH_EXTRA_PAGES });
+  return {
+    domain,
+    build(storeEvtchn, consoleEvtchn) {
+      const built = buildPvhDomain(builderTarget(hypervisor.mmu, hypervisor.grants, domain), domain, {
+        kernel: files.kernel,
+        initrd: files.ramdisk,
+        commandLine: config.cmdline,
+        pages,
+        storeEvtchn,
+        consoleEvtchn,
+      });
+      hypervisor.bootPvhDomain(domain, built.vcpu);
+      return built;
+    },
+    run: () => hypervisor.unpauseDomain(domain),
+    end: () => {},
+  };
+}
+
+function createPvDomain(machine: Machine, { name, config, uuid }: Named, files: GuestFiles): MadeDomain {
   const { hypervisor } = machine;
   const { memory, maxMemory = memory, vcpus, maxVcpus = vcpus } = config;
   const pages = memory * PAGES_PER_MIB;
