@@ -93,6 +93,8 @@ export class Domain {
   readonly onEvent: ((port: number) => void) | undefined;
   /** Frames of the hypervisor's that die with the domain. */
   readonly xenFrames: number[] = [];
+  /** Frames of the hypervisor's that the domain may use, and that are taken back when it ends. */
+  readonly sharedFrames: number[] = [];
   /** Where preemptible destruction stands. */
   teardownStage = 0;
   teardownCursor = 0;

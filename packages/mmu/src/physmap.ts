@@ -10,6 +10,7 @@ export class Physmap {
   private readonly high = new Map<number, number>();
   /** The gfn that each frame is behind. */
   private readonly gfns = new Map<number, number>();
+  private most = -1;
 
   /** @param lowFrames guest frames from 0 that are looked up fastest */
   constructor(lowFrames: number) {
@@ -35,6 +36,7 @@ export class Physmap {
     if (gfn < this.low.length) this.low[gfn] = mfn + 1;
     else this.high.set(gfn, mfn);
     this.gfns.set(mfn, gfn);
+    this.most = Math.max(this.most, gfn);
   }
 
   /** @returns the frame that was there, or -1 */
@@ -47,15 +49,8 @@ export class Physmap {
     return mfn;
   }
 
-  /** The highest guest frame with something behind it, or -1. */
+  /** The highest guest frame that ever had something behind it, or -1. */
   get highest(): number {
-    let most = -1;
-    for (const gfn of this.gfns.values()) if (gfn > most) most = gfn;
-    return most;
-  }
-
-  /** All machine frames in it. */
-  frames(): IterableIterator<number> {
-    return this.gfns.keys();
+    return this.most;
   }
 }

@@ -5,9 +5,11 @@ export { type BuildOptions, type BuiltDomain, buildPvDomain, type FirstVcpu } fr
 export {
   type BuiltPvhDomain,
   buildPvhDomain,
-  PVH_EXTRA_PAGES,
+  type PvhBuilderTarget,
   type PvhBuildOptions,
   type PvhDomain,
+  type PvhMachine,
+  pvhBuilderTarget,
 } from "./pvh-domain.ts";
 export {
   type BuilderDomain,

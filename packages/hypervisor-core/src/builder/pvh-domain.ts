@@ -1,5 +1,5 @@
 import { type KernelImage, PT_LOAD } from "@xen-node/guest-images";
-import type { Physmap } from "@xen-node/mmu";
+import { DOMID_XEN, type Physmap } from "@xen-node/mmu";
 import {
   GNTTAB_RESERVED_CONSOLE,
   GNTTAB_RESERVED_XENSTORE,
@@ -21,7 +21,13 @@ import { PAGE_BYTES } from "./layout.ts";
 import { PseudoPhysicalMemory } from "./pseudo-physical.ts";
 import { loadSegments } from "./pv-domain.ts";
 import { acpiTables } from "./pvh-acpi.ts";
-import type { BuilderTarget } from "./target.ts";
+import {
+  type BuilderDomain,
+  type BuilderGrants,
+  type BuilderMachine,
+  type BuilderTarget,
+  builderTarget,
+} from "./target.ts";
 
 /** Guest frames that Xen's toolstack sets apart below 4 GiB; of the special ones the xenstore and console rings exist. */
 const ACPI_GFN = 0xfc000;
@@ -33,16 +39,44 @@ const START_INFO_VERSION = 1;
 /** The entry code of kernels reaches the start information by their first page tables. */
 const START_INFO_LIMIT = 2 ** 29;
 
-/** Frames of a PVH domain beside its RAM. */
-export const PVH_EXTRA_PAGES = 4;
-
 /** The fields of a domain that building touches. */
 export interface PvhDomain {
   readonly domid: number;
   readonly physmap: Physmap | undefined;
   readonly hvmParams: Map<number, number>;
   readonly vcpus: { readonly length: number };
+  readonly sharedFrames: number[];
+  totalPages: number;
   memoryMap: MemoryMapEntry[];
+}
+
+/** A builder's target that has frames beside the domain's memory, too. */
+export interface PvhBuilderTarget extends BuilderTarget {
+  /** A zero-filled frame that the domain may use and not give back, or -1 when there is none. */
+  allocShared(): number;
+}
+
+/** The parts of the machine that {@link pvhBuilderTarget} joins. */
+export interface PvhMachine extends BuilderMachine {
+  readonly types: BuilderMachine["types"] & { shareWithGuest(mfn: number, domid: number, writable: boolean): void };
+}
+
+/** A PVH builder's target over the machine's parts. */
+export function pvhBuilderTarget(
+  machine: PvhMachine,
+  grants: BuilderGrants,
+  domain: PvhDomain & BuilderDomain,
+): PvhBuilderTarget {
+  return {
+    ...builderTarget(machine, grants, domain),
+    allocShared() {
+      const mfn = machine.frames.alloc(DOMID_XEN);
+      if (mfn < 0) return -1;
+      machine.types.shareWithGuest(mfn, domain.domid, true);
+      domain.sharedFrames.push(mfn);
+      return mfn;
+    },
+  };
 }
 
 export interface PvhBuildOptions {
@@ -72,7 +106,7 @@ export interface BuiltPvhDomain {
  * @throws BuildError, or ImageError if the kernel's file cannot be read (any more); the domain is then good for nothing
  * but being destroyed
  */
-export function buildPvhDomain(target: BuilderTarget, domain: PvhDomain, options: PvhBuildOptions): BuiltPvhDomain {
+export function buildPvhDomain(target: PvhBuilderTarget, domain: PvhDomain, options: PvhBuildOptions): BuiltPvhDomain {
   const { kernel, initrd, pages } = options;
   const { physmap } = domain;
   if (physmap === undefined) throw new BuildError("options", "the domain is no PVH domain");
@@ -148,11 +182,11 @@ export function buildPvhDomain(target: BuilderTarget, domain: PvhDomain, options
 const roundUp = (bytes: number): number => Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
 
 /** Takes frames for bytes at a guest frame; one at least. @returns the first one's mfn */
-function placeBytes(target: BuilderTarget, physmap: Physmap, gfn: number, bytes: Uint8Array): number {
+function placeBytes(target: PvhBuilderTarget, physmap: Physmap, gfn: number, bytes: Uint8Array): number {
   const count = Math.max(1, Math.ceil(bytes.length / PAGE_BYTES));
   let first = -1;
   for (let i = 0; i < count; i++) {
-    const mfn = target.allocFrame();
+    const mfn = target.allocShared();
     if (mfn < 0) throw new BuildError("machine", "the machine has no memory left for the domain's tables");
     if (i === 0) first = mfn;
     physmap.map(gfn + i, mfn);

@@ -46,7 +46,8 @@ export function releaseNative(hv: Hypervisor, vcpu: Vcpu): void {
   destroyRoots(hv, vcpu);
 }
 
-/** The frames of the gaps, after all address spaces. */
+/** The frames of the gaps and those that the builder shared, after all address spaces. */
 export function releaseNativeFrames(hv: Hypervisor, domain: Domain): void {
   for (const mfn of domain.xenFrames.splice(0)) hv.mmu.frames.free(mfn);
+  for (const mfn of domain.sharedFrames.splice(0)) hv.mmu.types.unshare(mfn);
 }

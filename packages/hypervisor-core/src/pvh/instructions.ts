@@ -1,4 +1,4 @@
-import { CR0, CS, createInstruction, Decoder, type Instruction, XCR0 } from "@xen-node/x86-cpu";
+import { CR0, CS, createInstruction, Decoder, DecodeStatus, type Instruction, XCR0 } from "@xen-node/x86-cpu";
 import { SHUTDOWN_poweroff } from "@xen-node/xen-abi";
 import { vaHigh, vaLow } from "../address.ts";
 import type { Hypervisor } from "../hypervisor.ts";
@@ -33,7 +33,7 @@ export function executeNative(hv: Hypervisor, vcpu: Vcpu): void {
   const rip = is64 ? regs.rip : ((regs.ripLo >>> 0) + (regs.baseLo(CS) >>> 0)) % 0x100000000;
   const length = Number.isNaN(rip) ? 0 : hv.guest.readBytes(rip, bytes, MAX_LENGTH);
   // It has been fetched and decoded before: a page that was taken away meanwhile faults when it is fetched again.
-  decoder.decode(bytes, 0, length, is64, insn);
+  if (decoder.decode(bytes, 0, length, is64, insn) !== DecodeStatus.OK) return;
   const { family } = insn.entry;
   const execute = vcpu.kernelMode ? kernelInstructions.get(family) : userInstructions.get(family);
   switch (execute?.(hv, vcpu, insn) ?? (vcpu.kernelMode ? notThereYet(hv, vcpu, insn) : Outcome.refused)) {

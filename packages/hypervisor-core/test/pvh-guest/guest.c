@@ -337,6 +337,10 @@ static void machine(void)
     EXPECT(hypercall(XEN_VERSION, 0, 0, 0), 4 << 16 | 17);
     EXPECT(hypercall(MMU_UPDATE, 0, 0, 0), -ENOSYS);
     EXPECT(hypercall(63, 0, 0, 0), -ENOSYS);
+    /* A multicall has no way back to user mode either. */
+    struct { u64 op, result, args[6]; } entry = { 23, 0, { 0 } };
+    EXPECT(hypercall(13, (u64)&entry, 1, 0), 0);
+    EXPECT(entry.result, -ENOSYS);
     struct { u16 domid; u32 index; u64 value; } param = { DOMID_SELF, 17, 0 };
     EXPECT(hypercall(HVM_OP, 1, (u64)&param, 0), 0);
     EXPECT(param.value, 0xfefff);

@@ -1,13 +1,12 @@
 import { readFileSync } from "node:fs";
 import { readKernelImage } from "@xen-node/guest-images";
 import {
-  builderTarget,
   buildPvhDomain,
   type CrashDump,
   type Domain,
   Hypervisor,
   type HypervisorOptions,
-  PVH_EXTRA_PAGES,
+  pvhBuilderTarget,
   VirtualClock,
 } from "../../src/index.ts";
 
@@ -46,8 +45,8 @@ export class PvhLab {
   /** The guest of this folder. */
   async start(): Promise<Domain> {
     const { hypervisor } = this;
-    const domain = hypervisor.createDomain({ kind: "pvh", maxPages: PAGES + PVH_EXTRA_PAGES });
-    const built = buildPvhDomain(builderTarget(hypervisor.mmu, hypervisor.grants, domain), domain, {
+    const domain = hypervisor.createDomain({ kind: "pvh", maxPages: PAGES });
+    const built = buildPvhDomain(pvhBuilderTarget(hypervisor.mmu, hypervisor.grants, domain), domain, {
       kernel: await readKernelImage(new Uint8Array(readFileSync(GUEST)), { guestType: "pvh" }),
       pages: PAGES,
       storeEvtchn: hypervisor.events.allocUnbound(0, domain.domid, 0),
