@@ -5,7 +5,7 @@ import {
   buildPvDomain,
   buildPvhDomain,
   type Domain,
-  PVH_EXTRA_PAGES,
+  pvhBuilderTarget,
   Timer,
 } from "@xen-node/hypervisor-core";
 import { errnoName } from "@xen-node/xen-abi";
@@ -47,11 +47,11 @@ export function createKernelDomain(machine: Machine, named: Named, files: GuestF
 function createPvhDomain(machine: Machine, { name, config, uuid }: Named, files: GuestFiles): MadeDomain {
   const { hypervisor } = machine;
   const pages = config.memory * PAGES_PER_MIB;
-  const domain = hypervisor.createDomain({ kind: "pvh", name, uuid, maxPages: pages + PVH_EXTRA_PAGES });
+  const domain = hypervisor.createDomain({ kind: "pvh", name, uuid, maxPages: pages });
   return {
     domain,
     build(storeEvtchn, consoleEvtchn) {
-      const built = buildPvhDomain(builderTarget(hypervisor.mmu, hypervisor.grants, domain), domain, {
+      const built = buildPvhDomain(pvhBuilderTarget(hypervisor.mmu, hypervisor.grants, domain), domain, {
         kernel: files.kernel,
         initrd: files.ramdisk,
         commandLine: config.cmdline,
