@@ -26,7 +26,7 @@ describe.skipIf(noRealGuests)("Debian's kernel as a PVH guest", () => {
       };
       const { console, errors, exit } = startCli(["run", await config("pvh"), await config("pv")]);
       const upLines =
-        /(\[pvh\] Userspace is up[^]*\[pv\] Userspace is up)|(\[pv\] Userspace is up[^]*\[pvh\] Userspace is up)/;
+        /(\[pvh\] Userspace is up[\s\S]*\[pv\] Userspace is up)|(\[pv\] Userspace is up[\s\S]*\[pvh\] Userspace is up)/;
       await console.expect(upLines, BOOT_MS);
 
       // The keyboard is the first guest's.
