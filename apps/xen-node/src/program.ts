@@ -29,7 +29,7 @@ export function program(version: string, onStatus: (status: number) => void): Co
 
   const withGuestOptions = (sub: Command): Command =>
     sub
-      .option("--kernel <file>", "guest kernel: ELF or bzImage with Xen PV support")
+      .option("--kernel <file>", "guest kernel: ELF or bzImage with Xen support")
       .option("--initrd <file>", "initial ram disk")
       .option("--cmdline <text>", "kernel command line")
       .option("--memory <MiB>", "guest memory (default: 256)", wholeNumber)
@@ -45,6 +45,7 @@ export function program(version: string, onStatus: (status: number) => void): Co
     )
       .option("--sched <name>", "who divides the processor: credit2 (default), rtds, bvt or null")
       .option("--name <name>", "name of the domain")
+      .option("--type <type>", "pv or pvh: how the kernel is entered and virtualized (default: pv)")
       .option(
         "--root",
         "Debian's userland on a root disk, with network: made from Debian's packages at first, then kept",

@@ -84,7 +84,7 @@ describe("bad input is answered with one sentence and exit status 1", () => {
     const { status, stderr } = await runCli(["run", config]);
     expect(status).toBe(1);
     expect(stderr).toContain(`WARNING: ${config}, line 3: unknown key "memroy": did you mean "memory"?\n`);
-    expect(stderr).toContain(`xen-node: ${config}, line 4: only PV guests can be run`);
+    expect(stderr).toContain(`xen-node: ${config}, line 4: only PV and PVH guests can be run`);
   });
 
   it("a syntax error in a configuration", async () => {

@@ -47,8 +47,14 @@ export class DomainGrants {
     maxMaptrackFrames: number,
     readonly hostMapper: HostMapper | undefined,
     private readonly mmu: GrantMmu,
+    private readonly translate?: (gfn: number) => number,
   ) {
     this.maptrack = new Maptrack(maxMaptrackFrames);
+  }
+
+  /** The machine frame of what the domain calls a frame, or -1. */
+  frameOf(frame: number): number {
+    return this.translate === undefined ? frame : this.translate(frame);
   }
 
   get entryCount(): number {
@@ -104,7 +110,7 @@ export class DomainGrants {
       if (status !== GNTST_okay) return status;
       // A second mapping goes by what was pinned; a copy that needs more access looks at the frame again.
       if (pin === 0 || !mapping) {
-        const frame = this.mmu.memory.u32[(entry + 4) >>> 2];
+        const frame = this.frameOf(this.mmu.memory.u32[(entry + 4) >>> 2]);
         if (!this.mmu.types.getPage(frame, this.domid)) {
           this.reduceStatus(ref, readonly);
           return GNTST_bad_page;

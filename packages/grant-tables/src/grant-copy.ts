@@ -41,8 +41,9 @@ class CopySide {
       this.ref = pointer.ref;
       this.mfn = owner.frame[pointer.ref];
     } else {
-      if (!types.getPage(pointer.ref, owner.domid)) return GNTST_bad_page;
-      this.mfn = pointer.ref;
+      const mfn = owner.frameOf(pointer.ref);
+      if (!types.getPage(mfn, owner.domid)) return GNTST_bad_page;
+      this.mfn = mfn;
     }
     if (this.write && types.getPageType(this.mfn, PageType.writable, owner.domid) !== 0) {
       this.drop(false);

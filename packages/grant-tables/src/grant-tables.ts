@@ -71,6 +71,7 @@ export class GrantTables {
       settings.maxMaptrackFrames ?? DEFAULT_MAX_MAPTRACK_FRAMES,
       settings.hostMapper,
       this.mmu,
+      settings.frameOf,
     );
     if (!table.grow(1)) return -ENOMEM;
     this.byDomid[domid] = table;
@@ -137,6 +138,17 @@ export class GrantTables {
     if (nrFrames > table.maxFrames) return GNTST_general_error;
     if (nrFrames > table.frames.length && !table.grow(nrFrames)) return GNTST_general_error;
     return GNTST_okay;
+  }
+
+  /**
+   * XENMAPSPACE_grant_table: the frame of the shared table with an index, for the domain to map; the table grows for it.
+   * mfn, or -EINVAL.
+   */
+  frameForMapping(domid: number, index: number): number {
+    const table = this.tableOf(domid);
+    if (!(index >= 0 && index < table.maxFrames)) return -EINVAL;
+    if (index >= table.frames.length && !table.grow(index + 1)) return -EINVAL;
+    return table.frames[index];
   }
 
   /** mfns of a domain's shared table, in order. */

@@ -54,6 +54,11 @@ export interface GrantDomainSettings {
   maxMaptrackFrames?: number;
   /** For a domain of machine code. Without it host mappings are bookkeeping only: the caller uses the mfn. */
   hostMapper?: HostMapper;
+  /**
+   * For a domain whose physical address space is translated: the mfn behind what it calls a frame, or -1. Without it the
+   * frames that it names are machine frames.
+   */
+  frameOf?(gfn: number): number;
 }
 
 /** GNTTABOP_map_grant_ref: one record, answered in place. 64-bit addresses are (lo, hi) pairs of uint32. */

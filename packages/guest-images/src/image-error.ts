@@ -5,6 +5,7 @@
  * - `not-a-kernel`: neither ELF nor bzImage nor a compressed ELF
  * - `architecture`: a kernel for another processor
  * - `not-pv`: a kernel, but without (sound) Xen PV notes
+ * - `not-pvh`: a kernel without the entry of PVH guests
  * - `unsupported`: a compression or filter that this package cannot unpack
  * - `corrupt`: headers contradict each other, or a payload fails its check
  */
@@ -14,6 +15,7 @@ export type ImageErrorCode =
   | "not-a-kernel"
   | "architecture"
   | "not-pv"
+  | "not-pvh"
   | "unsupported"
   | "corrupt";
 

@@ -5,7 +5,7 @@ import { type ElfFile, EM_386, EM_X86_64, isElf, machineName, readElf, viewOf } 
 import { ImageError } from "./image-error.ts";
 import { readXenNotes, type XenNotes } from "./xen-notes.ts";
 
-/** A kernel that can be built into a PV domain. */
+/** A kernel that can be built into a domain. */
 export interface KernelImage {
   readonly elf: ElfFile;
   readonly notes: XenNotes;
@@ -25,6 +25,8 @@ export interface UnpackedKernels {
 }
 
 export interface KernelReadOptions {
+  /** The kind of guest that it is to be, whose entry it must have. Default: "pv". */
+  readonly guestType?: "pv" | "pvh";
   /** Default: a packed kernel is unpacked each time. */
   readonly unpackedKernels?: UnpackedKernels;
 }
@@ -47,6 +49,15 @@ export async function readKernelImage(
     throw new ImageError("architecture", `the kernel is built for ${machineName(elf.machine)}, not for x86-64`);
   }
   const notes = readXenNotes(elf);
+  if (options.guestType === "pvh") {
+    if (notes === null || notes.phys32Entry === null) {
+      throw new ImageError(
+        "not-pvh",
+        "the kernel has no Xen note PHYS32_ENTRY, so it cannot run as a PVH guest (Linux: CONFIG_PVH)",
+      );
+    }
+    return { elf, notes, container, compression };
+  }
   if (notes === null) {
     throw new ImageError(
       "not-pv",

@@ -3,6 +3,8 @@ import { isXenLeaf, xenLeaf } from "./cpuid.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import type { Processor, ProcessorTranslator } from "./processor.ts";
 import { TSC_KHZ } from "./pvclock.ts";
+import { nativeCpuid } from "./pvh/cpuid.ts";
+import { readDescriptor } from "./pvh/descriptors.ts";
 
 /** VME, PSE, MTRR, PGE, PSE36: what Xen hides from PV guests, whose page tables have neither large nor global pages. */
 const HIDDEN_EDX = (1 << 1) | (1 << 3) | (1 << 12) | (1 << 13) | (1 << 17);
@@ -38,14 +40,16 @@ class HypervisorCpuid implements CpuidModel {
   private readonly words = new Uint32Array(4);
 
   constructor(
-    private readonly inner: CpuidModel,
     private readonly hv: Hypervisor,
+    private readonly inner: CpuidModel,
   ) {}
 
   cpuid(leaf: number, subleaf: number): CpuidResult {
+    const { current } = this.hv;
+    if (current?.native !== undefined) return nativeCpuid(this.hv, current, this.inner, leaf, subleaf);
     if (!isXenLeaf(leaf)) {
       const shown = withoutPagingFeatures(leaf, this.inner.cpuid(leaf, subleaf));
-      return this.hv.current?.domain.abi.wordBits === 32 ? withoutLongMode(leaf, shown) : shown;
+      return current?.domain.abi.wordBits === 32 ? withoutLongMode(leaf, shown) : shown;
     }
     xenLeaf(leaf, subleaf, this.words);
     const [eax, ebx, ecx, edx] = this.words;
@@ -62,7 +66,7 @@ class CpuProcessor implements Processor {
 
   constructor(hv: Hypervisor) {
     // CR4.OSXSAVE is always on in the processor, whatever a guest sees of CR4.
-    this.model = new HypervisorCpuid(hv.cpuidModel ?? new X8664V2Cpuid(() => true, TSC_KHZ), hv);
+    this.model = new HypervisorCpuid(hv, hv.cpuidModel ?? new X8664V2Cpuid(() => true, TSC_KHZ));
     this.context = hv.mmu.memory.u8.subarray(CONTEXT_START, CONTEXT_END);
     this.cpu = new Cpu(hv.mmu, {
       cpuid: this.model,
@@ -79,7 +83,11 @@ class CpuProcessor implements Processor {
   }
 
   private readDescriptor(hv: Hypervisor, selector: number): boolean {
-    if (hv.current === undefined || !hv.descriptors.read(hv.current, selector)) return false;
+    const { current } = hv;
+    if (current === undefined) return false;
+    const found =
+      current.native === undefined ? hv.descriptors.read(current, selector) : readDescriptor(hv, current, selector);
+    if (!found) return false;
     this.cpu.descriptorLo = hv.descriptors.lo;
     this.cpu.descriptorHi = hv.descriptors.hi;
     return true;

@@ -49,11 +49,11 @@ export function takeDump(hv: Hypervisor, vcpu: Vcpu, reason: string): CrashDump 
     stack,
     lines: [],
   };
-  dump.lines = dumpLines(dump, domain.symbolizer);
+  dump.lines = dumpLines(dump, domain.kind === "pvh" ? "hvm" : "pv", domain.symbolizer);
   return dump;
 }
 
-function dumpLines(dump: CrashDump, symbolize: Symbolizer | undefined): string[] {
+function dumpLines(dump: CrashDump, kind: "hvm" | "pv", symbolize: Symbolizer | undefined): string[] {
   const r = dump.registers;
   const [rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi] = r.gpr;
   const at = (va: bigint): string => {
@@ -65,7 +65,7 @@ function dumpLines(dump: CrashDump, symbolize: Symbolizer | undefined): string[]
     `Domain ${dump.domid} (vcpu#${dump.vcpu}) crashed on cpu#0:`,
     `CPU:    0`,
     `RIP:    ${hex4(r.cs)}:[<${hex(r.rip)}>]${at(r.rip)}`,
-    `RFLAGS: ${hex(r.rflags)}   EM: ${r.kernelMode ? 1 : 0}   CONTEXT: pv guest (d${dump.domid}v${dump.vcpu})`,
+    `RFLAGS: ${hex(r.rflags)}   EM: ${r.kernelMode ? 1 : 0}   CONTEXT: ${kind} guest (d${dump.domid}v${dump.vcpu})`,
     `rax: ${hex(rax)}   rbx: ${hex(rbx)}   rcx: ${hex(rcx)}`,
     `rdx: ${hex(rdx)}   rsi: ${hex(rsi)}   rdi: ${hex(rdi)}`,
     `rbp: ${hex(rbp)}   rsp: ${hex(rsp)}   r8:  ${hex(r.gpr[8])}`,

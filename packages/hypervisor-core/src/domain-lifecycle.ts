@@ -16,6 +16,8 @@ import { createHypercalls } from "./hypercalls/create.ts";
 import type { DomainListener, Hypervisor } from "./hypervisor.ts";
 import { equipPaeRoot, freePaeRoot } from "./pae-roots.ts";
 import { updateWallclock } from "./pvclock.ts";
+import { equipNative, releaseNative, releaseNativeFrames } from "./pvh/create.ts";
+import { RefusingMapper } from "./pvh/refusing-mapper.ts";
 import { releaseGdt, releaseLdt } from "./segments.ts";
 import { Vcpu } from "./vcpu.ts";
 import type { VcpuWakeups } from "./vcpu-wakeups.ts";
@@ -46,10 +48,12 @@ export class DomainLifecycle {
       throw new RangeError(`domain id ${domid} is in use`);
     }
     if (!(domid >= 0 && domid < DOMID_FIRST_RESERVED)) throw new RangeError(`${domid} is no domain id`);
+    if (config.kind === "pvh" && vcpus !== 1)
+      throw new RangeError(`${vcpus} vcpus: a PVH guest has one, since others would start in real mode`);
     if (!(vcpus >= 1 && vcpus <= MAX_VCPUS)) throw new RangeError(`${vcpus} vcpus: must be from 1 to ${MAX_VCPUS}`);
     const domain = new Domain(domid, config, guestAbis[config.abi ?? "x86_64"]);
-    if (config.kind === "pv") this.equipMachine(domain, vcpus);
-    else this.equipTypescript(domain);
+    if (config.kind === "typescript") this.equipTypescript(domain);
+    else this.equipMachine(domain, vcpus);
     domain.hypercalls = createHypercalls(hv, domain);
     hv.domains.set(domid, domain);
     return domain;
@@ -90,7 +94,8 @@ export class DomainLifecycle {
       privileged: domain.privileged,
       maxGrantFrames: config.maxGrantFrames,
       maxMaptrackFrames: config.maxMaptrackFrames,
-      hostMapper: new GrantHostMapper(hv, domain),
+      hostMapper: config.kind === "pvh" ? new RefusingMapper() : new GrantHostMapper(hv, domain),
+      frameOf: config.kind === "pvh" ? (gfn) => domain.frameOf(gfn) : undefined,
     });
     if (rc !== 0) {
       hv.events.removeDomain(domid);
@@ -103,6 +108,13 @@ export class DomainLifecycle {
       vcpu.infoHost = hv.events.vcpuInfo(domid, vcpu.id);
     }
     if (domain.abi.rootLevel === 3) this.equipPae(domain);
+    if (config.kind === "pvh" && !equipNative(hv, domain)) {
+      hv.events.removeDomain(domid);
+      hv.grants.removeDomain(domid);
+      mmu.types.unshare(mfn);
+      this.dismiss(domain);
+      throw new RangeError("machine memory is too small for another domain");
+    }
     updateWallclock(hv, domain);
   }
 
@@ -264,6 +276,7 @@ export class DomainLifecycle {
         hv.grants.removeDomain(domid);
         if (domain.sharedInfoMfn !== 0) types.unshare(domain.sharedInfoMfn);
         domain.sharedInfoMfn = 0;
+        releaseNativeFrames(hv, domain);
         domain.teardownStage = Stage.wait;
         return true;
       default:
@@ -295,6 +308,7 @@ export class DomainLifecycle {
       vcpu.vcpuInfoMfn = 0;
       releaseLdt(hv, vcpu);
       releaseGdt(hv, vcpu);
+      releaseNative(hv, vcpu);
       hv.addressSpaces.release(vcpu);
       freePaeRoot(hv, vcpu);
     }

@@ -1,3 +1,4 @@
+import type { Physmap } from "@xen-node/mmu";
 import type { Symbolizer } from "./crash.ts";
 import type { DomainDebugger } from "./debugger.ts";
 import type { GuestAbi, GuestAbiName } from "./guest-abi/guest-abi.ts";
@@ -5,6 +6,8 @@ import type { Hypercalls } from "./hypercalls/interface.ts";
 import { SpeakerTimer } from "./io-ports.ts";
 import type { Vcpu } from "./vcpu.ts";
 import { VmAssists } from "./vm-assists.ts";
+
+export type DomainKind = "pv" | "pvh" | "typescript";
 
 /** "running" includes paused; "shutdown" keeps its memory until destroyed; "dying" is being taken apart. */
 export type DomainState = "running" | "shutdown" | "dying" | "destroyed";
@@ -20,7 +23,8 @@ export interface MemoryMapEntry {
 export interface DomainConfig {
   /** Chosen by the hypervisor (from 1) if absent. */
   domid?: number;
-  kind: "pv" | "typescript";
+  /** "pvh": unmodified privileged code in a machine of its own, with one vcpu. */
+  kind: DomainKind;
   /** Which interface a PV guest has; `kernelAbi` says which one a kernel needs. Default: x86_64. */
   abi?: GuestAbiName;
   name?: string;
@@ -66,6 +70,14 @@ export class Domain {
   readonly vmAssists = new VmAssists();
   /** PCI configuration address register (port 0xCF8). */
   pciConfigAddress = 0;
+  /** PVH: what stands behind its guest frame numbers. */
+  physmap: Physmap | undefined;
+  /** PVH: HVM_PARAM_* that are set. */
+  readonly hvmParams = new Map<number, number>();
+  /** PVH: the interrupt by which events are announced; 0 = none yet. */
+  callbackVector = 0;
+  /** PVH: what was written to the debug port, up to the end of the line. */
+  debugLine = "";
   readonly speakerTimer = new SpeakerTimer();
   debugger: DomainDebugger | undefined;
   symbolizer: Symbolizer | undefined;
@@ -78,12 +90,14 @@ export class Domain {
   name: string;
   /** Its UUID, 16 bytes in the order in which it is written. */
   readonly handle: Uint8Array;
-  readonly kind: "pv" | "typescript";
+  readonly kind: DomainKind;
   readonly privileged: boolean;
   readonly consoleIo: boolean;
   readonly onEvent: ((port: number) => void) | undefined;
   /** Frames of the hypervisor's that die with the domain. */
   readonly xenFrames: number[] = [];
+  /** Frames of the hypervisor's that the domain may use, and that are taken back when it ends. */
+  readonly sharedFrames: number[] = [];
   /** Where preemptible destruction stands. */
   teardownStage = 0;
   teardownCursor = 0;
@@ -101,6 +115,11 @@ export class Domain {
     this.consoleIo = config.consoleIo ?? false;
     this.onEvent = config.onEvent;
     this.memoryMap = [{ address: 0, size: config.maxPages * 4096, type: 1 }];
+  }
+
+  /** The machine frame of what the guest calls a frame: it is one of a PV guest's; -1 if a PVH guest has none there. */
+  frameOf(frame: number): number {
+    return this.physmap === undefined ? frame : this.physmap.lookup(frame);
   }
 
   get paused(): boolean {

@@ -20,6 +20,7 @@ import { type LogLevel, type LogSink, silentLog } from "./log.ts";
 import { Msrs } from "./msr.ts";
 import type { Processor } from "./processor.ts";
 import { WritablePageTables } from "./ptwr.ts";
+import { bootNativeVcpu, type NativeBootState } from "./pvh/boot.ts";
 import { type RandomSource, SeededRandom } from "./random.ts";
 import { Gpr, Registers } from "./registers.ts";
 import { RunLoop } from "./run-loop.ts";
@@ -181,6 +182,11 @@ export class Hypervisor {
   /** Starts vcpu 0 of a built domain. 0 or a negative errno. The domain still has to be unpaused. */
   bootDomain(domain: Domain, boot: BootState): number {
     return bootVcpu(this, domain.vcpus[0], boot);
+  }
+
+  /** The same for a PVH domain. */
+  bootPvhDomain(domain: Domain, boot: NativeBootState): number {
+    return bootNativeVcpu(this, domain.vcpus[0], boot);
   }
 
   /** A TypeScript domain's way in; the same calls that machine-code guests reach by SYSCALL. */

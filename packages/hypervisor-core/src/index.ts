@@ -2,7 +2,7 @@ export * from "./builder/index.ts";
 export * from "./clock.ts";
 export { type CrashDump, type Symbolizer, takeDump } from "./crash.ts";
 export type * from "./debugger.ts";
-export { Domain, type DomainConfig, type DomainState, type MemoryMapEntry } from "./domain.ts";
+export { Domain, type DomainConfig, type DomainKind, type DomainState, type MemoryMapEntry } from "./domain.ts";
 export type { GuestAbiName } from "./guest-abi/guest-abi.ts";
 export type { BootState } from "./guest-context.ts";
 export type * from "./hypercalls/interface.ts";
@@ -10,6 +10,7 @@ export { type DomainListener, Hypervisor, type HypervisorOptions } from "./hyper
 export * from "./log.ts";
 export type { Processor, ProcessorTranslator } from "./processor.ts";
 export { TSC_KHZ } from "./pvclock.ts";
+export type { NativeBootState } from "./pvh/boot.ts";
 export * from "./random.ts";
 export { cpuidPolicy, missingFeatures } from "./suspend/cpu-policy.ts";
 export { DomainImageError, type DomainImageErrorCode } from "./suspend/domain-image-error.ts";

@@ -43,6 +43,11 @@ export class Msrs {
 
   constructor(private readonly hv: Hypervisor) {}
 
+  /** A PV guest without a #GP handler cannot survive one: what it does not know reads 0. */
+  private survivesNoFault(vcpu: Vcpu): boolean {
+    return vcpu.native === undefined && vcpu.traps.address[13] === 0;
+  }
+
   private value(lo: number, hi: number): boolean {
     this.lo = lo;
     this.hi = hi;
@@ -95,8 +100,7 @@ export class Msrs {
           return (msr & 3) === 0 ? this.value(-1, -1) : this.value(0, 0);
         }
         if (msr >= MSR_K7_EVNTSEL0 && msr <= MSR_K7_PERFCTR3) return this.value(0, 0);
-        // A guest without a #GP handler cannot survive one: it reads 0.
-        return vcpu.traps.address[13] === 0 && this.value(0, 0);
+        return this.survivesNoFault(vcpu) && this.value(0, 0);
     }
   }
 
@@ -132,7 +136,7 @@ export class Msrs {
       default:
         if (msr >= MSR_MC0_CTL && msr < MSR_MC0_CTL + 4 * MC_BANKS) return true;
         if (msr >= MSR_K7_EVNTSEL0 && msr <= MSR_K7_PERFCTR3) return true;
-        return vcpu.traps.address[13] === 0;
+        return this.survivesNoFault(vcpu);
     }
   }
 }

@@ -20,7 +20,7 @@ export function linkPaeRoot(hv: Hypervisor, vcpu: Vcpu, l3Mfn: number): void {
   const [lo, hi] = l3Mfn === 0 ? [0, 0] : paeRootEntry(l3Mfn);
   memory.u32[word] = lo;
   memory.u32[word + 1] = hi;
-  tlb.flushRoot(vcpu.paeL4);
+  tlb.flushL4(vcpu.paeL4);
 }
 
 /** Takes the L4 table away for good. */

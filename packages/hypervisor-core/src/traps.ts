@@ -4,6 +4,7 @@ import type { Hypervisor } from "./hypervisor.ts";
 import { forcedCpuidLength } from "./instruction.ts";
 import { emulateCpuid, emulatePrivileged } from "./privileged.ts";
 import { handlePageFault } from "./ptwr.ts";
+import { deliverNativePending, handleNativeExit, hasNativePending } from "./pvh/exits.ts";
 import { TraceKind } from "./trace.ts";
 import { NMI_VECTOR } from "./trap-table.ts";
 import type { Vcpu } from "./vcpu.ts";
@@ -19,6 +20,10 @@ const INT80 = 0x80;
 
 /** Turns one exit of the processor into what Xen does about it. BUDGET and STOPPED need nothing. */
 export function handleExit(hv: Hypervisor, vcpu: Vcpu, exit: number): void {
+  if (vcpu.native !== undefined) {
+    handleNativeExit(hv, vcpu, exit);
+    return;
+  }
   let reason = exit;
   // A page-table write that was emulated may itself end in another exit; that one cannot be such a write again.
   for (let guard = 0; guard < 4; guard++) {
@@ -122,6 +127,7 @@ function handleSoftwareInterrupt(hv: Hypervisor, vcpu: Vcpu, vector: number, len
 
 /** Whether `deliverPending` has anything to do. */
 export function hasPending(hv: Hypervisor, vcpu: Vcpu): boolean {
+  if (vcpu.native !== undefined) return hasNativePending(hv, vcpu);
   const info = vcpu.infoHost;
   const { u8 } = hv.mmu.memory;
   return (
@@ -131,6 +137,10 @@ export function hasPending(hv: Hypervisor, vcpu: Vcpu): boolean {
 
 /** What is due before a vcpu goes back to the guest: the failsafe callback, an NMI, then an event upcall. */
 export function deliverPending(hv: Hypervisor, vcpu: Vcpu): void {
+  if (vcpu.native !== undefined) {
+    deliverNativePending(hv, vcpu);
+    return;
+  }
   const { abi } = vcpu.domain;
   if (vcpu.failsafeSelectors !== undefined) {
     const masks = vcpu.callbacks.failsafeMasksEvents ? BounceFlag.maskEvents : 0;

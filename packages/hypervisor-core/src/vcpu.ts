@@ -2,6 +2,7 @@ import { supervisorRoot } from "@xen-node/mmu";
 import type { SchedulingUnit } from "@xen-node/schedulers";
 import { CONTEXT_BYTES } from "@xen-node/x86-cpu";
 import type { Domain } from "./domain.ts";
+import type { NativeState } from "./pvh/native-state.ts";
 import { Runstate } from "./runstate.ts";
 import type { Timer } from "./timers.ts";
 import { TrapTable } from "./trap-table.ts";
@@ -30,9 +31,12 @@ export interface Callbacks {
 export class Vcpu {
   /** Registers while not loaded on the processor, in x86-cpu's state layout. */
   readonly context = new Uint8Array(CONTEXT_BYTES);
-  /** Guest kernel or guest user. In 64-bit guests both run at CPL 3, and this bit is the difference. */
+  /** Guest kernel or guest user. In 64-bit PV guests both run at CPL 3, and this bit is the difference; in PVH it is CPL 0. */
   kernelMode = true;
-  /** Page-table roots (mfn); 0 = none. Each holds a reference and a type reference. 32-bit guests have one for both uses. */
+  /**
+   * Page-table roots (mfn); 0 = none. Each holds a reference and a type reference. 32-bit guests have one for both uses. In a
+   * PVH guest: the numbers of the two views of its one address space (`TranslatedRoots`).
+   */
   guestTable = 0;
   guestTableUser = 0;
   /** The hypervisor's L4 table above a 32-bit guest's root (pae-roots.ts); 0 in a 64-bit guest. */
@@ -41,6 +45,8 @@ export class Vcpu {
   gsBaseShadowLo = 0;
   gsBaseShadowHi = 0;
   tscAux = 0;
+  /** System registers of a PVH guest's vcpu; undefined for PV guests, whose privileged state is the hypervisor's. */
+  native: NativeState | undefined;
 
   readonly traps = new TrapTable();
   readonly callbacks: Callbacks = {

@@ -1,16 +1,22 @@
 import type { FrameTable } from "./frames.ts";
 import type { MachineMemory } from "./memory.ts";
-import { FrameFlags, PageType } from "./page-type.ts";
+import { DOMID_XEN, FrameFlags, PageType } from "./page-type.ts";
 import { Pte } from "./pte.ts";
 import { isSupervisorRoot, rootMfn } from "./root.ts";
 import type { TlbBanks } from "./tlb.ts";
 import { TLB_ENTRIES, TLB_READ, TLB_WRITE } from "./tlb-layout.ts";
+import type { TranslatedRoots } from "./translated-roots.ts";
 
 /**
  * Translates every live entry of the soft TLB once more, without touching the tables, and compares.
  * @returns violations in words; empty = every entry is what the page tables say now
  */
-export function auditTlb(frames: FrameTable, tlb: TlbBanks, memory: MachineMemory): string[] {
+export function auditTlb(
+  frames: FrameTable,
+  tlb: TlbBanks,
+  memory: MachineMemory,
+  translated: TranslatedRoots,
+): string[] {
   const problems: string[] = [];
   for (const [base, domid, root] of tlb.inUse()) {
     for (const array of [TLB_READ, TLB_WRITE]) {
@@ -20,7 +26,10 @@ export function auditTlb(frames: FrameTable, tlb: TlbBanks, memory: MachineMemor
         const hi = memory.u32[p + 1];
         if (((lo >>> 12) & 0xfff) !== slot) continue;
         const host = (lo + memory.u32[p + 2]) >>> 0;
-        const problem = check(frames, memory, root, lo, hi, array === TLB_WRITE, host);
+        const problem =
+          rootMfn(root) >= frames.endMfn
+            ? checkTranslated(frames, translated, domid, root, host)
+            : check(frames, memory, root, lo, hi, array === TLB_WRITE, host);
         if (problem !== "") {
           problems.push(
             `TLB of domain ${domid}, root 0x${root.toString(16)}, page 0x${hi.toString(16)}:${lo.toString(16)}: ${problem}`,
@@ -30,6 +39,19 @@ export function auditTlb(frames: FrameTable, tlb: TlbBanks, memory: MachineMemor
     }
   }
   return problems;
+}
+
+/** Its tables may have changed since, but it may only ever have come to a frame of its own. */
+function checkTranslated(
+  frames: FrameTable,
+  roots: TranslatedRoots,
+  domid: number,
+  root: number,
+  host: number,
+): string {
+  const mfn = frames.place.indexOf(host >>> 12);
+  if (mfn < 0 || !roots.reaches(root, mfn)) return "leads out of the guest's physical address space";
+  return frames.owner[mfn] === domid || frames.owner[mfn] === DOMID_XEN ? "" : "leads to another domain's frame";
 }
 
 function check(

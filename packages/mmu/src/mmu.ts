@@ -7,6 +7,7 @@ import { MachineMemory } from "./memory.ts";
 import { FrameFlags } from "./page-type.ts";
 import { PageTypes, type PageTypesOptions } from "./page-types.ts";
 import { TlbBanks, type TlbBanksOptions } from "./tlb.ts";
+import { TranslatedRoots } from "./translated-roots.ts";
 import { Walker } from "./walker.ts";
 
 export interface MmuOptions extends FrameTableOptions, TlbBanksOptions, PageTypesOptions {}
@@ -16,6 +17,7 @@ export class Mmu {
   readonly frames: FrameTable;
   readonly walker: Walker;
   readonly tlb: TlbBanks;
+  readonly translated: TranslatedRoots;
   readonly types: PageTypes;
   readonly m2p: MachineToPhys;
   readonly guest: GuestAccess;
@@ -32,6 +34,7 @@ export class Mmu {
     this.frames = new FrameTable(memory, options);
     this.walker = new Walker(memory, this.frames);
     this.tlb = new TlbBanks(memory, this.frames, this.walker, banks, options);
+    this.translated = new TranslatedRoots(memory, this.frames, this.walker, this.tlb);
     this.types = new PageTypes(memory, this.frames, this.tlb, options);
     this.m2p = new MachineToPhys(memory, this.frames);
     this.types.setXenSlots(Uint32Array.of(this.m2p.slotLo, this.m2p.slotHi));
@@ -71,6 +74,9 @@ export class Mmu {
 
   /** Checks every invariant of frames, page tables and soft TLB. Violations in words; empty = all is well. */
   audit(): string[] {
-    return [...auditFrames(this.frames, this.types, this.memory), ...auditTlb(this.frames, this.tlb, this.memory)];
+    return [
+      ...auditFrames(this.frames, this.types, this.memory),
+      ...auditTlb(this.frames, this.tlb, this.memory, this.translated),
+    ];
   }
 }

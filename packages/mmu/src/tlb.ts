@@ -27,6 +27,8 @@ export interface TlbBanksOptions {
 }
 
 const DEFAULT_BANKS = 32;
+/** How many translated address spaces there can be at a time: two for each vcpu of a translated domain. */
+export const MAX_TRANSLATED_ROOTS = 1024;
 const NO_BANK = -1;
 const INDICES = 512;
 /** What is known of two L4 tables' entries of an index. */
@@ -84,7 +86,7 @@ export class TlbBanks {
     this.start = start;
     this.u32 = memory.u32;
     this.u16 = memory.u16;
-    this.bankOfRoot = new Uint16Array(2 * frames.endMfn);
+    this.bankOfRoot = new Uint16Array(2 * frames.endMfn + MAX_TRANSLATED_ROOTS);
     this.rootOf = new Int32Array(this.count).fill(-1);
     this.domidOf = new Int32Array(this.count).fill(-1);
     this.lastUse = new Float64Array(this.count);
@@ -148,7 +150,7 @@ export class TlbBanks {
   }
 
   private placeOf(root: number): number {
-    return isSupervisorRoot(root) ? rootMfn(root) + this.frames.endMfn : root;
+    return isSupervisorRoot(root) ? rootMfn(root) + this.frames.endMfn + MAX_TRANSLATED_ROOTS : root;
   }
 
   /** Empties a bank, in time proportional to what was filled. */
@@ -175,12 +177,35 @@ export class TlbBanks {
     this.jumps.clear(this.bankAt(base));
   }
 
-  /** Empties the banks of an L4 table's address spaces. */
-  flushRoot(l4Mfn: number): void {
+  /** Empties the bank of an address space, if it has one. */
+  flushRoot(root: number): void {
     this.walker.forgetFetches();
-    for (const root of [l4Mfn, supervisorRoot(l4Mfn)]) {
-      const bank = this.bankOfRoot[this.placeOf(root)] - 1;
-      if (bank >= 0) this.flushBank(this.start + bank * BANK_BYTES);
+    const bank = this.bankOfRoot[this.placeOf(root)] - 1;
+    if (bank >= 0) this.flushBank(this.start + bank * BANK_BYTES);
+  }
+
+  /** Empties the banks of an L4 table's address spaces. */
+  flushL4(l4Mfn: number): void {
+    this.flushRoot(l4Mfn);
+    this.flushRoot(supervisorRoot(l4Mfn));
+  }
+
+  /** Drops a root's translations of one page, or of all 2 MiB around it. */
+  dropPage(root: number, vaLo: number, vaHi: number, large: boolean): void {
+    this.walker.forgetFetches();
+    const bank = this.bankOfRoot[this.placeOf(root)] - 1;
+    if (bank < 0) return;
+    const base = this.start + bank * BANK_BYTES;
+    const level = large ? 2 : 1;
+    this.jumps.forget(bank, level, indexInTable(vaLo, vaHi, level));
+    const page = (vaLo >>> 12) & 0xfff;
+    const first = large ? page & ~0x1ff : page;
+    const tag = (large ? vaLo & ~0x1fffff : vaLo & ~0xfff) >>> 0;
+    for (let i = 0; i < (large ? INDICES : 1); i++) {
+      for (const array of [TLB_READ, TLB_WRITE]) {
+        const p = (base + array + ((first + i) << 4)) >>> 2;
+        if (this.u32[p] === tag + i * 4096 && this.u32[p + 1] === vaHi >>> 0) this.drop(p, first + i);
+      }
     }
   }
 
@@ -222,9 +247,13 @@ export class TlbBanks {
     if (bank === other || other < 0 || this.domidOf[other] !== this.domidOf[bank]) return;
     // What a supervisor may use is not everybody's.
     if (isSupervisorRoot(this.rootOf[other]) !== isSupervisorRoot(this.rootOf[bank])) return;
-    const { place } = this.frames;
-    this.heirL4 = place[rootMfn(this.rootOf[bank])] << 10;
-    this.donorL4 = place[rootMfn(this.rootOf[other])] << 10;
+    const { place, endMfn } = this.frames;
+    const heir = rootMfn(this.rootOf[bank]);
+    const donor = rootMfn(this.rootOf[other]);
+    // Translated address spaces have no tables that could be compared here.
+    if (heir >= endMfn || donor >= endMfn) return;
+    this.heirL4 = place[heir] << 10;
+    this.donorL4 = place[donor] << 10;
     this.sameL4.fill(UNKNOWN);
     this.inheritFilled(from, base);
     this.jumps.inherit(other, bank, this.isSameL4, wordOf);
@@ -367,7 +396,7 @@ export class TlbBanks {
   forget(l4Mfn: number): void {
     this.walker.forgetFetches();
     this.forgetBank(l4Mfn);
-    this.forgetBank(l4Mfn + this.frames.endMfn);
+    if (l4Mfn < this.frames.endMfn) this.forgetBank(this.placeOf(supervisorRoot(l4Mfn)));
   }
 
   private forgetBank(place: number): void {

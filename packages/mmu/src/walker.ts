@@ -14,6 +14,12 @@ export const PageFault = { present: 1, write: 2, user: 4, reserved: 8, fetch: 0x
 export const WalkFault = { page: 0x100, nonCanonical: 0x200 } as const;
 
 const PRESENT_USER = Pte.present | Pte.user;
+/** Walks address spaces whose tables hold guest frame numbers: see TranslatedRoots. */
+export interface TranslatedWalker {
+  walk(root: number, vaLo: number, vaHi: number, access: number): number;
+  executedFrame(root: number, vaLo: number, vaHi: number): number;
+}
+
 /** Fetches that are remembered, and the words that each takes: generation, L4 table, low and high half, frame. */
 const FETCHES = 256;
 const FETCH_WORDS = 8;
@@ -39,6 +45,8 @@ export class Walker {
   noExecute = false;
   /** #PF error code of the last failed walk. */
   errorCode = 0;
+  /** What walks for numbers beyond all frames, which are no L4 tables but translated address spaces. */
+  translated: TranslatedWalker | undefined;
 
   private readonly u32: Uint32Array;
   private readonly place: Uint32Array;
@@ -109,7 +117,11 @@ export class Walker {
     const u32 = this.u32;
     const place = this.place;
     const end = this.endMfn;
-    if (l4Mfn >= end || place[l4Mfn] === 0) return this.fault(mode | PageFault.reserved | PageFault.present);
+    if (l4Mfn >= end) {
+      if (this.translated !== undefined) return this.translated.walk(l4Mfn, vaLo, vaHi, access);
+      return this.fault(mode | PageFault.reserved | PageFault.present);
+    }
+    if (place[l4Mfn] === 0) return this.fault(mode | PageFault.reserved | PageFault.present);
 
     const p4 = (place[l4Mfn] << 10) + ((vaHi >>> 6) & 0x3fe);
     const lo4 = u32[p4];
@@ -193,6 +205,7 @@ export class Walker {
     const { u32, place, endMfn } = this;
     const wanted = (isSupervisorRoot(root) ? Pte.present : PRESENT_USER) | Pte.accessed;
     let mfn = rootMfn(root);
+    if (mfn >= endMfn) return this.translated?.executedFrame(mfn, vaLo, vaHi) ?? -1;
     for (let level = 4; level >= 1; level--) {
       if (mfn >= endMfn || place[mfn] === 0) return -1;
       const index =

@@ -149,7 +149,7 @@ describe("address spaces of 32-bit guests", () => {
     expect(m.mod(m.l2, 0, m.l1, P | RW | A, DOM)).toBe(0);
     m.check();
     expect(tlb.fill(program, 0, 0, Access.write)).toBe(0);
-    tlb.flushRoot(m.l4);
+    tlb.flushL4(m.l4);
     tlb.forget(m.l4);
     expect([...tlb.inUse()]).toEqual([]);
     expect(types.unpin(m.l3, DOM)).toBe(0);

@@ -145,7 +145,11 @@ class Run {
       case 15: {
         const grant = this.grants.splice(a % (this.grants.length + 1), 1)[0];
         if (!grant) break;
-        types.clearGrantEntry(grant.l1, grant.index, grant.mfn, grant.writable, grant.domid);
+        // Where the entry cannot be cleared (its table is coming apart, say), the handle stays.
+        if (types.clearGrantEntry(grant.l1, grant.index, grant.mfn, grant.writable, grant.domid) !== 0) {
+          this.grants.push(grant);
+          break;
+        }
         if (grant.writable) types.putPageType(grant.mfn);
         types.putPage(grant.mfn);
         break;
@@ -176,13 +180,13 @@ class Run {
     if (mmu.types.getPageAndType(root, PageType.l3, domid) !== 0) return;
     const word = mmu.frames.hostAddress(this.above) / 4;
     mmu.memory.u32.set(paeRootEntry(root), word);
-    mmu.tlb.flushRoot(this.above);
+    mmu.tlb.flushL4(this.above);
     for (const space of [supervisorRoot(this.above), this.above]) {
       this.access(mmu.tlb.activate(domid, space), domid, b, c);
       this.check();
     }
     mmu.memory.u32.fill(0, word, word + 2);
-    mmu.tlb.flushRoot(this.above);
+    mmu.tlb.flushL4(this.above);
     mmu.types.putPageAndType(root);
   }
 

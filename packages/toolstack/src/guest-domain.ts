@@ -3,9 +3,11 @@ import {
   BuildError,
   builderTarget,
   buildPvDomain,
+  buildPvhDomain,
   type Domain,
-  type GuestAbiName,
+  type DomainConfig as DomainSettings,
   kernelAbi,
+  pvhBuilderTarget,
   Timer,
 } from "@xen-node/hypervisor-core";
 import type { ByteInput } from "@xen-node/migration-stream";
@@ -42,12 +44,16 @@ interface Named {
   readonly uuid: string;
 }
 
-function emptyKernelDomain({ hypervisor }: Machine, { name, config, uuid }: Named, abi: GuestAbiName): Domain {
+function emptyKernelDomain(
+  { hypervisor }: Machine,
+  { name, config, uuid }: Named,
+  kind: Pick<DomainSettings, "kind" | "abi">,
+): Domain {
   const { memory, maxMemory = memory, vcpus, maxVcpus = vcpus } = config;
   const maxPages = memory * PAGES_PER_MIB;
   const create = (): Domain => {
     try {
-      return hypervisor.createDomain({ kind: "pv", abi, name, uuid, maxPages, vcpus: maxVcpus });
+      return hypervisor.createDomain({ ...kind, name, uuid, maxPages, vcpus: maxVcpus });
     } catch (error) {
       throw schedulingError(name, error);
     }
@@ -64,10 +70,14 @@ function emptyKernelDomain({ hypervisor }: Machine, { name, config, uuid }: Name
  * @throws RangeError: the machine is full; ConfigError: the scheduler takes no more vcpus; BuildError: there is no such kind of domain
  */
 export function createKernelDomain(machine: Machine, named: Named, files: GuestFiles): MadeDomain {
+  return named.config.type === "pvh" ? createPvhDomain(machine, named, files) : createPvDomain(machine, named, files);
+}
+
+function createPvDomain(machine: Machine, named: Named, files: GuestFiles): MadeDomain {
   const { hypervisor } = machine;
   const { config } = named;
   const pages = config.memory * PAGES_PER_MIB;
-  const domain = emptyKernelDomain(machine, named, kernelAbi(files.kernel));
+  const domain = emptyKernelDomain(machine, named, { kind: "pv", abi: kernelAbi(files.kernel) });
   return {
     domain,
     build(storeEvtchn, consoleEvtchn) {
@@ -90,6 +100,30 @@ export function createKernelDomain(machine: Machine, named: Named, files: GuestF
   };
 }
 
+function createPvhDomain(machine: Machine, named: Named, files: GuestFiles): MadeDomain {
+  const { hypervisor } = machine;
+  const { config } = named;
+  const domain = emptyKernelDomain(machine, named, { kind: "pvh" });
+  return {
+    domain,
+    build(storeEvtchn, consoleEvtchn) {
+      applyScheduling(hypervisor, domain, config);
+      const built = buildPvhDomain(pvhBuilderTarget(hypervisor.mmu, hypervisor.grants, domain), domain, {
+        kernel: files.kernel,
+        initrd: files.ramdisk,
+        commandLine: config.cmdline,
+        pages: config.memory * PAGES_PER_MIB,
+        storeEvtchn,
+        consoleEvtchn,
+      });
+      hypervisor.bootPvhDomain(domain, built.vcpu);
+      return built;
+    },
+    run: () => hypervisor.unpauseDomain(domain),
+    end: () => {},
+  };
+}
+
 /**
  * A domain with the memory of a saved one; nothing is left of it when this throws.
  *
@@ -98,7 +132,7 @@ export function createKernelDomain(machine: Machine, named: Named, files: GuestF
 export async function readKernelDomain(machine: Machine, named: Named, input: ByteInput): Promise<MadeDomain> {
   const { hypervisor } = machine;
   // Others cannot be saved.
-  const domain = emptyKernelDomain(machine, named, "x86_64");
+  const domain = emptyKernelDomain(machine, named, { kind: "pv", abi: "x86_64" });
   const { pages, state } = await readDomain(input, hypervisor, domain).catch((error: unknown) => {
     machine.destroyDomain(domain);
     throw error;

@@ -118,7 +118,7 @@ export class Machine {
     this.hypervisor.listen({
       onCrash: (domain, dump) => this.dumps.set(domain, dump),
       onShutdown: (domain, reason) => {
-        const hasState = domain.kind === "pv" && !this.dumps.has(domain);
+        const hasState = domain.kind !== "typescript" && !this.dumps.has(domain);
         if (reason === SHUTDOWN_crash && hasState) this.dumps.set(domain, this.dumpOf(domain));
         this.afterwards.push(() => this.guestOf(domain)?.domainEnded(reason, this.dumps.get(domain)));
         // A guest in TypeScript ends itself between two turns of the loop, when that may be asleep.

@@ -81,6 +81,7 @@ describe("a domain's configuration from xl.cfg", () => {
     `;
     expect(parseXlConfig(text, "web.cfg")).toEqual({
       name: "web",
+      type: "pv",
       kernel: "/boot/vmlinuz",
       ramdisk: "/boot/initrd",
       cmdline: "root=/dev/xvda1 ro console=hvc0",
@@ -109,7 +110,12 @@ describe("a domain's configuration from xl.cfg", () => {
     [`${minimal}cpus = [["0"]]`, /web\.cfg: cpus must be processors such as/],
     [
       `${minimal}type = "hvm"`,
-      'web.cfg, line 3: only PV guests can be run, not "hvm": use type = "pv" and a PV kernel.',
+      'web.cfg, line 3: only PV and PVH guests can be run, not "hvm": use type = "pv" or type = "pvh".',
+    ],
+    [`${minimal}type = "pvh"\nvcpus = 2`, "web.cfg: a PVH guest has one vcpu, not 2: set vcpus to 1."],
+    [
+      `${minimal}type = "pvh"\nmemory = 64\nmaxmem = 128`,
+      "web.cfg: maxmem must be memory in a PVH guest, 64: remove it.",
     ],
     [`${minimal}vcpus = 33`, "web.cfg: vcpus must be a whole number from 1 to 32, not 33."],
     [`${minimal}memory = "many"`, 'web.cfg: memory must be a whole number from 1 to 4000, not "many".'],
@@ -134,6 +140,11 @@ describe("a domain's configuration from xl.cfg", () => {
       expect(error).toBeInstanceOf(ConfigError);
       expect((error as Error).message).not.toContain("\n");
     }
+  });
+
+  it("takes a PVH guest", () => {
+    expect(parseXlConfig(`${minimal}type = "pvh"`, "web.cfg").type).toBe("pvh");
+    expect(parseXlConfig(`${minimal}builder = "linux"`, "web.cfg").type).toBe("pv");
   });
 
   it("warns of keys without effect, if somebody listens", () => {

@@ -24,6 +24,8 @@ export const CodeMode = {
   FPU_UNAVAILABLE: 2,
   /** One instruction a block. */
   STEP: 4,
+  /** CPL 0: POPF changes what only a kernel may. */
+  KERNEL: 8,
 } as const;
 
 /** Where execution goes on after an instruction. */
@@ -338,7 +340,7 @@ export class CodeCache {
     const { entry } = insn;
     const restart = writer.position.record;
     try {
-      if (lowerInstruction(insn, writer, (mode & CodeMode.FPU_UNAVAILABLE) !== 0)) {
+      if (lowerInstruction(insn, writer, (mode & CodeMode.FPU_UNAVAILABLE) !== 0, (mode & CodeMode.KERNEL) !== 0)) {
         return entry.flow === Flow.CONDITIONAL ? After.SAME_BLOCK : After.ELSEWHERE;
       }
     } catch (error) {

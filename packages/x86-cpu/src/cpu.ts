@@ -53,6 +53,7 @@ import {
   XCR0,
   ZERO,
 } from "./state.ts";
+import { privilegeLevel } from "./system/privilege.ts";
 import { SystemInstructions } from "./system/system.ts";
 import type { Recording } from "./translator/recording.ts";
 import { Regions, type TranslatorOptions } from "./translator/regions.ts";
@@ -327,7 +328,8 @@ export class Cpu {
     const long = (i32[SEG_ATTR(CS) >> 2] & LONG_ATTR) !== 0 ? CodeMode.LONG : 0;
     const fpu = (i32[CR0 >> 2] & CR0_EM_TS) !== 0 ? CodeMode.FPU_UNAVAILABLE : 0;
     this.data.long = long !== 0;
-    this.mode = long | fpu | (step ? CodeMode.STEP : 0);
+    const kernel = privilegeLevel(i32) === 0 ? CodeMode.KERNEL : 0;
+    this.mode = long | fpu | kernel | (step ? CodeMode.STEP : 0);
     if (step) return;
     const header = (this.bank + TLB_HEADER) >>> 2;
     const wanted = this.mode | CACHED;

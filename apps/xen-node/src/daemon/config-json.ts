@@ -7,7 +7,7 @@ import { type DomainConfig, MAX_VCPUS } from "@xen-node/toolstack";
 export function configJson(config: DomainConfig, uuid: string | undefined): Record<string, unknown> {
   const { memory, maxMemory = memory, vcpus, maxVcpus = vcpus } = config;
   return {
-    c_info: { type: "pv", name: config.name, ...(uuid === undefined ? {} : { uuid }) },
+    c_info: { type: config.type, name: config.name, ...(uuid === undefined ? {} : { uuid }) },
     b_info: {
       max_vcpus: maxVcpus,
       avail_vcpus: Array.from({ length: Math.min(vcpus, MAX_VCPUS) }, (_, vcpu) => vcpu),
@@ -19,7 +19,7 @@ export function configJson(config: DomainConfig, uuid: string | undefined): Reco
       kernel: config.kernel,
       ...(config.cmdline === "" ? {} : { cmdline: config.cmdline }),
       ...(config.ramdisk === undefined ? {} : { ramdisk: config.ramdisk }),
-      "type.pv": {},
+      [`type.${config.type}`]: {},
     },
     ...(config.disks.length === 0
       ? {}

@@ -17,6 +17,8 @@ export interface GuestOptions {
   cmdline?: string;
   memory?: number;
   vcpus?: number;
+  /** "pv" or "pvh". */
+  type?: string;
   name?: string;
   /** Disks and network interfaces in xl's syntax. */
   disk?: string[];
@@ -46,6 +48,9 @@ export interface GuestPlan {
 const DEFAULT_MEMORY_MIB = 256;
 /** apt is at home in more. */
 const ROOT_MEMORY_MIB = 512;
+
+/** What a plan is made of; the check of the whole says whether the type is one. */
+type CommonConfig = Omit<DomainConfigInput, "kernel" | "type"> & { name: string; type: string | undefined };
 
 /** Early messages through Xen's console, then the same console as hvc0. */
 const LINUX_CONSOLE = "console=hvc0 earlyprintk=xen";
@@ -85,6 +90,7 @@ export async function planGuests(
   const common = {
     memory: options.memory ?? (options.root ? ROOT_MEMORY_MIB : DEFAULT_MEMORY_MIB),
     vcpus: options.vcpus ?? 1,
+    type: options.type,
     onReboot: "destroy" as const,
     disks: options.disk ?? [],
     vifs: options.vif ?? [],
@@ -130,7 +136,7 @@ async function planRestored(file: string): Promise<GuestPlan> {
 /** Debian's userland on a disk that is a copy-on-write image over the one that was made from packages. */
 async function planRoot(
   guest: DebianGuest,
-  common: Omit<DomainConfigInput, "kernel"> & { name: string },
+  common: CommonConfig,
   cmdline: string | undefined,
   fetching: FetchSettings,
   progress: Progress,

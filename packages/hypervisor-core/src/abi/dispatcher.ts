@@ -1,6 +1,7 @@
 import { __HYPERVISOR_iret, ENOSYS, errnoName } from "@xen-node/xen-abi";
 import { flattenSegments } from "../guest-abi/segments64.ts";
 import type { Hypervisor } from "../hypervisor.ts";
+import { nativeHandlers } from "../pvh/hypercalls.ts";
 import { Gpr } from "../registers.ts";
 import { TraceKind } from "../trace.ts";
 import type { Vcpu } from "../vcpu.ts";
@@ -9,6 +10,7 @@ import { NO_RESULT, RESTART } from "./results.ts";
 
 /** Bytes of SYSCALL, and of INT 0x82. */
 const INSTRUCTION_LENGTH = 2;
+const VMCALL_LENGTH = 3;
 const NO_SUCH_HYPERCALL = 0xffffffff;
 
 /** Units of work (page-table entries, frames, ...) that one entry into a hypercall may do. */
@@ -97,11 +99,34 @@ export class HypercallDispatcher {
     regs.set(Gpr.rax, result, 0);
   }
 
+  /** VMCALL or VMMCALL from a PVH guest's 64-bit kernel; RIP is at the instruction. No register but RAX is touched. */
+  nativeHypercall(vcpu: Vcpu): void {
+    const { hv, args } = this;
+    const { regs } = hv;
+    if (!regs.is64Bit) {
+      hv.logOnce(vcpu.domain, "hypercall", "hypercalls of 32-bit code are not there: -ENOSYS");
+      regs.advance(VMCALL_LENGTH);
+      regs.set(Gpr.rax, -ENOSYS, 0);
+      return;
+    }
+    const number = regs.hi(Gpr.rax) === 0 ? regs.lo(Gpr.rax) >>> 0 : NO_SUCH_HYPERCALL;
+    args.load(regs.u32);
+    this.work = WORK_PER_ENTRY;
+    const result = this.call(vcpu, number, args);
+    if (result === NO_RESULT) return;
+    if (result === RESTART) {
+      args.store(regs.u32);
+      return;
+    }
+    regs.advance(VMCALL_LENGTH);
+    regs.setNumber(Gpr.rax, result);
+  }
+
   /** Runs hypercall `number`; from registers or from a multicall entry. */
   call(vcpu: Vcpu, number: number, args: HypercallArgs): number {
     const { hv } = this;
     hv.hypercallCount++;
-    const { handlers } = vcpu.domain.abi;
+    const handlers = vcpu.native === undefined ? vcpu.domain.abi.handlers : nativeHandlers;
     const handler = number < handlers.length ? handlers[number] : undefined;
     if (handler === undefined || hv.trace.enabled || hv.logsRefusals)
       return this.callWatched(vcpu, number, args, handler);

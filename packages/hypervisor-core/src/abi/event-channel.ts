@@ -74,13 +74,13 @@ export const eventChannelOp: HypercallHandler = (hv, vcpu, args) => {
     case EVTCHNOP_reset:
       return calls.reset(u16[0]);
     case EVTCHNOP_init_control: {
-      const rc = calls.initControl(u64Number(u32[0], u32[1]), u32[2], u32[3]);
+      const rc = calls.initControl(vcpu.domain.frameOf(u64Number(u32[0], u32[1])), u32[2], u32[3]);
       if (rc !== 0) return rc;
       guest.scratch[16] = EVTCHN_FIFO_LINK_BITS;
       return guest.store(va, bytes) ? 0 : -EFAULT;
     }
     case EVTCHNOP_expand_array:
-      return calls.expandArray(u64Number(u32[0], u32[1]));
+      return calls.expandArray(vcpu.domain.frameOf(u64Number(u32[0], u32[1])));
     case EVTCHNOP_set_priority:
       return calls.setPriority(u32[0], u32[1]);
     default:

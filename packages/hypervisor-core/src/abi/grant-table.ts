@@ -199,7 +199,8 @@ function single(hv: Hypervisor, vcpu: Vcpu, args: HypercallArgs, cmd: number, by
   guest.view.setInt16(8, GNTST_okay, true);
   if (!guest.store(va, bytes)) return -EFAULT;
   for (const [i, mfn] of result.entries()) {
-    words.write(guest.view, 0, mfn);
+    // A guest with a physical address space of its own sees where it has put them, if it has.
+    words.write(guest.view, 0, vcpu.domain.physmap === undefined ? mfn : vcpu.domain.physmap.gfnOf(mfn));
     if (!guest.store(list + words.bytes * i, words.bytes)) return -EFAULT;
   }
   return 0;

@@ -29,7 +29,8 @@ export const multicall: HypercallHandler = (hv, vcpu, args) => {
       inner.lo[i] = entry[at + 4 + 2 * i];
       inner.hi[i] = entry[at + 5 + 2 * i];
     }
-    if (number === __HYPERVISOR_iret) {
+    // A PVH guest has the processor's own.
+    if (number === __HYPERVISOR_iret && vcpu.native === undefined) {
       vcpu.domain.abi.iret(hv, vcpu);
       return NO_RESULT;
     }

@@ -93,7 +93,13 @@ export const vcpuOp: HypercallHandler = (hv, vcpu, args) => {
       return 0;
     case VCPUOP_register_vcpu_info:
       if (!guest.fetch(va, 16)) return -EFAULT;
-      return registerVcpuInfo(hv, vcpu, target, u64Number(guest.u32[0], guest.u32[1]), guest.u32[2]);
+      return registerVcpuInfo(
+        hv,
+        vcpu,
+        target,
+        target.domain.frameOf(u64Number(guest.u32[0], guest.u32[1])),
+        guest.u32[2],
+      );
     case VCPUOP_send_nmi:
       if (args.lo[2] !== 0 || args.hi[2] !== 0) return -EINVAL;
       target.nmiPending = true;

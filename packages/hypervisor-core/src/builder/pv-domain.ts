@@ -121,7 +121,8 @@ export function buildPvDomain(target: BuilderTarget, options: BuildOptions): Bui
   };
 }
 
-function loadSegments(memory: PseudoPhysicalMemory, elf: ElfFile, paddrOffset: number): void {
+/** Puts the parts of a kernel's file where its headers say, less an offset. */
+export function loadSegments(memory: PseudoPhysicalMemory, elf: ElfFile, paddrOffset: number): void {
   for (const segment of elf.segments) {
     if (segment.type === PT_LOAD) {
       // What lies beyond the file's bytes is zero, as every new frame is.

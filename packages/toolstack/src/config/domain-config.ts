@@ -8,6 +8,9 @@ import { parseVif, type VifConfig } from "./vif-config.ts";
 export const LIFECYCLE_ACTIONS = ["destroy", "restart", "preserve"] as const;
 export type LifecycleAction = (typeof LIFECYCLE_ACTIONS)[number];
 
+/** Kinds of guests with a kernel. */
+export const GUEST_TYPES = ["pv", "pvh"] as const;
+
 /** The most vcpus of a PV domain: the slots that shared_info has for vcpu_info (XEN_LEGACY_MAX_VCPUS). */
 export const MAX_VCPUS = 32;
 
@@ -48,6 +51,8 @@ const schema = v.strictObject({
   name: v.pipe(text, v.regex(/^[^\s/]+$/, "must be a name without spaces or slashes")),
   /** RFC 4122 identifier; made from the random source when left out. */
   uuid: v.optional(v.pipe(text, v.regex(/^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/, "must be a UUID"))),
+  /** How the guest is virtualized (xl.cfg's `type`): its kernel works for a hypervisor, or in a machine of its own. */
+  type: v.optional(v.picklist(GUEST_TYPES, `must be one of ${GUEST_TYPES.join(", ")}`), "pv"),
   /** Path of the guest kernel. */
   kernel: v.pipe(text, v.nonEmpty("must name a kernel file")),
   /** Path of the initial ram disk. */
@@ -106,7 +111,13 @@ export function validateDomainConfig(
       const { [now]: has, [most]: mayHave = has } = result.output;
       if (has > mayHave)
         throw new ConfigError(`${where}: ${nameOf(now)} is ${has}, more than ${nameOf(most)}, which is ${mayHave}.`);
+      if (result.output.type === "pvh" && has !== mayHave)
+        throw new ConfigError(`${where}: ${nameOf(most)} must be ${nameOf(now)} in a PVH guest, ${has}: remove it.`);
     }
+    if (result.output.type === "pvh" && result.output.vcpus !== 1)
+      throw new ConfigError(
+        `${where}: a PVH guest has one vcpu, not ${result.output.vcpus}: set ${nameOf("vcpus")} to 1.`,
+      );
     return result.output;
   }
   const issue = result.issues[0];

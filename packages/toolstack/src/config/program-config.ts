@@ -1,7 +1,7 @@
 import { type DomainConfig, type DomainConfigInput, validateDomainConfig } from "./domain-config.ts";
 
 /** The configuration of a guest that is a TypeScript class: it names no files but those of its disks, and has no vcpus. */
-export type ProgramConfigInput = Omit<DomainConfigInput, "kernel" | "ramdisk" | "vcpus">;
+export type ProgramConfigInput = Omit<DomainConfigInput, "kernel" | "ramdisk" | "type" | "vcpus">;
 
 /**
  * Checks it and fills in the defaults.

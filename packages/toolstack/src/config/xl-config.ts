@@ -80,10 +80,10 @@ export function parseXlConfig(text: string, file = "config", warn?: ConfigWarnin
     new ConfigError(`${file}, line ${settings.get(key)?.line}: ${message}`);
 
   const type = value("type") ?? value("builder") ?? "pv";
-  if (!["pv", "generic", "linux"].includes(String(type))) {
+  if (!["pv", "pvh", "generic", "linux"].includes(String(type))) {
     throw fail(
       settings.has("type") ? "type" : "builder",
-      `only PV guests can be run, not ${JSON.stringify(type)}: use type = "pv" and a PV kernel.`,
+      `only PV and PVH guests can be run, not ${JSON.stringify(type)}: use type = "pv" or type = "pvh".`,
     );
   }
   /** What is no list of text is left for the check that follows. */
@@ -105,6 +105,7 @@ export function parseXlConfig(text: string, file = "config", warn?: ConfigWarnin
   const config = {
     name: value("name"),
     uuid: value("uuid"),
+    type: type === "pvh" ? "pvh" : "pv",
     kernel: value("kernel"),
     ramdisk: value("ramdisk"),
     cmdline: commandLine(value, fail),

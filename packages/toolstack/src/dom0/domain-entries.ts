@@ -107,6 +107,6 @@ export function domainEntries(domain: BuiltDomain): StoreEntry[] {
     "image/ramdisk": config.ramdisk ?? "",
     "image/cmdline": config.cmdline,
   });
-  add(["n0"], library, { "": "", type: "pv", "dm-version": "qemu_xen" });
+  add(["n0"], library, { "": "", type: config.type, "dm-version": "qemu_xen" });
   return entries;
 }

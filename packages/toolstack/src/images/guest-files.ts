@@ -37,14 +37,14 @@ export type GuestFileOptions = KernelReadOptions;
  * Reads a guest's kernel and ram disk and opens its disks. The bytes of a kernel that is an ELF file, or was kept as one, are read from it
  * when a domain is built.
  *
- * @throws ConfigError, one sentence that names the file, for one that is missing, truncated, damaged, not for Xen PV or
- * for another processor.
+ * @throws ConfigError, one sentence that names the file, for one that is missing, truncated, damaged, not for that
+ * type of guest or for another processor.
  */
 export async function readGuestFiles(
-  config: Pick<DomainConfig, "kernel" | "ramdisk"> & Partial<Pick<DomainConfig, "disks">>,
+  config: Pick<DomainConfig, "kernel" | "ramdisk"> & Partial<Pick<DomainConfig, "type" | "disks">>,
   options: GuestFileOptions = {},
 ): Promise<GuestFiles> {
-  const kernel = await readKernel(config.kernel, options);
+  const kernel = await readKernel(config.kernel, { guestType: config.type, ...options });
   const ramdisk = config.ramdisk === undefined ? undefined : await readUserFile(config.ramdisk, "ramdisk");
   if (ramdisk !== undefined && kernel.notes.guestOs === "linux")
     await checkLinuxInitrd(ramdisk, config.ramdisk as string);

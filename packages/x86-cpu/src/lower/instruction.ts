@@ -16,13 +16,20 @@ const vectorEntries = new Set(
 /**
  * Writes the records of an instruction.
  * @param fpuUnavailable CR0.TS or CR0.EM: x87, MMX and SSE instructions raise #NM
+ * @param kernel CPL 0: POPF is privileged work
  * @returns whether it is a near transfer of control
  * @throws NoHandlerError for one without semantics
  */
-export function lowerInstruction(insn: Instruction, writer: BlockWriter, fpuUnavailable: boolean): boolean {
+export function lowerInstruction(
+  insn: Instruction,
+  writer: BlockWriter,
+  fpuUnavailable: boolean,
+  kernel: boolean,
+): boolean {
   const { entry } = insn;
   if (undefinedEntries.has(entry)) writer.handler("fault.UD8.n");
   else if (fpuUnavailable && isFloatingPoint(insn)) writer.handler("fault.NM8.n");
+  else if (kernel && entry.family === "popf") writer.handler("system");
   else if (lowerControl(insn, writer)) return true;
   else {
     const rule = integerRules.get(entry.family);

@@ -2,7 +2,7 @@ import type { Cpu } from "../cpu.ts";
 import { ExitReason } from "../exit.ts";
 import { readRflags, writeRflags } from "../flags.ts";
 import { CS, EXIT_VECTOR, IOPL, RSP, SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, SS, VECTOR } from "../state.ts";
-import { currentPrivilege } from "./privilege.ts";
+import { privilegeLevel } from "./privilege.ts";
 import { DESCRIPTOR, descriptorDpl, descriptorLimit, loadSegment, setSegment } from "./segments.ts";
 import type { SystemInstructions } from "./system.ts";
 
@@ -71,7 +71,7 @@ export class FarTransfers {
     const code = selector & 0xfffc;
     const fail = (vector: number) => cpu.raise(vector, code) !== 0;
     if (code === 0) return cpu.raise(VECTOR.GP, 0) !== 0;
-    const cpl = currentPrivilege(cpu);
+    const cpl = privilegeLevel(cpu.mmu.memory.i32);
     if (returning && (selector & 3) !== cpl) return fail(VECTOR.GP);
     if (!cpu.hooks.readDescriptor(selector)) return fail(VECTOR.GP);
     const low = cpu.descriptorLo;
@@ -109,7 +109,7 @@ export class FarTransfers {
     if ((this.i32[0x1a8 >> 2] & (1 << 14)) !== 0) return cpu.raise(VECTOR.GP, 0);
     if (!this.read(this.stackPointer(), size, long ? 5 : 3)) return 0;
     const [rip, cs, flags, rsp, ss] = this.words;
-    if (!long && Number(cs & 3n) > currentPrivilege(cpu)) return this.system.exit(ExitReason.PRIVILEGED);
+    if (!long && Number(cs & 3n) > privilegeLevel(cpu.mmu.memory.i32)) return this.system.exit(ExitReason.PRIVILEGED);
     const saved = this.saveCode();
     if (!this.loadCode(Number(cs & 0xffffn), rip, true)) return 0;
     if (long) {

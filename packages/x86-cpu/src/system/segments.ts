@@ -1,9 +1,11 @@
 import type { Cpu } from "../cpu.ts";
 import { readArithmeticFlags } from "../flags.ts";
 import { FlagKind } from "../semantics/context.ts";
-import { FLAG_A, FLAG_KIND, GPR, SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, SS, VECTOR, ZF } from "../state.ts";
-import { currentPrivilege } from "./privilege.ts";
+import { CS, FLAG_A, FLAG_KIND, GPR, SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, SS, VECTOR, ZF } from "../state.ts";
+import { privilegeLevel } from "./privilege.ts";
 import type { SystemInstructions } from "./system.ts";
+
+const LONG_ATTR = 0x2000;
 
 /** Fields of the high word of a descriptor (Intel SDM vol. 3, 3.4.5). */
 export const DESCRIPTOR = {
@@ -52,11 +54,19 @@ function clearSegment(cpu: Cpu, segment: number, selector: number): void {
  * @param cpl the privilege that it is loaded for
  * @returns false after raising #GP, #SS or #NP with the selector
  */
-export function loadSegment(cpu: Cpu, segment: number, selector: number, cpl = currentPrivilege(cpu)): boolean {
+export function loadSegment(
+  cpu: Cpu,
+  segment: number,
+  selector: number,
+  cpl = privilegeLevel(cpu.mmu.memory.i32),
+): boolean {
+  const { i32 } = cpu.mmu.memory;
+  const level = Math.max(cpl, selector & 3);
   const fail = (vector: number) => cpu.raise(vector, selector & 0xfffc) !== 0;
   if ((selector & 0xfffc) === 0) {
     // A null SS is legal in 64-bit mode below CPL 3 only.
-    if (segment === SS) return fail(VECTOR.GP);
+    const long = (i32[SEG_ATTR(CS) >> 2] & LONG_ATTR) !== 0;
+    if (segment === SS && (cpl === 3 || !long || (selector & 3) !== cpl)) return fail(VECTOR.GP);
     clearSegment(cpu, segment, selector);
     return true;
   }
@@ -70,7 +80,7 @@ export function loadSegment(cpu: Cpu, segment: number, selector: number, cpl = c
   if (segment === SS) {
     const writable = !code && (high & DESCRIPTOR.TYPE_WRITABLE) !== 0;
     if ((selector & 3) !== cpl || descriptorDpl(high) !== cpl || !writable) return fail(VECTOR.GP);
-  } else if (!readable || (!conforming && descriptorDpl(high) < Math.max(cpl, selector & 3))) return fail(VECTOR.GP);
+  } else if (!readable || (!conforming && descriptorDpl(high) < level)) return fail(VECTOR.GP);
   if ((high & DESCRIPTOR.P) === 0) return fail(segment === SS ? VECTOR.SS : VECTOR.NP);
   setSegment(cpu, segment, selector, low, high);
   // In 64-bit mode the bases of ES, CS, SS and DS do not count; addressing there ignores them.
@@ -107,7 +117,7 @@ export class SegmentQueries {
     if ((selector & 0xfffc) === 0 || !this.cpu.hooks.readDescriptor(selector)) return false;
     const high = this.cpu.descriptorHi;
     const conforming = (high & (DESCRIPTOR.S | DESCRIPTOR.TYPE_CODE | DESCRIPTOR.TYPE_CONFORMING)) === 0x1c00;
-    return conforming || descriptorDpl(high) >= Math.max(currentPrivilege(this.cpu), selector & 3);
+    return conforming || descriptorDpl(high) >= Math.max(privilegeLevel(this.cpu.mmu.memory.i32), selector & 3);
   }
 
   private writeResult(value: number): void {

@@ -27,6 +27,7 @@ import {
 import { FarTransfers } from "./far-transfers.ts";
 import { fxrstor, fxsave, xrstor, xsave } from "./fpu-image.ts";
 import { LegacyInstructions } from "./legacy.ts";
+import { privilegeLevel } from "./privilege.ts";
 import { loadSegment, SegmentQueries } from "./segments.ts";
 
 /** An instruction being executed in TypeScript. */
@@ -41,6 +42,22 @@ export interface SystemContext {
 const INT3 = 0xcc;
 const RDTSC_LENGTH = 2;
 const RDTSC = opcodeEntries.findIndex(({ mnemonic }) => mnemonic === "rdtsc");
+
+/** What a kernel at CPL 0 does with the processor's tables and modes is its hypervisor's affair. */
+const KERNEL_ONLY: ReadonlySet<string> = new Set([
+  "iret",
+  "retf",
+  "jmpf",
+  "callf",
+  "popf",
+  "sgdt",
+  "sidt",
+  "sldt",
+  "str",
+  "smsw",
+  "vmcall",
+  "vmmcall",
+]);
 
 /** Answers of an instruction: the next record, or 0 to leave the run loop. */
 type Execute = () => number;
@@ -81,6 +98,7 @@ export class SystemInstructions implements SystemContext {
     this.decoder.decode(this.bytes, 0, length, (this.i32[SEG_ATTR(CS) >> 2] & 0x2000) !== 0, insn);
     if (insn.hasMem) this.computeAddress();
     const { entry } = insn;
+    if (privilegeLevel(this.i32) === 0 && KERNEL_ONLY.has(entry.family)) return this.exit(ExitReason.PRIVILEGED);
     const rule = this.table.get(entry.mnemonic);
     if (rule !== undefined) return rule();
     if (entry.privileged || entry.ioPrivileged) return this.exit(ExitReason.PRIVILEGED);

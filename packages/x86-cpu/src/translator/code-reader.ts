@@ -109,7 +109,7 @@ export class CodeReader implements CodeSource {
     const direct = flow === Flow.JUMP || flow === Flow.CONDITIONAL || flow === Flow.CALL;
     let records: RecordFields[] = [];
     try {
-      lowerInstruction(insn, writer, (this.mode & CodeMode.FPU_UNAVAILABLE) !== 0);
+      lowerInstruction(insn, writer, (this.mode & CodeMode.FPU_UNAVAILABLE) !== 0, (this.mode & CodeMode.KERNEL) !== 0);
       const count = (position.record - this.scratch) / RECORD_BYTES;
       for (let i = 0; i < count; i++) records.push(readRecord(mmu.memory.view, this.scratch + i * RECORD_BYTES));
     } catch (error) {
