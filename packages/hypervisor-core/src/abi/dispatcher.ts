@@ -55,23 +55,15 @@ export class HypercallDispatcher {
 
   /** SYSCALL from a 64-bit guest kernel; RIP is at the instruction. */
   hypercall64(vcpu: Vcpu): void {
-    const { hv, args } = this;
+    const { hv } = this;
     const { regs } = hv;
-    // All 64 bits are the number.
-    const number = regs.hi(Gpr.rax) === 0 ? regs.lo(Gpr.rax) >>> 0 : NO_SUCH_HYPERCALL;
+    const number = this.number64();
     if (number === __HYPERVISOR_iret) {
       vcpu.domain.abi.iret(hv, vcpu);
       return;
     }
-    args.load(regs.u32);
-    this.work = WORK_PER_ENTRY;
-    const result = this.call(vcpu, number, args);
+    const result = this.fromRegisters(vcpu, number, INSTRUCTION_LENGTH, true);
     if (result === NO_RESULT) return;
-    if (result === RESTART) {
-      args.store(regs.u32);
-      return;
-    }
-    regs.advance(INSTRUCTION_LENGTH);
     regs.setNumber(Gpr.rax, result);
     regs.set(Gpr.rcx, regs.ripLo, regs.ripHi);
     regs.set(Gpr.r11, regs.rflags, 0);
@@ -80,28 +72,19 @@ export class HypercallDispatcher {
 
   /** INT 0x82 from a 32-bit guest kernel; RIP is at the instruction. No register but EAX changes. */
   hypercall32(vcpu: Vcpu): void {
-    const { hv, args } = this;
-    const { regs } = hv;
-    const number = regs.lo(Gpr.rax) >>> 0;
+    const { hv } = this;
+    const number = hv.regs.lo(Gpr.rax) >>> 0;
     if (number === __HYPERVISOR_iret) {
       vcpu.domain.abi.iret(hv, vcpu);
       return;
     }
-    args.load32(regs.u32);
-    this.work = WORK_PER_ENTRY;
-    const result = this.call(vcpu, number, args);
-    if (result === NO_RESULT) return;
-    if (result === RESTART) {
-      args.store32(regs.u32);
-      return;
-    }
-    regs.advance(INSTRUCTION_LENGTH);
-    regs.set(Gpr.rax, result, 0);
+    const result = this.fromRegisters(vcpu, number, INSTRUCTION_LENGTH, false);
+    if (result !== NO_RESULT) hv.regs.set(Gpr.rax, result, 0);
   }
 
   /** VMCALL or VMMCALL from a PVH guest's 64-bit kernel; RIP is at the instruction. No register but RAX is touched. */
   nativeHypercall(vcpu: Vcpu): void {
-    const { hv, args } = this;
+    const { hv } = this;
     const { regs } = hv;
     if (!regs.is64Bit) {
       hv.logOnce(vcpu.domain, "hypercall", "hypercalls of 32-bit code are not there: -ENOSYS");
@@ -109,17 +92,37 @@ export class HypercallDispatcher {
       regs.set(Gpr.rax, -ENOSYS, 0);
       return;
     }
-    const number = regs.hi(Gpr.rax) === 0 ? regs.lo(Gpr.rax) >>> 0 : NO_SUCH_HYPERCALL;
-    args.load(regs.u32);
+    const result = this.fromRegisters(vcpu, this.number64(), VMCALL_LENGTH, true);
+    if (result !== NO_RESULT) regs.setNumber(Gpr.rax, result);
+  }
+
+  /** All 64 bits of RAX are the number. */
+  private number64(): number {
+    const { regs } = this.hv;
+    return regs.hi(Gpr.rax) === 0 ? regs.lo(Gpr.rax) >>> 0 : NO_SUCH_HYPERCALL;
+  }
+
+  /**
+   * Runs a hypercall with the arguments in the registers, and goes behind the instruction of `length` bytes that made it, or
+   * leaves it to be executed again with what is left to do.
+   * @param wide 64-bit registers
+   * @returns the result; NO_RESULT where there is none for the guest, or not yet
+   */
+  private fromRegisters(vcpu: Vcpu, number: number, length: number, wide: boolean): number {
+    const { args } = this;
+    const { regs } = this.hv;
+    if (wide) args.load(regs.u32);
+    else args.load32(regs.u32);
     this.work = WORK_PER_ENTRY;
     const result = this.call(vcpu, number, args);
-    if (result === NO_RESULT) return;
+    if (result === NO_RESULT) return NO_RESULT;
     if (result === RESTART) {
-      args.store(regs.u32);
-      return;
+      if (wide) args.store(regs.u32);
+      else args.store32(regs.u32);
+      return NO_RESULT;
     }
-    regs.advance(VMCALL_LENGTH);
-    regs.setNumber(Gpr.rax, result);
+    regs.advance(length);
+    return result;
   }
 
   /** Runs hypercall `number`; from registers or from a multicall entry. */
