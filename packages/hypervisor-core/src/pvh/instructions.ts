@@ -216,7 +216,7 @@ const userInstructions: ReadonlyMap<string, Execute> = new Map<string, Execute>(
   ["cli", byIoLevel(cli)],
   ["sti", byIoLevel(sti)],
   ["in", byIoLevel(portIn)],
-  ["out", byIoLevel(nothing)],
+  ["out", byIoLevel(portOut)],
   ["monitor", noSuch],
   ["mwait", noSuch],
   ["sysexit", noSuch],

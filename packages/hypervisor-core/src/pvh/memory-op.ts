@@ -140,15 +140,15 @@ function removeFromPhysmap(hv: Hypervisor, domain: Domain, gfn: number): number 
   const { physmap } = domain;
   const mfn = physmap?.lookup(gfn) ?? -1;
   if (physmap === undefined || mfn < 0) return -ENOENT;
-  return giveBack(hv, domain, gfn, mfn) ? 0 : -EINVAL;
+  giveBack(hv, domain, gfn, mfn);
+  return 0;
 }
 
-function giveBack(hv: Hypervisor, domain: Domain, gfn: number, mfn: number): boolean {
+function giveBack(hv: Hypervisor, domain: Domain, gfn: number, mfn: number): void {
   domain.physmap?.unmap(gfn);
   hv.mmu.tlb.flushDomain(domain.domid);
   // A frame of the hypervisor's is not the domain's to give, and stays where it is.
   (domain.hypercalls.memory as DomainMemory).release(domain, mfn);
-  return true;
 }
 
 function reservation(hv: Hypervisor, vcpu: Vcpu, args: HypercallArgs, cmd: number): number {
@@ -180,7 +180,9 @@ function reservation(hv: Hypervisor, vcpu: Vcpu, args: HypercallArgs, cmd: numbe
 
 function decrease(hv: Hypervisor, domain: Domain, gfn: number): boolean {
   const mfn = domain.frameOf(gfn);
-  return mfn >= 0 && giveBack(hv, domain, gfn, mfn);
+  if (mfn < 0) return false;
+  giveBack(hv, domain, gfn, mfn);
+  return true;
 }
 
 function populate(hv: Hypervisor, domain: Domain, gfn: number): boolean {

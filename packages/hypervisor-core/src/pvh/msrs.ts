@@ -71,8 +71,8 @@ export function writeMsr(hv: Hypervisor, vcpu: Vcpu, msr: number, lo: number, hi
       native.syscallMask = lo;
       return true;
     case MSR_TSC:
-      // It is the machine's clock.
-      return true;
+      // It is the machine's clock, and counts without an offset for the guest.
+      return false;
     case MSR_APIC_BASE:
       // It cannot be turned off, nor into one whose registers lie in memory.
       return lo === native.apic.base && hi === 0;

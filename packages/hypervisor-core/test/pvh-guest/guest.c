@@ -203,6 +203,8 @@ static void exceptions(void)
     idt[2 * 0x90] = gate;
     EXPECT(TRY("movq (%[a]), %%rax", 0x800000000000ul), GP);
     EXPECT(TRY("movl $0x1234, %%ecx; rdmsr", 0), GP);
+    // A clock that cannot be set does not say that it was.
+    EXPECT(TRY("movl $0x10, %%ecx; xorl %%edx, %%edx; xorl %%eax, %%eax; wrmsr", 0), GP);
     EXPECT(TRY("movw $0x28, %%ax; movw %%ax, %%ss", 0), GP);
     EXPECT(caught.error, 0x28);
     EXPECT(TRY("movw $0x78, %%ax; movw %%ax, %%ds", 0), GP);
