@@ -47,6 +47,7 @@ describe("a disk in xl's syntax", () => {
     ["/a,raw,root", /"root" is no virtual device/],
     [",raw,xvda,w", /it has no target/],
     ["/a,vhd,xvda", /format vhd is not implemented: convert/],
+    [",empty,xvda,r", /drives without a medium are not implemented: name an image/],
     ["/a,tar,xvda", /there is no format "tar"/],
     ["/a,raw,xvda,x", /access must be r, ro, w or rw, not "x"/],
     ["/a,raw,xvda,w,5", /"5" is one value too many/],

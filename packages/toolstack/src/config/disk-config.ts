@@ -118,9 +118,10 @@ export function parseDisk(text: string): DiskConfig {
   if (devtype !== "disk" && devtype !== "cdrom") throw fail(`devtype must be disk or cdrom, not "${devtype}"`);
   const cdrom = devtype === "cdrom";
   const format = given.format || "raw";
+  if (format === "empty") throw fail("drives without a medium are not implemented: name an image, or remove the disk");
   if (format !== "raw" && format !== "qcow2") {
     throw fail(
-      ["vhd", "qed", "qcow", "empty"].includes(format)
+      ["vhd", "qed", "qcow"].includes(format)
         ? `format ${format} is not implemented: convert the image, for example with qemu-img convert -O qcow2`
         : `there is no format "${format}": use raw or qcow2`,
     );
