@@ -24,15 +24,25 @@ interface Options {
   rounds: number;
 }
 
+function parse() {
+  try {
+    return parseArgs({
+      options: {
+        sched: { type: "string", multiple: true, default: ["bvt", "credit2"] },
+        guests: { type: "string", default: "128" },
+        seconds: { type: "string", default: "2" },
+        rounds: { type: "string", default: "3" },
+      },
+    }).values;
+  } catch (error) {
+    // What is wrong with the parameters stands in the first sentence.
+    const [what] = (error as Error).message.split(". ");
+    throw new MissingPeer(`${what}: there are --sched, --guests, --seconds and --rounds.`);
+  }
+}
+
 function options(): Options {
-  const { values } = parseArgs({
-    options: {
-      sched: { type: "string", multiple: true, default: ["bvt", "credit2"] },
-      guests: { type: "string", default: "128" },
-      seconds: { type: "string", default: "2" },
-      rounds: { type: "string", default: "3" },
-    },
-  });
+  const values = parse();
   const schedulers = SCHEDULER_NAMES.filter((name) => values.sched.includes(name));
   const [guests, seconds, rounds] = [values.guests, values.seconds, values.rounds].map(Number);
   if (schedulers.length !== values.sched.length || schedulers.some((name) => name !== "bvt" && name !== "credit2"))
