@@ -1,68 +1,24 @@
 import type { MachineMemory } from "./memory.ts";
-import { BANK_BYTES, TLB_HEADER, TLB_JUMP_CACHE } from "./tlb-layout.ts";
+import { indexInTable, TableIndices } from "./table-indices.ts";
+import { JUMP_CACHE_BYTES, JUMP_CACHE_MODE, JUMP_CACHE_STRIDE } from "./tlb-layout.ts";
 
-const LEVELS = 4;
-const INDICES = 512;
-const WORDS_PER_LEVEL = INDICES / 32;
-const WORDS = LEVELS * WORDS_PER_LEVEL;
 const WORDS_PER_ENTRY = 4;
 /** Offset in words of what an entry says besides the record: see tlb-layout.ts. */
 const WORD = 3;
 const PAGE = 4096;
-
-/** Index of an address, given as its low and high 32 bits, in its table of a level (1-4). */
-export function indexInTable(lo: number, hi: number, level: number): number {
-  switch (level) {
-    case 1:
-      return (lo >>> 12) & 0x1ff;
-    case 2:
-      return (lo >>> 21) & 0x1ff;
-    case 3:
-      return ((hi & 0x7f) << 2) | (lo >>> 30);
-    default:
-      return (hi >>> 7) & 0x1ff;
-  }
-}
-
-/** For each bank, sets of indices in tables of the four levels: which entries of tables lie above some addresses. */
-class TableIndices {
-  private readonly bits: Uint32Array;
-
-  constructor(banks: number) {
-    this.bits = new Uint32Array(banks * WORDS);
-  }
-
-  add(bank: number, lo: number, hi: number): void {
-    const { bits } = this;
-    for (let level = 1; level <= LEVELS; level++) {
-      const index = indexInTable(lo, hi, level);
-      bits[bank * WORDS + (level - 1) * WORDS_PER_LEVEL + (index >>> 5)] |= 1 << (index & 31);
-    }
-  }
-
-  has(bank: number, level: number, index: number): boolean {
-    return ((this.bits[bank * WORDS + (level - 1) * WORDS_PER_LEVEL + (index >>> 5)] >>> (index & 31)) & 1) !== 0;
-  }
-
-  delete(bank: number, level: number, index: number): void {
-    this.bits[bank * WORDS + (level - 1) * WORDS_PER_LEVEL + (index >>> 5)] &= ~(1 << (index & 31));
-  }
-
-  /** Makes a bank's sets those of another one. */
-  copy(from: number, to: number): void {
-    this.bits.copyWithin(to * WORDS, from * WORDS, (from + 1) * WORDS);
-  }
-
-  clear(bank: number): void {
-    this.bits.fill(0, bank * WORDS, (bank + 1) * WORDS);
-  }
-}
+const NO_CACHE = -1;
+const INDICES = 512;
+const L4_PARTS = INDICES / 32;
+/** In place of an L4 table: the address space shares its cache with nobody. */
+export const NO_L4 = -1;
 
 /**
- * What must leave the banks' jump caches when a mapping changes. A cache is dear to lose: each entry that is looked up
- * again costs a walk and two Map look-ups. So only the entries go whose code may lie behind what changed: those at
- * addresses of that table entry, and of the page before it, whose last instruction may reach over. Entries for translated
- * code depend on other pages too: those are noted, and when one of them may have changed all such entries go.
+ * Where jumps lead, for generated code: a cache for each address space, or one for several of a domain, as its kernel's are.
+ * A cache is dear to fill: each entry costs a walk and two Map look-ups. So address spaces share one as long as their L4
+ * tables have the same entries above all that is in it, and when a mapping changes, only those entries go whose code may
+ * lie behind it: those at addresses of that table entry, and of the page before it, whose last instruction may reach over.
+ * Entries for translated code depend on other pages too: those are noted, and when one of them may have changed all such
+ * entries go.
  */
 export class JumpCaches {
   private readonly u32: Uint32Array;
@@ -71,97 +27,195 @@ export class JumpCaches {
   private readonly entries: TableIndices;
   /** Indices above the pages that entries with a word depend on. */
   private readonly spans: TableIndices;
-  /** Per bank: something was added since it was cleared. */
+  /** Per cache and index of the two sets' level 4: the L4 entry under which they were added, two words. */
+  private readonly l4Entries: Uint32Array;
+  /** Per cache: something was added since it was cleared. */
   private readonly used: Uint8Array;
+  /** Per cache: banks that have it, whose they are, and of which kind. */
+  private readonly users: Uint16Array;
+  private readonly domidOf: Int32Array;
+  private readonly kindOf: Int8Array;
+  private readonly cacheOf: Int16Array;
+  /** Per bank: its cache has got an L4 index since that the bank's own table was not compared for. */
+  private readonly mustCompare: Uint8Array;
+  private readonly unused: number[] = [];
+  /** Caches below this were used at least once. */
+  private touched = 0;
 
   constructor(
     memory: MachineMemory,
     private readonly start: number,
-    banks: number,
+    private readonly banks: number,
   ) {
     this.u32 = memory.u32;
     this.u8 = memory.u8;
     this.entries = new TableIndices(banks);
     this.spans = new TableIndices(banks);
+    this.l4Entries = new Uint32Array(banks * INDICES * 2);
     this.used = new Uint8Array(banks);
+    this.users = new Uint16Array(banks);
+    this.domidOf = new Int32Array(banks).fill(-1);
+    this.kindOf = new Int8Array(banks);
+    this.cacheOf = new Int16Array(banks).fill(NO_CACHE);
+    this.mustCompare = new Uint8Array(banks);
   }
 
-  /** An entry for an address, given as its low and high 32 bits, is about to be added. */
-  add(bank: number, lo: number, hi: number): void {
-    this.used[bank] = 1;
-    this.entries.add(bank, lo, hi);
-    const next = (lo + PAGE) >>> 0;
-    this.entries.add(bank, next, next < PAGE ? hi + 1 : hi);
+  /** Host bytes that the caches of so many banks need. */
+  static bytes(banks: number): number {
+    return banks * JUMP_CACHE_STRIDE;
   }
 
-  /** An entry with a word, about to be added, depends on the page of an address. */
-  dependOn(bank: number, lo: number, hi: number): void {
-    this.spans.add(bank, lo, hi);
+  /** Host address of a bank's cache. */
+  addressOf(bank: number): number {
+    return this.start + this.cacheOf[bank] * JUMP_CACHE_STRIDE;
+  }
+
+  /** Whether `choose` is due before the bank is used. */
+  isDue(bank: number): boolean {
+    return this.mustCompare[bank] !== 0;
   }
 
   /**
-   * Fills an empty cache from another bank's, with what lies behind entries of their L4 tables that are the same.
-   * @param isSame whether an index of the L4 tables is such a one
-   * @param wordOf what to keep of the word of an entry at an address
+   * Gives a bank a cache that says nothing wrong of its address space: the one that it has, or another of its domain, or an
+   * empty one.
+   * @param kind banks of different kinds share nothing
+   * @param l4 word index of the L4 table's first entry, or NO_L4
    */
-  inherit(
-    from: number,
-    to: number,
-    isSame: (index: number) => boolean,
-    wordOf: (lo: number, hi: number, word: number) => number,
-  ): void {
-    if (this.used[from] === 0) return;
-    const { u32 } = this;
-    const source = (this.start + from * BANK_BYTES + TLB_JUMP_CACHE) >>> 2;
-    const end = (this.start + from * BANK_BYTES + TLB_HEADER) >>> 2;
-    let target = (this.start + to * BANK_BYTES + TLB_JUMP_CACHE) >>> 2;
-    this.used[to] = 1;
-    this.entries.copy(from, to);
-    this.spans.copy(from, to);
-    for (let p = source; p < end; p += WORDS_PER_ENTRY, target += WORDS_PER_ENTRY) {
-      const lo = u32[p];
-      const hi = u32[p + 1];
-      // An empty entry looks like one for address 0.
-      if ((lo | hi) === 0 || !isSame(indexInTable(lo, hi, 4))) continue;
-      const next = (lo + PAGE) >>> 0;
-      if (next < PAGE && !isSame(indexInTable(next, hi + 1, 4))) continue;
-      u32[target] = lo;
-      u32[target + 1] = hi;
-      u32[target + 2] = u32[p + 2];
-      const word = u32[p + WORD];
-      u32[target + WORD] = word === 0 ? 0 : wordOf(lo, hi, word);
+  choose(bank: number, domid: number, kind: number, l4: number): void {
+    this.mustCompare[bank] = 0;
+    const own = this.cacheOf[bank];
+    if (own !== NO_CACHE && this.agrees(own, l4)) return;
+    this.release(bank);
+    let cache = l4 === NO_L4 ? NO_CACHE : this.findShared(domid, kind, l4);
+    if (cache === NO_CACHE) {
+      cache = this.unused.pop() ?? this.touched++;
+      this.domidOf[cache] = domid;
+      this.kindOf[cache] = l4 === NO_L4 ? NO_L4 : kind;
+    }
+    this.users[cache]++;
+    this.cacheOf[bank] = cache;
+  }
+
+  /** The bank is no longer an address space's. */
+  release(bank: number): void {
+    const cache = this.cacheOf[bank];
+    if (cache === NO_CACHE) return;
+    this.cacheOf[bank] = NO_CACHE;
+    if (--this.users[cache] > 0) return;
+    this.empty(cache);
+    this.domidOf[cache] = -1;
+    this.unused.push(cache);
+  }
+
+  private findShared(domid: number, kind: number, l4: number): number {
+    const { domidOf, kindOf, used } = this;
+    for (let cache = 0; cache < this.touched; cache++) {
+      // An empty one would be left again at the first jump.
+      if (domidOf[cache] !== domid || kindOf[cache] !== kind || used[cache] === 0) continue;
+      if (this.agrees(cache, l4)) return cache;
+    }
+    return NO_CACHE;
+  }
+
+  /** Whether an L4 table has the entries under which all was added that is in a cache. */
+  private agrees(cache: number, l4: number): boolean {
+    if (l4 === NO_L4) return true;
+    const { u32, l4Entries, entries, spans } = this;
+    for (let part = 0; part < L4_PARTS; part++) {
+      for (let left = entries.part(cache, 4, part) | spans.part(cache, 4, part); left !== 0; left &= left - 1) {
+        const at = (part * 32 + 31 - Math.clz32(left & -left)) * 2;
+        const known = cache * INDICES * 2 + at;
+        if (u32[l4 + at] !== l4Entries[known] || u32[l4 + at + 1] !== l4Entries[known + 1]) return false;
+      }
+    }
+    return true;
+  }
+
+  /**
+   * An entry for an address, given as its low and high 32 bits, is about to be added to a bank's cache.
+   * @param l4 word index of the first entry of the bank's L4 table, or NO_L4
+   */
+  add(bank: number, l4: number, lo: number, hi: number): void {
+    const cache = this.cacheOf[bank];
+    this.used[cache] = 1;
+    const next = (lo + PAGE) >>> 0;
+    const nextHi = next < PAGE ? hi + 1 : hi;
+    this.compareAt(bank, l4, indexInTable(lo, hi, 4));
+    this.entries.add(cache, lo, hi);
+    this.compareAt(bank, l4, indexInTable(next, nextHi, 4));
+    this.entries.add(cache, next, nextHi);
+  }
+
+  /** An entry with a word, about to be added, depends on the page of an address. */
+  dependOn(bank: number, l4: number, lo: number, hi: number): void {
+    this.compareAt(bank, l4, indexInTable(lo, hi, 4));
+    this.spans.add(this.cacheOf[bank], lo, hi);
+  }
+
+  /** What a bank adds from now on may lie behind an L4 index that its cache had nothing of: others must agree on that too. */
+  private compareAt(bank: number, l4: number, index: number): void {
+    const { cacheOf, mustCompare } = this;
+    const cache = cacheOf[bank];
+    if (l4 === NO_L4 || this.entries.has(cache, 4, index) || this.spans.has(cache, 4, index)) return;
+    const known = (cache * INDICES + index) * 2;
+    this.l4Entries[known] = this.u32[l4 + index * 2];
+    this.l4Entries[known + 1] = this.u32[l4 + index * 2 + 1];
+    if (this.users[cache] === 1) return;
+    for (let other = 0; other < this.banks; other++) {
+      if (cacheOf[other] === cache && other !== bank) mustCompare[other] = 1;
     }
   }
 
   /** Empties a bank's cache. */
   clear(bank: number): void {
-    if (this.used[bank] === 0) return;
-    this.used[bank] = 0;
-    this.entries.clear(bank);
-    this.spans.clear(bank);
-    const base = this.start + bank * BANK_BYTES;
-    this.u8.fill(0, base + TLB_JUMP_CACHE, base + TLB_HEADER);
+    if (this.cacheOf[bank] !== NO_CACHE) this.empty(this.cacheOf[bank]);
   }
 
-  /** An entry with this index in a table of a level (1-4) changed. */
-  forget(bank: number, level: number, index: number): void {
-    if (this.spans.has(bank, level, index)) this.forgetSpanning(bank);
-    if (this.entries.has(bank, level, index)) this.forgetBehind(bank, level, index);
+  /** Empties all caches. */
+  clearAll(): void {
+    for (let cache = 0; cache < this.touched; cache++) this.empty(cache);
+  }
+
+  private empty(cache: number): void {
+    if (this.used[cache] === 0) return;
+    this.used[cache] = 0;
+    this.entries.clear(cache);
+    this.spans.clear(cache);
+    const base = this.start + cache * JUMP_CACHE_STRIDE;
+    this.u8.fill(0, base, base + JUMP_CACHE_BYTES);
+    this.u32[(base + JUMP_CACHE_MODE) >>> 2] = 0;
+  }
+
+  /** An entry with this index in a table of a level (1-4) of the domain changed, wherever the table is used. */
+  forget(domid: number, level: number, index: number): void {
+    for (let cache = 0; cache < this.touched; cache++) {
+      if (this.domidOf[cache] === domid) this.forgetIn(cache, level, index);
+    }
+  }
+
+  /** An entry with this index in a table of a level (1-4) of a bank's address space changed. */
+  forgetInBank(bank: number, level: number, index: number): void {
+    if (this.cacheOf[bank] !== NO_CACHE) this.forgetIn(this.cacheOf[bank], level, index);
+  }
+
+  private forgetIn(cache: number, level: number, index: number): void {
+    if (this.spans.has(cache, level, index)) this.forgetSpanning(cache);
+    if (this.entries.has(cache, level, index)) this.forgetBehind(cache, level, index);
   }
 
   /** All entries with a word go. */
-  private forgetSpanning(bank: number): void {
+  private forgetSpanning(cache: number): void {
     const { u32 } = this;
-    const first = (this.start + bank * BANK_BYTES + TLB_JUMP_CACHE) >>> 2;
-    const end = (this.start + bank * BANK_BYTES + TLB_HEADER) >>> 2;
+    const first = (this.start + cache * JUMP_CACHE_STRIDE) >>> 2;
+    const end = first + (JUMP_CACHE_BYTES >>> 2);
     for (let p = first; p < end; p += WORDS_PER_ENTRY) if (u32[p + WORD] !== 0) u32.fill(0, p, p + WORDS_PER_ENTRY);
-    this.spans.clear(bank);
+    this.spans.clear(cache);
   }
 
-  private forgetBehind(bank: number, level: number, index: number): void {
+  private forgetBehind(cache: number, level: number, index: number): void {
     const { u32 } = this;
-    const first = (this.start + bank * BANK_BYTES + TLB_JUMP_CACHE) >>> 2;
-    const end = (this.start + bank * BANK_BYTES + TLB_HEADER) >>> 2;
+    const first = (this.start + cache * JUMP_CACHE_STRIDE) >>> 2;
+    const end = first + (JUMP_CACHE_BYTES >>> 2);
     for (let p = first; p < end; p += WORDS_PER_ENTRY) {
       const lo = u32[p];
       const hi = u32[p + 1];
@@ -170,6 +224,6 @@ export class JumpCaches {
         continue;
       u32.fill(0, p, p + WORDS_PER_ENTRY);
     }
-    this.entries.delete(bank, level, index);
+    this.entries.delete(cache, level, index);
   }
 }

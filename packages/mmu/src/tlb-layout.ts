@@ -4,10 +4,13 @@
  * A bank serves one address space (root.ts):
  *   +0x00000  read array   4096 x { i64 tag, i32 addend, i32 0 }
  *   +0x10000  write array  4096 x the same
- *   +0x20000  jump cache   16384 x { i64 rip, i32 record, i32 word }: filled by x86-cpu, which chooses the places and tells
- *                          TlbBanks.noteJump; all zero = empty. An entry with a word may depend on other pages than
- *                          RIP's: TlbBanks.dependOn is told which
- *   +0x60000  header
+ *   +0x20000  header
+ *
+ * A jump cache serves one address space or several of a domain:
+ *   +0x00000  16384 x { i64 rip, i32 record, i32 word }: filled by x86-cpu, which chooses the places and tells
+ *             TlbBanks.noteJump; all zero = empty. An entry with a word may depend on other pages than RIP's:
+ *             TlbBanks.dependOn is told which
+ *   +0x40000  u32, x86-cpu's: processor mode that it was filled in
  *
  * Byte offset of an address's entry in its array: (va >>> 8) & 0xfff0. It hits if (tag ^ va), as a u64, is at most
  * 4096 - access size; then the host address is i32(low word of va + addend).
@@ -18,16 +21,16 @@ export const TLB_ENTRIES = 4096;
 export const TLB_ENTRY_BYTES = 16;
 export const TLB_READ = 0x00000;
 export const TLB_WRITE = 0x10000;
-export const TLB_JUMP_CACHE = 0x20000;
-export const TLB_HEADER = 0x60000;
-export const BANK_BYTES = 0x64000;
+export const TLB_HEADER = 0x20000;
+export const BANK_BYTES = 0x24000;
+export const JUMP_CACHE_BYTES = 0x40000;
+export const JUMP_CACHE_MODE = 0x40000;
+export const JUMP_CACHE_STRIDE = 0x40040;
 
 /** Header fields, byte offsets from the start of the header. All are u32. */
 /** The address space: root.ts. */
 export const HEADER_ROOT = 0;
 export const HEADER_DOMID = 4;
-/** x86-cpu's: processor mode that the jump cache was filled in. */
-export const HEADER_JUMP_CACHE_MODE = 8;
 /** Entries in the fill log, or FILL_LOG_OVERFLOW. */
 export const HEADER_FILL_COUNT = 16;
 /** u16 each: entry number, plus FILL_LOG_WRITE for the write array. */

@@ -1,9 +1,10 @@
 import type { FrameTable } from "./frames.ts";
-import { indexInTable, JumpCaches } from "./jump-caches.ts";
+import { JumpCaches, NO_L4 } from "./jump-caches.ts";
 import type { MachineMemory } from "./memory.ts";
 import { FrameFlags, PageType } from "./page-type.ts";
 import { Pte } from "./pte.ts";
 import { isSupervisorRoot, rootMfn, supervisorRoot } from "./root.ts";
+import { indexInTable } from "./table-indices.ts";
 import {
   BANK_BYTES,
   FILL_LOG_CAPACITY,
@@ -12,7 +13,6 @@ import {
   HEADER_DOMID,
   HEADER_FILL_COUNT,
   HEADER_FILL_LOG,
-  HEADER_JUMP_CACHE_MODE,
   HEADER_ROOT,
   TLB_ENTRIES,
   TLB_HEADER,
@@ -91,14 +91,14 @@ export class TlbBanks {
     this.domidOf = new Int32Array(this.count).fill(-1);
     this.lastUse = new Float64Array(this.count);
     this.filled = new Uint16Array(this.count * INDICES);
-    this.jumps = new JumpCaches(memory, start, this.count);
+    this.jumps = new JumpCaches(memory, start + this.count * BANK_BYTES, this.count);
   }
 
   /** Host bytes that `count` banks need; reserve them with an alignment of 4096. */
   static bytes(options: TlbBanksOptions = {}): number {
     const banks = options.banks ?? DEFAULT_BANKS;
     if (!(banks >= 2 && banks <= 1024)) throw new RangeError("the soft TLB has 2 to 1024 banks");
-    return banks * BANK_BYTES;
+    return banks * BANK_BYTES + JumpCaches.bytes(banks);
   }
 
   /**
@@ -110,6 +110,7 @@ export class TlbBanks {
   activate(domid: number, root: number): number {
     let bank = this.bankOfRoot[this.placeOf(root)] - 1;
     if (bank < 0) bank = this.assign(domid, root);
+    else if (this.jumps.isDue(bank)) this.chooseJumps(bank);
     this.lastUse[bank] = ++this.clock;
     this.active = bank;
     return this.start + bank * BANK_BYTES;
@@ -149,12 +150,45 @@ export class TlbBanks {
     return hostPage + offset;
   }
 
+  /** Host address of the jump cache that goes with a bank, good until the next `activate`. */
+  jumpCache(base: number): number {
+    return this.jumps.addressOf(this.bankAt(base));
+  }
+
+  /** Empties a bank's jump cache. */
+  clearJumps(base: number): void {
+    this.jumps.clear(this.bankAt(base));
+  }
+
+  /** Empties all jump caches. */
+  clearAllJumps(): void {
+    this.jumps.clearAll();
+  }
+
+  private chooseJumps(bank: number): void {
+    const root = this.rootOf[bank];
+    this.jumps.choose(bank, this.domidOf[bank], isSupervisorRoot(root) ? 1 : 0, this.sharedL4(root));
+  }
+
+  /** Word index of the L4 table that says which jump caches are an address space's; NO_L4 for one of its own. */
+  private sharedL4(root: number): number {
+    const { frames } = this;
+    const mfn = rootMfn(root);
+    // Whoever changes a table that nobody checks need not tell of entries that were absent.
+    return mfn < frames.endMfn && frames.type[mfn] === PageType.l4 ? frames.place[mfn] << 10 : NO_L4;
+  }
+
   private placeOf(root: number): number {
     return isSupervisorRoot(root) ? rootMfn(root) + this.frames.endMfn + MAX_TRANSLATED_ROOTS : root;
   }
 
-  /** Empties a bank, in time proportional to what was filled. */
+  /** Empties a bank, in time proportional to what was filled, and its jump cache. */
   flushBank(base: number): void {
+    this.flushTranslations(base);
+    this.clearJumps(base);
+  }
+
+  private flushTranslations(base: number): void {
     const u32 = this.u32;
     const header = (base + TLB_HEADER) >>> 2;
     const count = u32[header + (HEADER_FILL_COUNT >>> 2)];
@@ -174,7 +208,6 @@ export class TlbBanks {
       }
     }
     u32[header + (HEADER_FILL_COUNT >>> 2)] = 0;
-    this.jumps.clear(this.bankAt(base));
   }
 
   /** Empties the bank of an address space, if it has one. */
@@ -197,7 +230,7 @@ export class TlbBanks {
     if (bank < 0) return;
     const base = this.start + bank * BANK_BYTES;
     const level = large ? 2 : 1;
-    this.jumps.forget(bank, level, indexInTable(vaLo, vaHi, level));
+    this.jumps.forgetInBank(bank, level, indexInTable(vaLo, vaHi, level));
     const page = (vaLo >>> 12) & 0xfff;
     const first = large ? page & ~0x1ff : page;
     const tag = (large ? vaLo & ~0x1fffff : vaLo & ~0xfff) >>> 0;
@@ -228,7 +261,8 @@ export class TlbBanks {
    * @param base the bank's host address
    */
   noteJump(base: number, vaLo: number, vaHi: number): void {
-    this.jumps.add(this.bankAt(base), vaLo, vaHi);
+    const bank = this.bankAt(base);
+    this.jumps.add(bank, this.sharedL4(this.rootOf[bank]), vaLo, vaHi);
   }
 
   /**
@@ -236,9 +270,8 @@ export class TlbBanks {
    * L4 tables that are the same is mapped in the same way, and a kernel is that in all its address spaces. Does nothing for
    * a bank that has been in use.
    * @param from the other bank's host address
-   * @param wordOf what to keep of a jump-cache entry's word at an address
    */
-  inherit(from: number, base: number, wordOf: (lo: number, hi: number, word: number) => number): void {
+  inherit(from: number, base: number): void {
     const bank = this.bankAt(base);
     if (bank !== this.assigned) return;
     // Whatever comes of it: from now on the bank is in use, with translations of its own.
@@ -256,17 +289,14 @@ export class TlbBanks {
     this.donorL4 = place[donor] << 10;
     this.sameL4.fill(UNKNOWN);
     this.inheritFilled(from, base);
-    this.jumps.inherit(other, bank, this.isSameL4, wordOf);
-    const mode = (TLB_HEADER + HEADER_JUMP_CACHE_MODE) >>> 2;
-    this.u32[(base >>> 2) + mode] = this.u32[(from >>> 2) + mode];
   }
 
   /** Whether the donor's and the heir's entries of an index are one and walks go through it without changing it. */
-  private readonly isSameL4 = (index: number): boolean => {
+  private isSameL4(index: number): boolean {
     const { sameL4 } = this;
     if (sameL4[index] === UNKNOWN) sameL4[index] = this.compareL4(index << 1) ? SAME : OTHER;
     return sameL4[index] === SAME;
-  };
+  }
 
   private compareL4(at: number): boolean {
     const { u32, heirL4, donorL4 } = this;
@@ -295,7 +325,8 @@ export class TlbBanks {
 
   /** A jump-cache entry with a word, about to be added, is good only while the page of an address is mapped as it is now. */
   dependOn(base: number, vaLo: number, vaHi: number): void {
-    this.jumps.dependOn(this.bankAt(base), vaLo, vaHi);
+    const bank = this.bankAt(base);
+    this.jumps.dependOn(bank, this.sharedL4(this.rootOf[bank]), vaLo, vaHi);
   }
 
   /**
@@ -308,10 +339,10 @@ export class TlbBanks {
     if (executable) this.walker.forgetFetches();
     const hostPage = (this.frames.place[mfn] << 12) >>> 0;
     const code = executable && (this.frames.flags[mfn] & FrameFlags.hasCode) !== 0;
+    if (code) this.jumps.forget(domid, 1, index);
     const { domidOf, filled, touched } = this;
     for (let bank = 0; bank < touched; bank++) {
       if (domidOf[bank] !== domid) continue;
-      if (code) this.jumps.forget(bank, 1, index);
       const slots = filled[bank * INDICES + index];
       if (slots !== 0)
         this.dropFilled(
@@ -337,9 +368,9 @@ export class TlbBanks {
   /** Drops what an entry in a table of level 2 to 4 of the domain may have left behind, wherever the table is used. */
   dropTable(domid: number, level: number, index: number): void {
     this.walker.forgetFetches();
+    this.jumps.forget(domid, level, index);
     for (let bank = 0; bank < this.touched; bank++) {
       if (this.domidOf[bank] !== domid) continue;
-      this.jumps.forget(bank, level, index);
       const base = this.start + bank * BANK_BYTES;
       const count = this.u32[(base + TLB_HEADER + HEADER_FILL_COUNT) >>> 2];
       if (count === FILL_LOG_OVERFLOW) {
@@ -403,7 +434,8 @@ export class TlbBanks {
     const bank = this.bankOfRoot[place] - 1;
     if (bank < 0) return;
     const base = this.start + bank * BANK_BYTES;
-    this.flushBank(base);
+    this.flushTranslations(base);
+    this.jumps.release(bank);
     this.bankOfRoot[place] = 0;
     this.rootOf[bank] = this.domidOf[bank] = -1;
     this.u32[(base + TLB_HEADER + HEADER_ROOT) >>> 2] = 0;
@@ -431,13 +463,15 @@ export class TlbBanks {
       for (let i = 0; i < this.count; i++) {
         if (i !== this.active && this.lastUse[i] < this.lastUse[bank]) bank = i;
       }
-      this.flushBank(this.start + bank * BANK_BYTES);
+      this.flushTranslations(this.start + bank * BANK_BYTES);
+      this.jumps.release(bank);
       this.bankOfRoot[this.placeOf(this.rootOf[bank])] = 0;
     }
     this.bankOfRoot[this.placeOf(root)] = bank + 1;
     this.rootOf[bank] = root;
     this.domidOf[bank] = domid;
     this.assigned = bank;
+    this.chooseJumps(bank);
     const header = (this.start + bank * BANK_BYTES + TLB_HEADER) >>> 2;
     this.u32[header + (HEADER_ROOT >>> 2)] = root;
     this.u32[header + (HEADER_DOMID >>> 2)] = domid;

@@ -6,7 +6,6 @@ import {
   HEADER_FILL_COUNT,
   Pte,
   TLB_HEADER,
-  TLB_JUMP_CACHE,
   TLB_READ,
   TLB_WRITE,
   TlbBanks,
@@ -146,9 +145,9 @@ describe("TlbBanks", () => {
     const t = validated(m);
     const tlb = m.mmu.tlb;
     const base = tlb.activate(1, t.l4);
-    expect(BANK_BYTES).toBe(0x64000);
-    expect(TlbBanks.bytes({ banks: 4 })).toBe(4 * 0x64000);
-    expect([TLB_READ, TLB_WRITE, TLB_JUMP_CACHE, TLB_HEADER]).toEqual([0, 0x10000, 0x20000, 0x60000]);
+    expect(BANK_BYTES).toBe(0x24000);
+    expect(TlbBanks.bytes({ banks: 4 })).toBe(4 * (0x24000 + 0x40040));
+    expect([TLB_READ, TLB_WRITE, TLB_HEADER]).toEqual([0, 0x10000, 0x20000]);
     expect(m.mmu.memory.u32[(base + TLB_HEADER) / 4]).toBe(t.l4);
     expect(m.mmu.memory.u32[(base + TLB_HEADER) / 4 + 1]).toBe(1);
     for (const array of [TLB_READ, TLB_WRITE]) {
@@ -299,70 +298,6 @@ describe("TlbBanks", () => {
     ]);
   });
 
-  it("gives a new address space the jumps of another one behind the entries of the L4 table that they share", () => {
-    const m = new Machine();
-    const t = validated(m);
-    const other = m.tree(1);
-    const { tlb, types } = m.mmu;
-    const { u32 } = m.mmu.memory;
-    const KERNEL = 2 ** 39;
-    const from = tlb.activate(1, t.l4);
-    tlb.fill(from, 0x1000, 0, Access.read);
-    // Entry 1 of both L4 tables leads to the same tables, and the accessed bits are set.
-    m.poke(t.l4, 1, other.l3, P | RW | US | A);
-    m.poke(other.l4, 1, other.l3, P | RW | US | A);
-    const at = (base: number, slot: number) => (base + TLB_JUMP_CACHE) / 4 + 4 * slot;
-    const jump = (slot: number, va: number, word: number) => {
-      tlb.noteJump(from, va | 0, hiOf(va));
-      u32.set([va, hiOf(va), 0x5000 + slot, word], at(from, slot));
-    };
-    jump(1, 0x1000, 0);
-    jump(2, KERNEL + 0x1000, 0);
-    jump(3, KERNEL + 0x2000, 0x207);
-    jump(4, KERNEL + 0x3000, 0x208);
-    // Its last instruction may reach behind another entry.
-    jump(5, 2 * KERNEL - 1, 0);
-    tlb.dependOn(from, KERNEL | 0, hiOf(KERNEL));
-    const base = tlb.activate(1, other.l4);
-    const asked: number[] = [];
-    const keep = (lo: number, hi: number, word: number): number => {
-      asked.push((hi * 2 ** 32 + lo - KERNEL) / 4096);
-      return word === 0x208 ? 0 : word;
-    };
-    tlb.inherit(from, base, keep);
-    const entries = () => [1, 2, 3, 4, 5].map((slot) => [...u32.subarray(at(base, slot) + 2, at(base, slot) + 4)]);
-    expect(entries()).toEqual([
-      [0, 0],
-      [0x5002, 0],
-      [0x5003, 0x207],
-      [0x5004, 0],
-      [0, 0],
-    ]);
-    expect(asked).toEqual([2, 3]);
-    // A bank that has been in use keeps what it has.
-    u32.fill(0, at(base, 0), at(base, 6));
-    tlb.inherit(from, base, keep);
-    expect(entries().flat()).toEqual(new Array(10).fill(0));
-    // What was inherited goes when its mapping does.
-    tlb.forget(other.l4);
-    const again = tlb.activate(1, other.l4);
-    tlb.inherit(from, again, keep);
-    expect(u32[at(again, 2) + 2]).toBe(0x5002);
-    m.mmu.markCode(other.data[1]);
-    tlb.dropL1(1, 1, other.data[1], false, true);
-    expect([2, 3, 4].map((slot) => u32[at(again, slot) + 2] !== 0)).toEqual([false, true, true]);
-    tlb.dropTable(1, 4, hiOf(KERNEL) >>> 7);
-    expect([2, 3, 4].map((slot) => u32[at(again, slot) + 2] !== 0)).toEqual([false, false, false]);
-    // Nothing from another domain.
-    const foreign = m.tree(2);
-    expect(types.pin(foreign.l4, 4, 2)).toBe(0);
-    const theirs = tlb.activate(2, foreign.l4);
-    m.poke(foreign.l4, 1, other.l3, P | RW | US | A);
-    jump(2, KERNEL + 0x1000, 0);
-    tlb.inherit(from, theirs, keep);
-    expect(u32[at(theirs, 2) + 2]).toBe(0);
-  });
-
   it("gives a new address space the translations of another one behind the entries of the L4 table that they share", () => {
     const m = new Machine();
     const t = validated(m);
@@ -380,7 +315,7 @@ describe("TlbBanks", () => {
     tlb.fill(from, 0x2000, hiOf(KERNEL), Access.read);
     tlb.dropL1(1, 2, other.data[2], true, false);
     const base = tlb.activate(1, other.l4);
-    tlb.inherit(from, base, () => 0);
+    tlb.inherit(from, base);
     const entry = (array: number, slot: number) => {
       const p = (base + array) / 4 + 4 * slot;
       return [u32[p], u32[p + 1], (u32[p] + u32[p + 2]) >>> 0];
@@ -391,90 +326,6 @@ describe("TlbBanks", () => {
     tlb.dropL1(1, 1, other.data[1], true, false);
     expect(entry(TLB_WRITE, 1)[0]).toBe(0);
     expect(auditTlb(m.mmu.frames, tlb, memory, m.mmu.translated)).toEqual([]);
-  });
-
-  it("leaves the jumps of a bank alone that came after another domain's and has been in use since", () => {
-    const m = new Machine();
-    const t = validated(m);
-    const other = m.tree(1);
-    const foreign = m.tree(2);
-    const { tlb } = m.mmu;
-    const { u32 } = m.mmu.memory;
-    const keep = (_lo: number, _hi: number, word: number): number => word;
-    const from = tlb.activate(1, t.l4);
-    tlb.noteJump(from, 0x205000, 0);
-    u32.set([0x205000, 0, 0x5001], (from + TLB_JUMP_CACHE) / 4 + 4);
-    const theirs = tlb.activate(2, foreign.l4);
-    // Assigned while another domain's was at work: there is nothing to inherit, then or later.
-    const base = tlb.activate(1, other.l4);
-    tlb.inherit(theirs, base, keep);
-    const at = (base + TLB_JUMP_CACHE) / 4 + 8;
-    tlb.noteJump(base, 0x1000, 0);
-    u32.set([0x1000, 0, 0x5002], at);
-    tlb.inherit(from, base, keep);
-    m.mmu.markCode(other.data[1]);
-    tlb.dropL1(1, 1, other.data[1], false, true);
-    expect(u32[at + 2]).toBe(0);
-  });
-
-  it("takes from jump caches what the changed entry can be behind", () => {
-    const m = new Machine();
-    const t = validated(m);
-    const { tlb, types } = m.mmu;
-    const { u32 } = m.mmu.memory;
-    const base = tlb.activate(1, t.l4);
-    for (const va of [0, 0x1000, 0x2000]) tlb.fill(base, va, 0, Access.read);
-    /** As x86-cpu does, at slots of our choice. */
-    const jump = (slot: number, va: number) => {
-      const p = (base + TLB_JUMP_CACHE) / 4 + 4 * slot;
-      tlb.noteJump(base, va | 0, hiOf(va));
-      u32.set([va, hiOf(va), 0x5000 + slot], p);
-    };
-    const left = (...slots: number[]) => slots.map((slot) => u32[(base + TLB_JUMP_CACHE) / 4 + 4 * slot + 2] !== 0);
-    jump(1, 0x0ffe);
-    jump(2, 0x1010);
-    jump(3, 0x2fff);
-    jump(4, 0x3123);
-    jump(5, 0x201010);
-    jump(6, -0x1000);
-    m.mmu.markCode(t.data[2]);
-    // A frame without code: nothing can come of it.
-    expect(m.mod(t.l1, 0, t.data[0], P | US, 1)).toBe(0);
-    expect(left(1, 2, 3, 4, 5, 6)).toEqual([true, true, true, true, true, true]);
-    // Page 2 is no more; an instruction of page 1 may have reached into it, at any address with those low bits.
-    expect(types.modL1(t.l1, 2, 0, 0, 1)).toBe(0);
-    expect(left(1, 2, 3, 4, 5, 6)).toEqual([true, false, false, true, false, true]);
-    // Entries that come later are seen as well.
-    jump(5, 0x201010);
-    expect(types.modEntry(t.l2, 0, 0, 0, 1)).toBe(0);
-    expect(left(1, 4, 5, 6)).toEqual([false, false, true, false]);
-    // Translated code of page 0 that goes on in page 1, and such code that does not depend on it but has a word, too.
-    const word = (slot: number) => u32[(base + TLB_JUMP_CACHE) / 4 + 4 * slot + 3];
-    for (const slot of [1, 4]) {
-      jump(slot, -0x100000 + slot);
-      u32[(base + TLB_JUMP_CACHE) / 4 + 4 * slot + 3] = 0x200 + slot;
-    }
-    jump(2, -0x200000 + 0x5000);
-    m.mmu.markCode(t.data[1]);
-    tlb.dependOn(base, 0x1000, 0);
-    tlb.dropL1(1, 3, t.data[1], false, true);
-    expect(left(1, 2, 4)).toEqual([true, true, true]);
-    tlb.dropL1(1, 1, t.data[1], false, true);
-    expect(left(1, 2, 4)).toEqual([false, true, false]);
-    expect([word(1), word(4)]).toEqual([0, 0]);
-    // Tables above other pages than those that it depends on.
-    jump(1, -0x100000);
-    u32[(base + TLB_JUMP_CACHE) / 4 + 4 + 3] = 0x201;
-    tlb.dependOn(base, 0x1000, 0);
-    tlb.dropTable(1, 2, 7);
-    tlb.dropTable(1, 3, 7);
-    expect(left(1)).toEqual([true]);
-    tlb.dropTable(1, 2, 0);
-    expect(left(1)).toEqual([false]);
-    jump(6, -0x1000);
-    tlb.flushDomain(1);
-    expect(left(1, 2, 3, 4, 5, 6)).toEqual([false, false, false, false, false, false]);
-    expect(m.mmu.audit()).toEqual([]);
   });
 });
 

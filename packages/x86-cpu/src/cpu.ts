@@ -1,4 +1,4 @@
-import { Access, HEADER_JUMP_CACHE_MODE, type Mmu, TLB_HEADER, TLB_JUMP_CACHE, WalkFault } from "@xen-node/mmu";
+import { Access, JUMP_CACHE_MODE, type Mmu, WalkFault } from "@xen-node/mmu";
 import { type Block, CodeCache, CodeMode } from "./code-cache.ts";
 import { CpuState } from "./cpu-state.ts";
 import { type CpuidModel, X8664V2Cpuid } from "./cpuid.ts";
@@ -35,6 +35,7 @@ import {
   EXIT_UNFINISHED,
   FCW,
   FTW,
+  JUMP_CACHE,
   MISS_RECORD,
   MXCSR,
   PAGE_VA,
@@ -218,14 +219,11 @@ export class Cpu {
   setAddressSpace(bank: number, l4Mfn: number): void {
     const before = this.bank;
     this.bank = this.data.bank = bank;
-    this.mmu.tlb.inherit(before, bank, this.inheritWord);
+    this.mmu.tlb.inherit(before, bank);
     this.l4Mfn = this.data.l4Mfn = l4Mfn;
     this.i32[TLB_BANK >> 2] = bank;
+    this.i32[JUMP_CACHE >> 2] = this.mmu.tlb.jumpCache(bank);
   }
-
-  // Made once: a guest's system call selects address spaces twice.
-  private readonly inheritWord = (lo: number, hi: number, word: number): number =>
-    this.regions === undefined ? 0 : this.regions.inheritWord(word, (hi | 0) * 2 ** 32 + lo, this.bank);
 
   /** From a hook: stop after the current instruction, with ExitReason.STOPPED unless that has a reason of its own. */
   requestStop(): void {
@@ -331,11 +329,11 @@ export class Cpu {
     const kernel = privilegeLevel(i32) === 0 ? CodeMode.KERNEL : 0;
     this.mode = long | fpu | kernel | (step ? CodeMode.STEP : 0);
     if (step) return;
-    const header = (this.bank + TLB_HEADER) >>> 2;
+    const cached = (i32[JUMP_CACHE >> 2] + JUMP_CACHE_MODE) >>> 2;
     const wanted = this.mode | CACHED;
-    if (i32[header + (HEADER_JUMP_CACHE_MODE >> 2)] !== wanted) {
-      i32[header + (HEADER_JUMP_CACHE_MODE >> 2)] = wanted;
-      this.u8.fill(0, this.bank + TLB_JUMP_CACHE, this.bank + TLB_HEADER);
+    if (i32[cached] !== wanted) {
+      this.mmu.tlb.clearJumps(this.bank);
+      i32[cached] = wanted;
     }
   }
 
@@ -393,7 +391,7 @@ export class Cpu {
     if (regions?.eager && block.regionWord === 0) regions.translate(this.state.rip, this.l4Mfn, this.mode);
     const { record } = block;
     const slot = (low ^ ((low >>> 10) | (high << 22))) & JUMP_CACHE_MASK;
-    const entry = (bank + TLB_JUMP_CACHE + slot * 16) >>> 2;
+    const entry = (i32[JUMP_CACHE >> 2] + slot * 16) >>> 2;
     // What was there goes on to the other places, where generated code looks before it calls here.
     if (i32[entry] !== low || i32[entry + 1] !== high) {
       for (let place = JUMP_CACHE_PLACES - 1; place > 0; place--) {
@@ -480,9 +478,6 @@ export class Cpu {
   }
 
   private forgetRecords(): void {
-    // Banks that are not in use keep stale jump caches only if somebody activates them without a flush.
-    for (const [base] of this.mmu.tlb.inUse()) {
-      this.u8.fill(0, base + TLB_JUMP_CACHE, base + TLB_HEADER);
-    }
+    this.mmu.tlb.clearAllJumps();
   }
 }

@@ -90,6 +90,8 @@ export const CALL_VALUE = 0x550;
 export const PAGE_VA = 0x560;
 /** Host address of the active soft-TLB bank. */
 export const TLB_BANK = 0x568;
+/** Host address of the jump cache that goes with it. */
+export const JUMP_CACHE = 0x56c;
 /** Memory operands that cross pages are assembled here: two for reading in turn, one for writing. */
 export const SPLIT_READ = 0xa00;
 export const SPLIT_WRITE = 0xe00;

@@ -1,9 +1,9 @@
 import { I32, I64, type ModuleBuilder } from "@xen-node/wasm-emit";
 import { ExitReason } from "../exit.ts";
 import { MAX_BLOCK_INSTRUCTIONS, R_HANDLER, R_PLAIN, REGION_HANDLER } from "../records.ts";
-import { BUDGET_BEYOND, EXIT_REASON, PAGE_VA, REGION_ENTRIES, RIP, SAMPLE_LEFT, TLB_BANK } from "../state.ts";
-import { firstPlace } from "./jump-cache.ts";
-import { type ImportIndices, JUMP_CACHE } from "./shared-functions.ts";
+import { BUDGET_BEYOND, EXIT_REASON, PAGE_VA, REGION_ENTRIES, RIP, SAMPLE_LEFT } from "../state.ts";
+import { ENTRY_RECORD, ENTRY_WORD, firstPlace } from "./jump-cache.ts";
+import type { ImportIndices } from "./shared-functions.ts";
 
 /** Regions at a time; their table's size. */
 export const REGION_SLOTS = 8192;
@@ -37,22 +37,12 @@ export function emitHub(module: ModuleBuilder, imports: ImportIndices, interpret
   const again = f.loop();
   f.i32_const(0).i64_load(RIP).set(rip);
   firstPlace(f, rip);
-  f.i32_const(0).i32_load(TLB_BANK).i32_add().tee(entry);
-  f.i64_load(JUMP_CACHE).get(rip).i64_eq().if_();
-  f.get(entry)
-    .i32_load(JUMP_CACHE + 8)
-    .set(record);
-  f.get(entry)
-    .i32_load(JUMP_CACHE + 12)
-    .set(word);
+  f.tee(entry).i64_load(0).get(rip).i64_eq().if_();
+  f.get(entry).i32_load(ENTRY_RECORD).set(record);
+  f.get(entry).i32_load(ENTRY_WORD).set(word);
   f.get(word).i32_eqz().get(met).i32_and().if_();
   f.i32_const(0).call(imports.lookup).tee(record).i32_eqz().if_().get(count).return_().end();
-  f.get(entry)
-    .i32_load(JUMP_CACHE + 12)
-    .tee(word)
-    .i32_eqz()
-    .set(plain)
-    .end();
+  f.get(entry).i32_load(ENTRY_WORD).tee(word).i32_eqz().set(plain).end();
   f.i32_const(0).set(met);
   f.i32_const(0).get(word).get(plain).select().if_();
   f.i32_const(0).i32_const(0).i32_store(EXIT_REASON);

@@ -1,28 +1,28 @@
 import { type FunctionBuilder, I32, I64, type ModuleBuilder } from "@xen-node/wasm-emit";
-import { MISS_RECORD, RIP, TLB_BANK } from "../state.ts";
-import { type ImportIndices, JUMP_CACHE } from "./shared-functions.ts";
+import { JUMP_CACHE, MISS_RECORD, RIP } from "../state.ts";
+import type { ImportIndices } from "./shared-functions.ts";
 
 /** Entries whose numbers differ in the low two bits serve each other as further places. */
 export const JUMP_CACHE_PLACES = 4;
 const ENTRY_BYTES = 16;
-/** A bank's entries, less 1: see @xen-node/mmu. A kernel at work jumps to some thousands of places. */
+/** Offsets in an entry, whose first 8 bytes are the address. */
+export const ENTRY_RECORD = 8;
+export const ENTRY_WORD = 12;
+/** Entries of a cache, less 1: see @xen-node/mmu. A kernel at work jumps to some thousands of places. */
 export const JUMP_CACHE_MASK = 0x3fff;
 
-/** Pushes the offset from a bank of the first place for an address, which is in a local. */
+/** Pushes the host address of the first place for an address, which is in a local. */
 export function firstPlace(f: FunctionBuilder, address: number): void {
   f.get(address).get(address).i64_const(10).i64_shr_u().i64_xor().i32_wrap_i64();
   f.i32_const(JUMP_CACHE_MASK).i32_and().i32_const(4).i32_shl();
+  f.i32_const(0).i32_load(JUMP_CACHE).i32_add();
 }
 
 /** Pushes the record that the first place for an address has, or the miss record; `entry` is a local to work with. */
-export function probeJumpCache(f: FunctionBuilder, target: number, bank: number, entry: number): void {
+export function probeJumpCache(f: FunctionBuilder, target: number, entry: number): void {
   firstPlace(f, target);
-  f.get(bank)
-    .i32_add()
-    .tee(entry)
-    .i32_load(JUMP_CACHE + 8)
-    .i32_const(MISS_RECORD);
-  f.get(entry).i64_load(JUMP_CACHE).get(target).i64_eq().select();
+  f.tee(entry).i32_load(ENTRY_RECORD).i32_const(MISS_RECORD);
+  f.get(entry).i64_load(0).get(target).i64_eq().select();
 }
 
 /**
@@ -37,7 +37,7 @@ export function emitLookup(module: ModuleBuilder, imports: ImportIndices): numbe
   const before = f.local(I64);
   f.i32_const(0).i64_load(RIP).set(rip);
   firstPlace(f, rip);
-  f.i32_const(0).i32_load(TLB_BANK).i32_add().set(first);
+  f.set(first);
   const found = f.block();
   // Empty entries look like ones for address 0, where some guests begin.
   const elsewhere = f.block();
@@ -47,15 +47,15 @@ export function emitLookup(module: ModuleBuilder, imports: ImportIndices): numbe
       .i32_const(place * ENTRY_BYTES)
       .i32_xor()
       .tee(other);
-    f.i64_load(JUMP_CACHE).get(rip).i64_eq().br_if(found);
+    f.i64_load(0).get(rip).i64_eq().br_if(found);
   }
   f.end();
   f.get(0).call(imports.lookup).return_().end();
-  for (const half of [JUMP_CACHE, JUMP_CACHE + 8]) {
+  for (const half of [0, ENTRY_RECORD]) {
     f.get(first).i64_load(half).set(before);
     f.get(first).get(other).i64_load(half).i64_store(half);
     f.get(other).get(before).i64_store(half);
   }
-  f.get(first).i32_load(JUMP_CACHE + 8);
+  f.get(first).i32_load(ENTRY_RECORD);
   return index;
 }

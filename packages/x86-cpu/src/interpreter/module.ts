@@ -206,7 +206,7 @@ function specialHandlers(lookup: number, exitAtTarget: () => void): Handler[] {
         // Behind an instruction that lies in two pages, the next one is in the second.
         f.i32_const(0).get(loop!.target).i64_const(-4096).i64_and().i64_store(PAGE_VA);
         // The jump that led here keeps its link, so this is met again: but the first time, the jump cache has the new block.
-        probeJumpCache(f, loop!.target, frame.bank, frame.own.host);
+        probeJumpCache(f, loop!.target, frame.own.host);
         f.tee(frame.own.host).i32_const(MISS_RECORD);
         f.get(frame.own.host).i32_load16_u(R_HANDLER).i32_const(STALE_HANDLER).i32_ne();
         f.select().set(frame.record).br(loop!.dispatch);
@@ -325,7 +325,7 @@ export function generateInterpreter(): InterpreterImage {
   f.i32_const(0).get(target).i64_store(RIP);
   f.get(count).i32_const(MAX_BLOCK_INSTRUCTIONS).i32_le_s().br_if(budgetAtTarget);
   f.i32_const(0).get(target).i64_const(-4096).i64_and().i64_store(PAGE_VA);
-  probeJumpCache(f, target, bank, next);
+  probeJumpCache(f, target, next);
   f.set(0).br(dispatch);
   f.end();
   f.unreachable();

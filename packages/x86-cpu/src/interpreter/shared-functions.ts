@@ -5,7 +5,6 @@ import { emitMultiplyHigh } from "../semantics/multiply-high.ts";
 import { CALL_EA, FLAG_A, FLAG_B, FLAG_KIND, FLAG_R, SPLIT_WRITE, TLB_BANK } from "../state.ts";
 
 /** Byte offset of the jump cache inside a soft-TLB bank (see @xen-node/mmu). */
-export const JUMP_CACHE = 0x20000;
 
 /** JavaScript functions that generated code calls. */
 export interface Imports extends WebAssembly.ModuleImports {

@@ -238,19 +238,6 @@ export class Regions {
     return word;
   }
 
-  /**
-   * What to keep of a jump cache's word in another address space, where code behind the same entry of the L4 table lies as in
-   * the one that the word is from.
-   * @param bank host address of that address space's soft-TLB bank
-   */
-  inheritWord(word: number, va: number, bank: number): number {
-    const binding = this.bySlot[word >>> ENTRY_BITS];
-    const place = binding?.translation.entries[(word & ((1 << ENTRY_BITS) - 1)) - 1];
-    if (binding === undefined || place === undefined || !binding.liesBehindOneL4Entry(va, place)) return 0;
-    binding.noteHeir(bank);
-    return word;
-  }
-
   /** Binds a translation that can be entered at an address, if there is one of the code there. */
   private take(va: number, l4Mfn: number, mode: number): boolean {
     for (const { translation, place } of this.known.get((va & (PAGE - 1)) | (mode << 12)) ?? []) {
