@@ -7,10 +7,10 @@
  *   +0x20000  header
  *
  * A jump cache serves one address space or several of a domain:
- *   +0x00000  16384 x { i64 rip, i32 record, i32 word }: filled by x86-cpu, which chooses the places and tells
+ *   +0x00000  32768 x { i64 rip, i32 record, i32 word }: filled by x86-cpu, which chooses the places and tells
  *             TlbBanks.noteJump; all zero = empty. An entry with a word may depend on other pages than RIP's:
  *             TlbBanks.dependOn is told which
- *   +0x40000  u32, x86-cpu's: processor mode that it was filled in
+ *   +0x80000  u32, x86-cpu's: processor mode that it was filled in
  *
  * Byte offset of an address's entry in its array: (va >>> 8) & 0xfff0. It hits if (tag ^ va), as a u64, is at most
  * 4096 - access size; then the host address is i32(low word of va + addend).
@@ -23,9 +23,10 @@ export const TLB_READ = 0x00000;
 export const TLB_WRITE = 0x10000;
 export const TLB_HEADER = 0x20000;
 export const BANK_BYTES = 0x24000;
-export const JUMP_CACHE_BYTES = 0x40000;
-export const JUMP_CACHE_MODE = 0x40000;
-export const JUMP_CACHE_STRIDE = 0x40040;
+export const JUMP_CACHE_BYTES = 0x80000;
+export const JUMP_CACHE_MODE = 0x80000;
+/** A multiple of 4096, so that places of entries can be reckoned from their addresses. */
+export const JUMP_CACHE_STRIDE = 0x81000;
 
 /** Header fields, byte offsets from the start of the header. All are u32. */
 /** The address space: root.ts. */

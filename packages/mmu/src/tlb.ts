@@ -22,7 +22,7 @@ import {
 import { PageFault, type Walker } from "./walker.ts";
 
 export interface TlbBanksOptions {
-  /** How many address spaces keep their translations at a time. Default 32, at most 1024; 400 KiB each. */
+  /** How many address spaces keep their translations at a time. Default 32, at most 1024; 660 KiB each. */
   banks?: number;
 }
 

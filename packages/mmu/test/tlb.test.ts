@@ -146,7 +146,7 @@ describe("TlbBanks", () => {
     const tlb = m.mmu.tlb;
     const base = tlb.activate(1, t.l4);
     expect(BANK_BYTES).toBe(0x24000);
-    expect(TlbBanks.bytes({ banks: 4 })).toBe(4 * (0x24000 + 0x40040));
+    expect(TlbBanks.bytes({ banks: 4 })).toBe(4 * (0x24000 + 0x81000));
     expect([TLB_READ, TLB_WRITE, TLB_HEADER]).toEqual([0, 0x10000, 0x20000]);
     expect(m.mmu.memory.u32[(base + TLB_HEADER) / 4]).toBe(t.l4);
     expect(m.mmu.memory.u32[(base + TLB_HEADER) / 4 + 1]).toBe(1);

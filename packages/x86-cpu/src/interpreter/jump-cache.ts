@@ -2,14 +2,14 @@ import { type FunctionBuilder, I32, I64, type ModuleBuilder } from "@xen-node/wa
 import { JUMP_CACHE, MISS_RECORD, RIP } from "../state.ts";
 import type { ImportIndices } from "./shared-functions.ts";
 
-/** Entries whose numbers differ in the low two bits serve each other as further places. */
-export const JUMP_CACHE_PLACES = 4;
+/** Entries whose numbers differ in the low three bits serve each other as further places. */
+export const JUMP_CACHE_PLACES = 8;
 const ENTRY_BYTES = 16;
 /** Offsets in an entry, whose first 8 bytes are the address. */
 export const ENTRY_RECORD = 8;
 export const ENTRY_WORD = 12;
 /** Entries of a cache, less 1: see @xen-node/mmu. A kernel at work jumps to some thousands of places. */
-export const JUMP_CACHE_MASK = 0x3fff;
+export const JUMP_CACHE_MASK = 0x7fff;
 
 /** Pushes the host address of the first place for an address, which is in a local. */
 export function firstPlace(f: FunctionBuilder, address: number): void {
