@@ -5,6 +5,8 @@ export interface ProcessorTranslator {
   readonly counters: TranslatorCounters;
   /** Called with every region that is compiled from now on. */
   set onCompiled(listener: ((source: RegionSource) => void) | undefined);
+  /** All translations, for later processors of the same build. */
+  keep(maxBytes: number): Uint8Array;
 }
 
 /** What the hypervisor needs of a processor: `Cpu` of @xen-node/x86-cpu through a thin adapter, or a stand-in in tests. */

@@ -13,6 +13,7 @@ export class ModuleBuilder {
   private importedFunctions = 0;
   private readonly importedTypes: number[] = [];
   private importedTables = 0;
+  private importedGlobals = 0;
   private readonly functions: { type: number; body: FunctionBuilder }[] = [];
   private readonly exports: { name: string; kind: number; index: number }[] = [];
   private readonly tables: number[] = [];
@@ -43,6 +44,12 @@ export class ModuleBuilder {
     if (this.tables.length > 0) throw new RangeError(`import ${name} must come before the module's own tables`);
     this.imports.push(new ByteWriter().name(module).name(name).byte(1).byte(FUNCREF).byte(0).u32(minimum));
     return this.importedTables++;
+  }
+
+  /** Imports a global that never changes and returns its index. */
+  importGlobal(module: string, name: string, type: ValueType): number {
+    this.imports.push(new ByteWriter().name(module).name(name).byte(3).byte(type).byte(0));
+    return this.importedGlobals++;
   }
 
   /** Declares a table of function references and returns its index. */

@@ -389,6 +389,7 @@ export class Cpu {
     if (block === undefined) return 0;
     const { regions } = this;
     if (regions?.eager && block.regionWord === 0) regions.translate(this.state.rip, this.l4Mfn, this.mode);
+    else regions?.meet(block, this.state.rip, this.l4Mfn, this.mode);
     const { record } = block;
     const slot = (low ^ ((low >>> 10) | (high << 22))) & JUMP_CACHE_MASK;
     const entry = (i32[JUMP_CACHE >> 2] + slot * 16) >>> 2;

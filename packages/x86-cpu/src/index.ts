@@ -15,5 +15,7 @@ export {
 export { ExitReason } from "./exit.ts";
 export { readArithmeticFlags, readRflags, writeRflags } from "./flags.ts";
 export * from "./state.ts";
+export { buildIdentity } from "./translator/build-identity.ts";
 export { listRegion, type RegionSource } from "./translator/listing.ts";
+export type { EngineCode, RegionFunction } from "./translator/region-image.ts";
 export type { TranslatorCounters, TranslatorOptions } from "./translator/regions.ts";

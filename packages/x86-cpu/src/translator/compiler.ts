@@ -1,5 +1,5 @@
 import type { Mmu } from "@xen-node/mmu";
-import { I32, ModuleBuilder } from "@xen-node/wasm-emit";
+import { ByteWriter, I32, ModuleBuilder } from "@xen-node/wasm-emit";
 import { CodeMode } from "../code-cache.ts";
 import type { CompiledInterpreter, InterpreterExports } from "../interpreter/compiled.ts";
 import type { CodeReader } from "./code-reader.ts";
@@ -7,15 +7,19 @@ import type { FlowGraph, Place } from "./flow-graph.ts";
 import type { InstructionSet } from "./instruction-set.ts";
 import type { RegionSource } from "./listing.ts";
 import { type RegionData, RegionEmitter } from "./region-emitter.ts";
+import {
+  DATA_ALIGNMENT,
+  type EngineCode,
+  FIRST_DATA,
+  instantiate,
+  type RegionFunction,
+  type RegionImage,
+  RegionMemory,
+} from "./region-image.ts";
 import { RegionCode } from "./state-locals.ts";
 
 const PAGE = 4096;
-/** Room for what translated code reads besides the guest's memory: records of called handlers, tables of entries. */
-const DATA_BYTES = 8 << 20;
-/** More than any one region takes. */
-const MOST_DATA_OF_REGION = 256 << 10;
-
-export type RegionFunction = (word: number, budget: number) => number;
+const MOST_WASM_PAGES = 0x10000;
 
 /** Bytes of a page that a region was made from. */
 interface CodeRange {
@@ -27,7 +31,9 @@ interface CodeRange {
 
 /** A region's function, good wherever the same bytes lie in the same order of pages. */
 export interface Translation {
-  readonly run: RegionFunction;
+  readonly image: RegionImage;
+  /** Not there before `RegionCompiler.functionOf` has made it. */
+  run: RegionFunction | undefined;
   readonly start: Place;
   readonly mode: number;
   readonly entries: readonly Place[];
@@ -35,9 +41,6 @@ export interface Translation {
   readonly pages: readonly number[];
   readonly threshold: number;
   readonly instructions: number;
-  readonly wasmBytes: number;
-  /** How often it is bound to frames at present. */
-  bindings: number;
 }
 
 /** Makes functions of flow graphs. */
@@ -46,8 +49,7 @@ export class RegionCompiler {
   onCompiled: ((source: RegionSource) => void) | undefined;
   /** Time spent in the engine's synchronous part, ms. */
   engineMs = 0;
-  private readonly data: number;
-  private cursor: number;
+  private readonly memory: RegionMemory;
 
   constructor(
     private readonly mmu: Mmu,
@@ -56,25 +58,37 @@ export class RegionCompiler {
     private readonly instructions: InstructionSet,
     /** Regions go on within themselves by calls, returns and indirect jumps. */
     private readonly linked: boolean,
+    private readonly engine: EngineCode | undefined,
   ) {
-    this.data = this.cursor = mmu.memory.reserve(DATA_BYTES, 64, "data of translated code");
+    this.memory = new RegionMemory(mmu.memory);
   }
 
   /** There is no room for another region's data: all translations must be given up. */
   get isFull(): boolean {
-    return this.cursor + MOST_DATA_OF_REGION > this.data + DATA_BYTES;
+    return this.memory.isFull;
   }
 
   /** No translation is in use any more. */
   reset(): void {
-    this.cursor = this.data;
+    this.memory.clear();
+  }
+
+  /** The function of a translation, over this machine's memory. */
+  functionOf(translation: Translation): RegionFunction {
+    if (translation.run === undefined) {
+      const began = performance.now();
+      translation.run = instantiate(translation.image, this.memory, this.exports.helpers, this.engine);
+      this.engineMs += performance.now() - began;
+    }
+    return translation.run;
   }
 
   compile(graph: FlowGraph, start: Place, mode: number, reader: CodeReader): Translation {
     const { helpers } = this.interpreter;
     const module = new ModuleBuilder();
-    const pages = this.mmu.memory.byteLength / 0x10000;
-    module.importMemory("cpu", "memory", pages, pages);
+    // Whatever size the memory has: the code may be kept for other machines.
+    module.importMemory("cpu", "memory", 1, MOST_WASM_PAGES);
+    module.importGlobal("cpu", "data", I32);
     module.importTable("cpu", "helpers", helpers.signatures.length);
     // One function for each helper: a call through the table takes 80 bytes and two checks wherever it stands.
     const functions = new Map<number, number>();
@@ -91,26 +105,27 @@ export class RegionCompiler {
       }
       return index;
     };
-    const data: RegionData = {
-      keepRecord: ({ bytes }) => this.keep(bytes),
-      keepTable: (numbers) => this.keep(new Uint8Array(numbers.buffer)),
+    const kept = new ByteWriter(1024);
+    const keep = (bytes: Uint8Array): number => {
+      const at = kept.length;
+      kept.append(bytes);
+      while (kept.length % DATA_ALIGNMENT !== 0) kept.byte(0);
+      return FIRST_DATA + at;
     };
-    const cursor = this.cursor;
+    const data: RegionData = {
+      keepRecord: ({ bytes }) => keep(bytes),
+      keepTable: (numbers) => keep(new Uint8Array(numbers.buffer)),
+    };
     let emitter = new RegionEmitter(graph, helpers, functionOf, this.instructions, data, this.linked);
     let whole = emitter.emit(functionOf, helpers);
     while (!(whole instanceof RegionCode)) {
-      this.cursor = cursor;
+      kept.length = 0;
       emitter = new RegionEmitter(graph, helpers, functionOf, this.instructions, data, this.linked, whole);
       whole = emitter.emit(functionOf, helpers);
     }
     const { index } = module.functionFrom(module.type([I32, I32], [I32]), whole);
     module.exportFunction("run", index);
-    const bytes = module.toUint8Array();
-    const began = performance.now();
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
-      cpu: { memory: this.mmu.memory.memory, helpers: this.exports.helpers },
-    });
-    this.engineMs += performance.now() - began;
+    const image: RegionImage = { wasm: module.toUint8Array(), data: kept.toUint8Array() };
     this.onCompiled?.({
       anchor: reader.anchor,
       long: (mode & CodeMode.LONG) !== 0,
@@ -123,7 +138,8 @@ export class RegionCompiler {
     });
     const ranges = this.rangesOf(graph, reader);
     return {
-      run: instance.exports.run as RegionFunction,
+      image,
+      run: undefined,
       start,
       mode,
       entries: graph.entries,
@@ -131,8 +147,6 @@ export class RegionCompiler {
       pages: [...new Set(ranges.map(({ page }) => page))],
       threshold: emitter.threshold,
       instructions: graph.instructionCount,
-      wasmBytes: bytes.length,
-      bindings: 0,
     };
   }
 
@@ -159,13 +173,5 @@ export class RegionCompiler {
       }
     }
     return ranges;
-  }
-
-  private keep(bytes: Uint8Array): number {
-    const at = this.cursor;
-    if (at + bytes.length > this.data + DATA_BYTES) throw new Error("a region's data does not end");
-    this.mmu.memory.u8.set(bytes, at);
-    this.cursor = (at + bytes.length + 31) & ~31;
-    return at;
   }
 }

@@ -105,7 +105,7 @@ export class TranslatorContext extends EmissionContext {
   }
 
   immediateAddress(): void {
-    this.f.i32_const(this.region.keepImmediate(this.record));
+    this.region.pushImmediate(this.record);
   }
 
   effectiveAddress(): void {

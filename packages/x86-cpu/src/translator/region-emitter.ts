@@ -39,11 +39,14 @@ interface Knowledge {
   readonly dirty: boolean;
 }
 
-/** Memory of a region's own, at addresses that its code has as constants. */
+/** The global by which a region's code knows where its data is: the same code may run in other machines. */
+export const DATA_GLOBAL = 0;
+
+/** Memory of a region's own; offsets count from the address in DATA_GLOBAL. */
 export interface RegionData {
-  /** Keeps a copy of a record for a handler that reads it; answers its host address. */
+  /** Keeps a copy of a record for a handler that reads it; answers its offset. */
   keepRecord(record: RecordFields): number;
-  /** Keeps a table of int32; answers its host address. */
+  /** Keeps a table of int32; answers its offset. */
   keepTable(table: Int32Array): number;
 }
 
@@ -184,7 +187,15 @@ export class RegionEmitter {
     const { entryPages } = this;
     if (entryPages.every((page) => page === 0)) return;
     this.pages ??= this.data.keepTable(entryPages);
-    f.get(state).i32_const(2).i32_shl().i64_load32_s(this.pages).i64_const(12).i64_shl().i64_sub();
+    f.get(state)
+      .i32_const(2)
+      .i32_shl()
+      .globalGet(DATA_GLOBAL)
+      .i32_add()
+      .i64_load32_s(this.pages)
+      .i64_const(12)
+      .i64_shl()
+      .i64_sub();
   }
 
   private sequence(items: readonly Item[], dispatched: readonly Place[] | undefined, header?: Place): void {
@@ -374,7 +385,8 @@ export class RegionEmitter {
     this.pushAddress(this.pageOf(record));
     f.i64_store(PAGE_VA);
     const { entry } = this.frame.own;
-    f.i32_const(at).call(this.instructions.callHandler).tee(entry).i32_eqz().if_(VOID, false);
+    this.pushData(at);
+    f.call(this.instructions.callHandler).tee(entry).i32_eqz().if_(VOID, false);
     const before = { dirty: flags.dirty, state: flags.state };
     f.reloadRegisters(effects.writes);
     if (effects.flags) flags.reload();
@@ -385,7 +397,9 @@ export class RegionEmitter {
     f.reloadRegisters(effects.writes);
     if (effects.flags) flags.reload();
     // A string instruction that is not done, or code of this region that it has overwritten.
-    f.get(entry).i32_const(at).i32_eq().if_(VOID, false);
+    f.get(entry);
+    this.pushData(at);
+    f.i32_eq().if_(VOID, false);
     this.leaveUnfinished();
     f.end();
     f.i32_const(0).i32_load(REGION_STALE).if_(VOID, false);
@@ -422,8 +436,13 @@ export class RegionEmitter {
     } else f.loadTemporary(address & ~7);
   }
 
-  keepImmediate(record: RecordFields): number {
-    return this.data.keepRecord(record) + 16;
+  /** Pushes the host address of a copy of a record's immediate. */
+  pushImmediate(record: RecordFields): void {
+    this.pushData(this.data.keepRecord(record) + 16);
+  }
+
+  private pushData(offset: number): void {
+    this.f.globalGet(DATA_GLOBAL).i32_const(offset).i32_add();
   }
 
   // ---- ways out ----
@@ -559,6 +578,6 @@ export class RegionEmitter {
       const table = targetTable(this.entryStates);
       this.targets = { ...table, at: this.data.keepTable(table.words) };
     }
-    pushFindTarget(f, this.targets, { place: this.place, slot: entry, state: this.state });
+    pushFindTarget(f, DATA_GLOBAL, this.targets, { place: this.place, slot: entry, state: this.state });
   }
 }

@@ -8,8 +8,10 @@ import { CodeReader } from "./code-reader.ts";
 import { RegionCompiler, type Translation } from "./compiler.ts";
 import { discover, type Place } from "./flow-graph.ts";
 import { InstructionSet } from "./instruction-set.ts";
+import { readTranslations, writeTranslations } from "./kept-translations.ts";
 import type { RegionSource } from "./listing.ts";
 import { Recording } from "./recording.ts";
+import type { EngineCode } from "./region-image.ts";
 
 const PAGE = 4096;
 const DEFAULT_HEAT = 160;
@@ -41,6 +43,13 @@ export interface TranslatorOptions {
   maxWasmBytes?: number;
   /** Regions go on in themselves by calls and returns, without the hub. Default true. */
   linked?: boolean;
+  /**
+   * What `Regions.keep` of another machine gave, with the same build of this package and the same setting of `linked`: such
+   * code need not be found hot and translated again. Whoever wrote it is trusted: code in it runs as it is.
+   */
+  kept?: Uint8Array;
+  /** Keeps what the engine has made of translations, too. */
+  engine?: EngineCode;
 }
 
 /** What the translator has done, for reports. */
@@ -70,15 +79,20 @@ export class Regions {
   private readonly reader: CodeReader;
   private readonly compiler: RegionCompiler;
   private readonly bySlot: (Binding | undefined)[] = [];
+  /** Where each translation in use is bound. */
+  private readonly bindings = new Map<Translation, Set<Binding>>();
   private readonly freeSlots: number[] = [];
   /** Translations by mode and offset in its page of each of their entries. */
   private readonly known = new Map<number, KnownEntry[]>();
+  /** Translations that were kept by another machine, and how many had no use for them since. */
+  private readonly idle = new Map<Translation, number>();
   private readonly heat: number;
   private readonly maxRegions: number;
   private readonly maxWasmBytes: number;
   readonly eager: boolean;
   /** While it is there, blocks are to be executed one by one and noted in it. */
   recording: Recording | undefined;
+  private readonly engine: EngineCode | undefined;
   private oldest = 1;
   private compiled = 0;
   private shared = 0;
@@ -98,12 +112,19 @@ export class Regions {
   ) {
     const instructions = new InstructionSet(interpreter);
     this.reader = new CodeReader(mmu, code, instructions, interpreter.handlers);
-    this.compiler = new RegionCompiler(mmu, interpreter, exports, instructions, options.linked ?? true);
+    this.compiler = new RegionCompiler(mmu, interpreter, exports, instructions, options.linked ?? true, options.engine);
     this.heat = options.heat ?? DEFAULT_HEAT;
     this.maxRegions = Math.min(options.maxRegions ?? DEFAULT_REGIONS, REGION_SLOTS - 1);
     this.maxWasmBytes = options.maxWasmBytes ?? DEFAULT_WASM_BYTES;
     this.eager = options.eager ?? false;
+    this.engine = options.engine;
     for (let slot = this.maxRegions; slot >= 1; slot--) this.freeSlots.push(slot);
+    if (options.kept !== undefined) {
+      for (const { translation, idle } of readTranslations(options.kept)) {
+        this.idle.set(translation, idle);
+        this.know(translation);
+      }
+    }
   }
 
   get counters(): TranslatorCounters {
@@ -238,15 +259,58 @@ export class Regions {
     return word;
   }
 
+  /** What is known of a block that was looked up is used at once: it need not be hot again. */
+  meet(block: Block, va: number, l4Mfn: number, mode: number): void {
+    if (block.regionWord === 0 && this.known.has((va & (PAGE - 1)) | (mode << 12))) this.take(va, l4Mfn, mode);
+  }
+
+  /**
+   * All that is known, for another machine: see TranslatorOptions.kept.
+   * @param maxBytes what does not fit is left out
+   */
+  keep(maxBytes: number): Uint8Array {
+    const all = new Set<Translation>();
+    for (const list of this.known.values()) for (const { translation } of list) all.add(translation);
+    const kept = [...all].map((translation) => {
+      const idle = translation.run === undefined ? (this.idle.get(translation) ?? 0) + 1 : 0;
+      return { translation, idle };
+    });
+    return writeTranslations(kept, maxBytes, this.engine);
+  }
+
+  private know(translation: Translation): void {
+    this.wasmBytes += translation.image.wasm.length;
+    for (const place of translation.entries) {
+      const key = (place & (PAGE - 1)) | (translation.mode << 12);
+      const list = this.known.get(key);
+      if (list) list.push({ translation, place });
+      else this.known.set(key, [{ translation, place }]);
+    }
+  }
+
   /** Binds a translation that can be entered at an address, if there is one of the code there. */
   private take(va: number, l4Mfn: number, mode: number): boolean {
     for (const { translation, place } of this.known.get((va & (PAGE - 1)) | (mode << 12)) ?? []) {
       this.reader.begin(l4Mfn, va - place, mode);
       // Bound again and again would be what cannot be entered at the address.
       if (!this.matches(translation) || this.entryBlock(translation, place) === undefined) continue;
+      if (translation.run === undefined && this.compiler.isFull) {
+        this.giveUpAll();
+        return false;
+      }
+      if (this.enterBound(translation, place)) return true;
       this.shared++;
       this.bind(translation, va);
       return true;
+    }
+    return false;
+  }
+
+  /** Makes a block that lies around the reader's anchor an entry of a region that is bound there already. */
+  private enterBound(translation: Translation, place: Place): boolean {
+    for (const binding of this.bindings.get(translation) ?? []) {
+      const isHere = translation.pages.every((page) => binding.frames.get(page) === this.reader.frameOf(page));
+      if (isHere) return this.enterAt(binding, place);
     }
     return false;
   }
@@ -264,13 +328,7 @@ export class Regions {
     this.totalMs += performance.now() - began;
     this.compiled++;
     this.instructionCount += translation.instructions;
-    this.wasmBytes += translation.wasmBytes;
-    for (const place of translation.entries) {
-      const key = (place & (PAGE - 1)) | (mode << 12);
-      const list = this.known.get(key);
-      if (list) list.push({ translation, place });
-      else this.known.set(key, [{ translation, place }]);
-    }
+    this.know(translation);
     this.bind(translation, va);
     while (this.wasmBytes > this.maxWasmBytes && this.known.size > 1) this.forgetSome();
   }
@@ -301,19 +359,28 @@ export class Regions {
       this.code.watch(use);
     }
     const before = new Set<number>();
-    translation.entries.forEach((place, i) => {
-      const block = this.entryBlock(translation, place);
-      if (block === undefined) return;
-      if (block.regionWord !== 0) before.add(block.regionWord);
-      if (this.code.enterRegionAt(block, (slot << ENTRY_BITS) | (i + 1), translation.threshold)) {
-        binding.blocks.push({ block, place });
-      }
-    });
+    for (const place of translation.entries) {
+      const word = this.entryBlock(translation, place)?.regionWord ?? 0;
+      if (word !== 0) before.add(word);
+      this.enterAt(binding, place);
+    }
     this.bySlot[slot] = binding;
-    this.exports.regions.set(slot, translation.run);
-    translation.bindings++;
+    const bindings = this.bindings.get(translation);
+    if (bindings) bindings.add(binding);
+    else this.bindings.set(translation, new Set([binding]));
+    this.exports.regions.set(slot, this.compiler.functionOf(translation));
     // The newer region has seen more of what is executed together.
     if (before.size > 0) forgetCached(this.mmu.memory.i32, this.bindingsOf(before), (word) => before.has(word));
+  }
+
+  private enterAt(binding: Binding, place: Place): boolean {
+    const { translation, slot, blocks } = binding;
+    const block = this.entryBlock(translation, place);
+    if (block === undefined) return false;
+    const word = (slot << ENTRY_BITS) | (translation.entries.indexOf(place) + 1);
+    if (!this.code.enterRegionAt(block, word, translation.threshold)) return false;
+    blocks.push({ block, place });
+    return true;
   }
 
   private bindingsOf(words: ReadonlySet<number>): Set<Binding> {
@@ -344,13 +411,16 @@ export class Regions {
   private unbind(bindings: readonly Binding[]): void {
     const bound = bindings.filter((binding) => this.bySlot[binding.slot] === binding);
     const slots = new Set(bound.map(({ slot }) => slot));
-    for (const { slot, uses, blocks, translation } of bound) {
+    for (const binding of bound) {
+      const { slot, uses, blocks, translation } = binding;
       this.bySlot[slot] = undefined;
       for (const use of uses) this.code.unwatch(use);
       for (const { block } of blocks) if (block.regionWord >>> ENTRY_BITS === slot) this.code.leaveRegionAt(block);
       this.exports.regions.set(slot, null);
       this.freeSlots.push(slot);
-      translation.bindings--;
+      const bindings = this.bindings.get(translation);
+      bindings?.delete(binding);
+      if (bindings?.size === 0) this.bindings.delete(translation);
     }
     const { i32 } = this.mmu.memory;
     forgetCached(i32, bound, (word) => slots.has(word >>> ENTRY_BITS));
@@ -374,12 +444,15 @@ export class Regions {
   private forgetSome(): void {
     const unused = new Set<Translation>();
     for (const [key, list] of this.known) {
-      for (const { translation } of list) if (translation.bindings === 0) unused.add(translation);
-      const kept = list.filter(({ translation }) => translation.bindings > 0);
+      for (const { translation } of list) if (!this.bindings.has(translation)) unused.add(translation);
+      const kept = list.filter(({ translation }) => this.bindings.has(translation));
       if (kept.length === 0) this.known.delete(key);
       else this.known.set(key, kept);
     }
-    for (const { wasmBytes } of unused) this.wasmBytes -= wasmBytes;
+    for (const translation of unused) {
+      this.wasmBytes -= translation.image.wasm.length;
+      this.idle.delete(translation);
+    }
     if (unused.size === 0) this.evict();
   }
 

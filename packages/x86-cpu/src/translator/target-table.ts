@@ -50,11 +50,13 @@ export function targetTable(targets: ReadonlyMap<Place, number>): TargetTable {
 }
 
 /**
- * Pushes whether the place in a local is in the table, whose words lie at a host address, and sets a local to its state.
+ * Pushes whether the place in a local is in the table, and sets a local to its state.
+ * @param data the global with the address that the table's words lie behind, at `at`
  * @param locals place (i64), and i32 ones for the slot and the state
  */
 export function pushFindTarget(
   f: FunctionBuilder,
+  data: number,
   { at, multiplier, shift }: TargetTable & { readonly at: number },
   locals: { readonly place: number; readonly slot: number; readonly state: number },
 ): void {
@@ -62,6 +64,8 @@ export function pushFindTarget(
   f.get(place).get(place).i32_wrap_i64().i32_const(multiplier).i32_mul().i32_const(shift).i32_shr_u();
   f.i32_const(TARGET_ENTRY_SHIFT)
     .i32_shl()
+    .globalGet(data)
+    .i32_add()
     .tee(slot)
     .i32_load(at + 4)
     .set(state);

@@ -1,0 +1,110 @@
+import { describe, expect, it } from "vitest";
+import type { EngineCode, TranslatorOptions } from "../../src/index.ts";
+import type { TranslatorCounters } from "../../src/translator/regions.ts";
+import { CODE, hex, PAGE, RBX, RSI, TestMachine } from "../machine.ts";
+
+const ROOM = 1 << 20;
+const HOT: TranslatorOptions = { interval: 500, heat: 2 };
+const ROUNDS = 20_000;
+
+/** A loop that calls a function on the next page. */
+function machineWith(translator: TranslatorOptions, value = 7): TestMachine {
+  const machine = new TestMachine({ translator });
+  machine.stack();
+  machine.map(CODE + PAGE);
+  // mov eax,value; ret
+  machine.write(CODE + PAGE, [0xb8, value, 0, 0, 0, 0xc3]);
+  // 1: call CODE+0x1000; add esi,eax; dec ebx; jnz 1; syscall
+  machine.program([0xe8, 0xfb, 0x0f, 0, 0, ...hex("01 c6 ff cb 75 f5 0f 05")]);
+  return machine;
+}
+
+function run(machine: TestMachine): bigint {
+  machine.cpu.state.rip = CODE;
+  machine.setReg(RBX, ROUNDS);
+  machine.setReg(RSI, 0);
+  machine.runToSyscall(10_000_000);
+  return machine.reg(RSI);
+}
+
+const counters = (machine: TestMachine): TranslatorCounters => machine.cpu.regions!.counters;
+const keep = (machine: TestMachine, room = ROOM): Uint8Array => machine.cpu.regions!.keep(room);
+
+function translated(options: TranslatorOptions = HOT): TestMachine {
+  const machine = machineWith(options);
+  expect(run(machine)).toBe(7n * BigInt(ROUNDS));
+  expect(counters(machine).compiled).toBeGreaterThan(0);
+  return machine;
+}
+
+describe("translations that were kept", () => {
+  it("are entered at once by a later machine, over its own memory", () => {
+    const kept = keep(translated());
+    const machine = machineWith({ ...HOT, kept });
+    expect(run(machine)).toBe(7n * BigInt(ROUNDS));
+    const { compiled, shared, samples } = counters(machine);
+    expect(compiled).toBe(0);
+    expect(shared).toBe(1);
+    expect(samples).toBe(0);
+  });
+
+  it("are not for other code, whatever is at its address", () => {
+    const kept = keep(translated());
+    const machine = machineWith({ ...HOT, kept }, 9);
+    expect(run(machine)).toBe(9n * BigInt(ROUNDS));
+    expect(counters(machine).compiled).toBeGreaterThan(0);
+  });
+
+  it("are kept on by machines that use them, and forgotten after eight that do not", () => {
+    let kept = keep(translated());
+    for (let i = 0; i < 3; i++) {
+      const machine = machineWith({ ...HOT, kept });
+      run(machine);
+      kept = keep(machine);
+    }
+    const empty = keep(new TestMachine({ translator: HOT }));
+    expect(kept.length).toBeGreaterThan(empty.length);
+    for (let i = 0; i < 8; i++) kept = keep(new TestMachine({ translator: { ...HOT, kept } }));
+    expect(kept.length).toBeGreaterThan(empty.length);
+    kept = keep(new TestMachine({ translator: { ...HOT, kept } }));
+    expect(kept).toEqual(empty);
+  });
+
+  it("are no more bytes than there is room for", () => {
+    const machine = translated();
+    const all = keep(machine);
+    expect(keep(machine, all.length - 1).length).toBeLessThan(all.length);
+  });
+
+  it("are refused where they are cut off, and left alone in another format", () => {
+    const kept = keep(translated());
+    for (const length of [0, 5, 40, kept.length - 1]) {
+      expect(() => machineWith({ ...HOT, kept: kept.subarray(0, length) })).toThrow(RangeError);
+    }
+    const other = kept.slice();
+    other[3] ^= 1;
+    expect(run(machineWith({ ...HOT, kept: other }))).toBe(7n * BigInt(ROUNDS));
+  });
+
+  it("come with what the engine has made of them", () => {
+    const restored: Uint8Array[] = [];
+    const engine: EngineCode = {
+      save: (module, region) => {
+        expect(module).toBeInstanceOf(WebAssembly.Module);
+        expect(region).toBeInstanceOf(Function);
+        return Uint8Array.of(1, 2, 3);
+      },
+      restore: (native, wasm) => {
+        restored.push(native);
+        return new WebAssembly.Module(wasm);
+      },
+    };
+    const kept = keep(translated({ ...HOT, engine }));
+    run(machineWith({ ...HOT, kept, engine }));
+    expect(restored).toEqual([Uint8Array.of(1, 2, 3)]);
+    // An engine that does not know them makes them anew.
+    const machine = machineWith({ ...HOT, kept, engine: { ...engine, restore: () => undefined } });
+    expect(run(machine)).toBe(7n * BigInt(ROUNDS));
+    expect(counters(machine).compiled).toBe(0);
+  });
+});
