@@ -71,6 +71,7 @@ export function program(version: string, onStatus: (status: number) => void): Co
       .option("--save <file>", "at SIGTERM save the guest into this file instead of killing it")
       .option("--gdb <address>", "serve gdb's remote protocol for the first guest at :PORT or HOST:PORT")
       .option("--gdb-wait", "with --gdb: the guest starts when gdb lets it continue")
+      .option("--no-kept-translations", "translate all code anew, and keep no translations for later runs")
       .option("--counters", "tell what the processor did: at userspace, if it is known when that is, and at the end")
       .option("--dump-regions <file>", "list what is translated: each region's instructions and their WebAssembly"),
   )

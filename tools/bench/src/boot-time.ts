@@ -13,8 +13,11 @@ export interface BootTime {
   readonly processorSeconds: number;
 }
 
-/** Starts a guest and answers the time until its userspace has printed the runner's marker; then ends it. */
-export function timeToUserspace(name: string, command: Command): Promise<BootTime> {
+/**
+ * Starts a guest and answers the time until its userspace has printed the runner's marker; then ends it.
+ * @param signal by which it is ended: after SIGTERM xen-node keeps what it has translated
+ */
+export function timeToUserspace(name: string, command: Command, signal: NodeJS.Signals = "SIGKILL"): Promise<BootTime> {
   return new Promise((resolve, reject) => {
     const start = performance.now();
     const peer = startPeer(command);
@@ -45,7 +48,7 @@ export function timeToUserspace(name: string, command: Command): Promise<BootTim
       output += chunk.toString("latin1");
       if (!output.includes(USERSPACE_MARKER)) return;
       time = { seconds: (performance.now() - start) / 1000, processorSeconds: processorMs(peer.pid!) / 1000 };
-      endPeer(peer);
+      endPeer(peer, signal);
     });
   });
 }

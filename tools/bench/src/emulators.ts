@@ -20,12 +20,15 @@ export interface GuestFiles {
 
 const commandLine = (console: string, parameters = ""): string => `${console} ${parameters}`.trim();
 
-/** The built runner. */
-export function xenNodeCommand({ kernel, initrd, memoryMiB, parameters }: GuestFiles): Command {
+/** The built runner, with further options of it. */
+export function xenNodeCommand(
+  { kernel, initrd, memoryMiB, parameters }: GuestFiles,
+  options: readonly string[] = [],
+): Command {
   const cli = join(dirname(fileURLToPath(import.meta.resolve("xen-node"))), "cli.js");
   const guest = ["--kernel", kernel, "--initrd", initrd, "--memory", String(memoryMiB)];
   const cmdline = commandLine("console=hvc0 earlyprintk=xen", parameters);
-  return { program: process.execPath, parameters: [cli, "run", ...guest, "--cmdline", cmdline] };
+  return { program: process.execPath, parameters: [cli, "run", ...options, ...guest, "--cmdline", cmdline] };
 }
 
 /** QEMU's system emulation with its translator. */

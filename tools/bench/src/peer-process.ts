@@ -20,9 +20,9 @@ export function startPeer({ program, parameters }: Command): PeerProcess {
 }
 
 /** Ends a peer and all that it started; its "close" follows. */
-export function endPeer({ pid }: PeerProcess): void {
+export function endPeer({ pid }: PeerProcess, signal: NodeJS.Signals = "SIGKILL"): void {
   try {
-    if (pid !== undefined) process.kill(-pid, "SIGKILL");
+    if (pid !== undefined) process.kill(-pid, signal);
   } catch {
     // It was gone already.
   }

@@ -5,6 +5,7 @@ import { parseLogFilter } from "../report/log-filter.ts";
 import { PcapFolder } from "../report/pcap-folder.ts";
 import { RegionFile } from "../report/region-file.ts";
 import { TraceFile } from "../report/trace-file.ts";
+import { TranslationStore } from "../translations/translation-store.ts";
 import { asUserError, UserError } from "../user-error.ts";
 import { readFirewall } from "./firewall-file.ts";
 import { type FetchSettings, type GuestOptions, planGuests } from "./guest-plan.ts";
@@ -23,6 +24,8 @@ export interface RunOptions extends GuestOptions, NetworkOptions {
   gdbWait?: boolean;
   translator?: string;
   sched?: string;
+  /** False: what earlier runs translated is not used, and nothing is kept. */
+  keptTranslations?: boolean;
   counters?: boolean;
   dumpRegions?: string;
   /** Where the guest is saved at SIGTERM. */
@@ -37,7 +40,7 @@ export interface RunOptions extends GuestOptions, NetworkOptions {
  */
 export async function run(files: string[], options: RunOptions, fetching: FetchSettings): Promise<number> {
   const { trace, log, gdb, gdbWait, translator: setting, sched, counters, dumpRegions, save, ...others } = options;
-  const { uplink, forward, dns, firewall, pcap, ...guestOptions } = others;
+  const { uplink, forward, dns, firewall, pcap, keptTranslations, ...guestOptions } = others;
   if (gdbWait && gdb === undefined)
     throw new UserError("--gdb-wait waits for nobody without --gdb: say where gdb can come.");
   const translator = translatorSetting(setting);
@@ -48,6 +51,11 @@ export async function run(files: string[], options: RunOptions, fetching: FetchS
     gdb: gdb === undefined ? undefined : { address: parseGdbAddress(gdb), wait: gdbWait },
     trace: trace === undefined ? undefined : new TraceFile(trace),
     translator,
+    // The other settings are for tests, which are to see code translated.
+    translations:
+      (keptTranslations ?? true) && (setting ?? "default") === "default"
+        ? TranslationStore.of(fetching.cache)
+        : undefined,
     scheduler: schedulerSetting(sched),
     counters: counters ?? false,
     regions: dumpRegions === undefined ? undefined : new RegionFile(dumpRegions),

@@ -25,6 +25,7 @@ import { symbolizerOf } from "../report/symbolizer.ts";
 import type { TraceFile } from "../report/trace-file.ts";
 import { saveGuest } from "../saved/saved-guest.ts";
 import { ConsoleMultiplexer } from "../terminal/console-multiplexer.ts";
+import type { TranslationStore } from "../translations/translation-store.ts";
 import { asUserError, ExitStatus } from "../user-error.ts";
 import { describeEnd } from "./describe-end.ts";
 import type { GuestPlan } from "./guest-plan.ts";
@@ -35,6 +36,8 @@ export interface SessionSettings {
   gdb: GdbOptions | undefined;
   trace: TraceFile | undefined;
   translator: TranslatorOptions | false;
+  /** Where translations are kept from run to run. */
+  translations: TranslationStore | undefined;
   /** Which scheduler divides the processor; undefined: the default. */
   scheduler: SchedulerName | undefined;
   /** Whether to tell what the processor did. */
@@ -97,7 +100,7 @@ export class Session {
       guestMemoryMiB: plans.reduce((sum, { config }) => sum + (config.maxMemory ?? config.memory), 0),
       log: withoutDumps(filteredLog(settings.logFilter, (line) => this.terminal.note(line))),
       traceRecords: settings.trace === undefined ? 0 : TRACE_RECORDS,
-      translator: settings.translator,
+      translator: settings.translator && { ...settings.translator, ...settings.translations?.options() },
       scheduler: settings.scheduler,
       uplinks: settings.uplinks,
       rules: settings.firewall,
@@ -260,6 +263,7 @@ export class Session {
   private finish(status: number): void {
     const leave = (): void => {
       this.cleanUp();
+      this.settings.translations?.save(this.machine.hypervisor.processor.translator);
       this.resolve(status);
     };
     if (this.ending) {

@@ -1,0 +1,86 @@
+import { createHash } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { arch, versions } from "node:process";
+import type { ProcessorTranslator } from "@xen-node/hypervisor-core";
+import { buildIdentity, type EngineCode, type TranslatorOptions } from "@xen-node/x86-cpu";
+import { nativeCode } from "./native-code.ts";
+
+const SUFFIX = ".translations";
+const MOST_BYTES = 64 << 20;
+/** With less that is new it is not worth the time. */
+const LEAST_NEW = 8;
+/** Of builds and engines; the newest stay. */
+const MOST_FILES = 4;
+const HASH_BYTES = 32;
+
+/**
+ * Translations of guest code that are kept from run to run in the cache folder, a file for each build and engine: a guest
+ * that was run before starts with what was hot in it translated. Nothing depends on it: what is damaged or cannot be written
+ * is left out silently.
+ */
+export class TranslationStore {
+  private constructor(
+    private readonly folder: string,
+    private readonly file: string,
+    private readonly engine: EngineCode | undefined,
+  ) {}
+
+  /** The store in a cache folder; undefined if this build's translations cannot be told from others'. */
+  static of(cache: string, build = buildIdentity): TranslationStore | undefined {
+    if (build === undefined) return undefined;
+    const folder = join(cache, "translations");
+    const name = createHash("sha256").update([build, versions.v8, arch].join()).digest("hex").slice(0, 32);
+    return new TranslationStore(folder, join(folder, name + SUFFIX), nativeCode());
+  }
+
+  /** What a machine needs to begin with what is kept, and to keep more. */
+  options(): Pick<TranslatorOptions, "kept" | "engine"> {
+    return { kept: this.load(), engine: this.engine };
+  }
+
+  /** Keeps what a machine has translated, if there is enough of it. */
+  save(translator: ProcessorTranslator | undefined): void {
+    if (translator === undefined || translator.counters.compiled < LEAST_NEW) return;
+    const kept = translator.keep(MOST_BYTES);
+    const part = `${this.file}.${process.pid}`;
+    try {
+      mkdirSync(this.folder, { recursive: true, mode: 0o700 });
+    } catch {
+      return;
+    }
+    try {
+      writeFileSync(part, Buffer.concat([hashOf(kept), kept]), { mode: 0o600 });
+      renameSync(part, this.file);
+      this.removeOld();
+    } catch {
+      rmSync(part, { force: true });
+    }
+  }
+
+  private load(): Uint8Array | undefined {
+    try {
+      // It holds machine code: nobody else may have written it.
+      const { uid, mode } = statSync(this.file);
+      if ((mode & 0o022) !== 0 || uid !== process.getuid?.()) return undefined;
+      const file = readFileSync(this.file);
+      const kept = file.subarray(HASH_BYTES);
+      return hashOf(kept).equals(file.subarray(0, HASH_BYTES)) ? kept : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  private removeOld(): void {
+    const files = readdirSync(this.folder)
+      .filter((name) => name.endsWith(SUFFIX))
+      .map((name) => join(this.folder, name))
+      .map((path) => ({ path, time: statSync(path).mtimeMs }))
+      .sort((a, b) => b.time - a.time);
+    for (const { path } of files.slice(MOST_FILES)) rmSync(path, { force: true });
+  }
+}
+
+function hashOf(bytes: Uint8Array): Buffer {
+  return createHash("sha256").update(bytes).digest();
+}
