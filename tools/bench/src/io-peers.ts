@@ -116,7 +116,7 @@ export class IoPeers {
       isOneProcess: true,
       linePrefix: "[client] ",
       suite: (jobs, rounds) => {
-        const { program, parameters } = xenNodeCommand(this.files(""));
+        const { program, parameters } = xenNodeCommand(this.files(""), ["--no-kept-translations"]);
         const configs = [config("server", this.serverRamDisk()), config("client", this.clientRamDisk(jobs, rounds))];
         return { program, parameters: [parameters[0], "run", ...configs] };
       },

@@ -1,7 +1,9 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { EngineCode, TranslatorOptions } from "../../src/index.ts";
 import type { TranslatorCounters } from "../../src/translator/regions.ts";
 import { CODE, hex, PAGE, RBX, RSI, TestMachine } from "../machine.ts";
+import { RandomRun, randomProgram } from "../random-program.ts";
 
 const ROOM = 1 << 20;
 const HOT: TranslatorOptions = { interval: 500, heat: 2 };
@@ -106,5 +108,25 @@ describe("translations that were kept", () => {
     const machine = machineWith({ ...HOT, kept, engine: { ...engine, restore: () => undefined } });
     expect(run(machine)).toBe(7n * BigInt(ROUNDS));
     expect(counters(machine).compiled).toBe(0);
+  });
+
+  it("do what the interpreter does, string instructions and entries of several pages included", () => {
+    let taken = 0;
+    fc.assert(
+      fc.property(randomProgram, (program) => {
+        const eager: TranslatorOptions = { eager: true };
+        const outcome = (translator: TranslatorOptions | false): [object, TestMachine] => {
+          const run = new RandomRun(program, { translator });
+          const reason = run.run(() => 1000);
+          return [{ reason, fault: run.machine.fault, ...run.outcome }, run.machine];
+        };
+        const [, before] = outcome(eager);
+        const [later, machine] = outcome({ heat: 1e9, kept: keep(before) });
+        expect(later).toEqual(outcome(false)[0]);
+        taken += counters(machine).shared;
+      }),
+      { numRuns: 30 },
+    );
+    expect(taken).toBeGreaterThan(30);
   });
 });
