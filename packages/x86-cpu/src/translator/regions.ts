@@ -15,6 +15,8 @@ import type { EngineCode } from "./region-image.ts";
 
 const PAGE = 4096;
 const DEFAULT_HEAT = 160;
+/** Beside kept translations, which hold most of what is hot: the rest will not cost this again. */
+const HEAT_BESIDE_KEPT = 40;
 /** Samples of a page before a look at whether its code is known from elsewhere: that costs little. */
 const TAKE_HEAT = 2;
 /** Of a recorded way at most: to translate one takes some 10 ms. */
@@ -28,6 +30,8 @@ const DEFAULT_WASM_BYTES = 96 << 20;
 interface KnownEntry {
   readonly translation: Translation;
   readonly place: Place;
+  /** The first bytes of code there: most of what only lies at the same offset in its page differs in them. */
+  readonly begins: Uint8Array;
 }
 
 export interface TranslatorOptions {
@@ -101,7 +105,7 @@ export class Regions {
   private instructionCount = 0;
   private wasmBytes = 0;
   private samples = 0;
-  private totalMs = 0;
+  private emitMs = 0;
 
   constructor(
     private readonly mmu: Mmu,
@@ -113,7 +117,7 @@ export class Regions {
     const instructions = new InstructionSet(interpreter);
     this.reader = new CodeReader(mmu, code, instructions, interpreter.handlers);
     this.compiler = new RegionCompiler(mmu, interpreter, exports, instructions, options.linked ?? true, options.engine);
-    this.heat = options.heat ?? DEFAULT_HEAT;
+    this.heat = options.heat ?? (options.kept === undefined ? DEFAULT_HEAT : HEAT_BESIDE_KEPT);
     this.maxRegions = Math.min(options.maxRegions ?? DEFAULT_REGIONS, REGION_SLOTS - 1);
     this.maxWasmBytes = options.maxWasmBytes ?? DEFAULT_WASM_BYTES;
     this.eager = options.eager ?? false;
@@ -142,7 +146,7 @@ export class Regions {
         .subarray(REGION_ENTRIES >> 2, (REGION_ENTRIES >> 2) + REGION_SLOTS)
         .reduce((sum, count) => sum + count, 0),
       samples,
-      emitMs: this.totalMs - engineMs,
+      emitMs: this.emitMs,
       engineMs,
     };
   }
@@ -282,15 +286,22 @@ export class Regions {
     this.wasmBytes += translation.image.wasm.length;
     for (const place of translation.entries) {
       const key = (place & (PAGE - 1)) | (translation.mode << 12);
+      const entry = { translation, place, begins: firstBytes(translation, place) };
       const list = this.known.get(key);
-      if (list) list.push({ translation, place });
-      else this.known.set(key, [{ translation, place }]);
+      if (list) list.push(entry);
+      else this.known.set(key, [entry]);
     }
   }
 
   /** Binds a translation that can be entered at an address, if there is one of the code there. */
   private take(va: number, l4Mfn: number, mode: number): boolean {
-    for (const { translation, place } of this.known.get((va & (PAGE - 1)) | (mode << 12)) ?? []) {
+    const candidates = this.known.get((va & (PAGE - 1)) | (mode << 12));
+    if (candidates === undefined) return false;
+    const mfn = this.mmu.walker.executedFrame(l4Mfn, va | 0, Math.floor(va / 2 ** 32) | 0);
+    if (mfn < 0) return false;
+    const at = this.mmu.frames.hostAddress(mfn) + (va & (PAGE - 1));
+    for (const { translation, place, begins } of candidates) {
+      if (!this.startsWith(at, begins)) continue;
       this.reader.begin(l4Mfn, va - place, mode);
       // Bound again and again would be what cannot be entered at the address.
       if (!this.matches(translation) || this.entryBlock(translation, place) === undefined) continue;
@@ -325,7 +336,7 @@ export class Regions {
     const graph = discover(this.reader, start);
     if (graph === undefined) return;
     const translation = this.compiler.compile(graph, start, mode, this.reader);
-    this.totalMs += performance.now() - began;
+    this.emitMs += performance.now() - began;
     this.compiled++;
     this.instructionCount += translation.instructions;
     this.know(translation);
@@ -333,15 +344,19 @@ export class Regions {
     while (this.wasmBytes > this.maxWasmBytes && this.known.size > 1) this.forgetSome();
   }
 
+  private startsWith(at: number, bytes: Uint8Array): boolean {
+    const { u8 } = this.mmu.memory;
+    for (let i = 0; i < bytes.length; i++) if (u8[at + i] !== bytes[i]) return false;
+    return true;
+  }
+
   /** Whether a translation's bytes are what lies around the reader's anchor. */
   private matches({ ranges }: Translation): boolean {
-    const { u8 } = this.mmu.memory;
     return ranges.every(({ page, start: from, bytes }) => {
       const mfn = this.reader.frameOf(page);
       if (mfn < 0) return false;
       const host = this.mmu.frames.hostAddress(mfn) + from;
-      for (let i = 0; i < bytes.length; i++) if (u8[host + i] !== bytes[i]) return false;
-      return true;
+      return this.startsWith(host, bytes);
     });
   }
 
@@ -464,4 +479,12 @@ export class Regions {
     this.wasmBytes = 0;
     this.compiler.reset();
   }
+}
+
+/** Up to 16 bytes of a translation's code at one of its entries, within its page. */
+function firstBytes({ ranges }: Translation, place: Place): Uint8Array {
+  const page = Math.floor(place / PAGE);
+  const offset = place - page * PAGE;
+  const range = ranges.find(({ page: p, start, end }) => p === page && start <= offset && offset < end);
+  return range === undefined ? new Uint8Array() : range.bytes.subarray(offset - range.start, offset - range.start + 16);
 }
