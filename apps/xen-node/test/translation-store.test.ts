@@ -22,7 +22,7 @@ describe("TranslationStore", () => {
   let cache: string;
   const folder = (): string => join(cache, "translations");
   const files = (): string[] => readdirSync(folder());
-  const open = (build = "a build"): TranslationStore => TranslationStore.of(cache, build)!;
+  const open = (build = "a build", memoryMiB = 128): TranslationStore => TranslationStore.of(cache, memoryMiB, build)!;
   const translator = (compiled: number, kept = KEPT): ProcessorTranslator =>
     ({ counters: { compiled }, keep: () => kept }) as unknown as ProcessorTranslator;
 
@@ -32,9 +32,9 @@ describe("TranslationStore", () => {
   afterEach(() => rmSync(cache, { recursive: true }));
 
   it("gives a later run what a run has kept, in a file that is nobody else's", () => {
-    expect(open().options().kept).toBeUndefined();
+    expect(open().options.kept).toBeUndefined();
     open().save(translator(20));
-    expect(open().options().kept).toEqual(Buffer.from(KEPT));
+    expect(open().options.kept).toEqual(Buffer.from(KEPT));
     expect(statSync(folder()).mode & 0o777).toBe(0o700);
     expect(statSync(join(folder(), files()[0])).mode & 0o777).toBe(0o600);
   });
@@ -45,10 +45,11 @@ describe("TranslationStore", () => {
     expect(readdirSync(cache)).toEqual([]);
   });
 
-  it("is of its build alone", () => {
+  it("is of its build and size of memory alone", () => {
     open().save(translator(20));
-    expect(open("another build").options().kept).toBeUndefined();
-    expect(TranslationStore.of(cache, undefined)).toBeUndefined();
+    expect(open("another build").options.kept).toBeUndefined();
+    expect(TranslationStore.of(cache, 128, undefined)).toBeUndefined();
+    expect(open("a build", 256).options.kept).toBeUndefined();
   });
 
   it("leaves out what is damaged, and what others could have written", () => {
@@ -56,23 +57,23 @@ describe("TranslationStore", () => {
     const file = join(folder(), files()[0]);
     const bytes = readFileSync(file);
     chmodSync(file, 0o620);
-    expect(open().options().kept).toBeUndefined();
+    expect(open().options.kept).toBeUndefined();
     chmodSync(file, 0o600);
     bytes[bytes.length - 1] ^= 1;
     writeFileSync(file, bytes);
-    expect(open().options().kept).toBeUndefined();
+    expect(open().options.kept).toBeUndefined();
     writeFileSync(file, "");
-    expect(open().options().kept).toBeUndefined();
+    expect(open().options.kept).toBeUndefined();
   });
 
   it("does not mind a folder that cannot be written", () => {
     writeFileSync(folder(), "a file");
     open().save(translator(20));
-    expect(open().options().kept).toBeUndefined();
+    expect(open().options.kept).toBeUndefined();
   });
 
-  it("keeps the files of a few builds", () => {
-    for (let i = 0; i < 6; i++) {
+  it("keeps the files of some builds", () => {
+    for (let i = 0; i < 10; i++) {
       open(`build ${i}`).save(translator(20));
       for (const file of files()) {
         const path = join(folder(), file);
@@ -80,9 +81,9 @@ describe("TranslationStore", () => {
         utimesSync(path, 0, mtimeMs / 1000 - 60);
       }
     }
-    expect(files().length).toBe(4);
-    expect(open("build 5").options().kept).toBeDefined();
-    expect(open("build 0").options().kept).toBeUndefined();
+    expect(files().length).toBe(8);
+    expect(open("build 9").options.kept).toBeDefined();
+    expect(open("build 0").options.kept).toBeUndefined();
   });
 });
 

@@ -5,7 +5,6 @@ import { parseLogFilter } from "../report/log-filter.ts";
 import { PcapFolder } from "../report/pcap-folder.ts";
 import { RegionFile } from "../report/region-file.ts";
 import { TraceFile } from "../report/trace-file.ts";
-import { TranslationStore } from "../translations/translation-store.ts";
 import { asUserError, UserError } from "../user-error.ts";
 import { readFirewall } from "./firewall-file.ts";
 import { type FetchSettings, type GuestOptions, planGuests } from "./guest-plan.ts";
@@ -52,10 +51,7 @@ export async function run(files: string[], options: RunOptions, fetching: FetchS
     trace: trace === undefined ? undefined : new TraceFile(trace),
     translator,
     // The other settings are for tests, which are to see code translated.
-    translations:
-      (keptTranslations ?? true) && (setting ?? "default") === "default"
-        ? TranslationStore.of(fetching.cache)
-        : undefined,
+    translations: (keptTranslations ?? true) && (setting ?? "default") === "default" ? fetching.cache : undefined,
     scheduler: schedulerSetting(sched),
     counters: counters ?? false,
     regions: dumpRegions === undefined ? undefined : new RegionFile(dumpRegions),

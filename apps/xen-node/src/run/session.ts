@@ -25,7 +25,7 @@ import { symbolizerOf } from "../report/symbolizer.ts";
 import type { TraceFile } from "../report/trace-file.ts";
 import { saveGuest } from "../saved/saved-guest.ts";
 import { ConsoleMultiplexer } from "../terminal/console-multiplexer.ts";
-import type { TranslationStore } from "../translations/translation-store.ts";
+import { TranslationStore } from "../translations/translation-store.ts";
 import { asUserError, ExitStatus } from "../user-error.ts";
 import { describeEnd } from "./describe-end.ts";
 import type { GuestPlan } from "./guest-plan.ts";
@@ -36,8 +36,8 @@ export interface SessionSettings {
   gdb: GdbOptions | undefined;
   trace: TraceFile | undefined;
   translator: TranslatorOptions | false;
-  /** Where translations are kept from run to run. */
-  translations: TranslationStore | undefined;
+  /** The folder where translations are kept from run to run. */
+  translations: string | undefined;
   /** Which scheduler divides the processor; undefined: the default. */
   scheduler: SchedulerName | undefined;
   /** Whether to tell what the processor did. */
@@ -76,6 +76,7 @@ export class Session {
   private readonly terminal: Terminal;
   private readonly consoles: ConsoleMultiplexer;
   private readonly machine: Machine;
+  private readonly translations: TranslationStore | undefined;
   private debuggers: GdbServer | undefined;
   private status: number = ExitStatus.poweredOff;
   private control: ControlServer | undefined;
@@ -96,11 +97,14 @@ export class Session {
       onOutputClosed: () => this.finish(128 + constants.signals.SIGPIPE),
     });
     this.consoles = new ConsoleMultiplexer((bytes) => this.terminal.output(bytes), plans.length > 1);
+    const guestMemoryMiB = plans.reduce((sum, { config }) => sum + (config.maxMemory ?? config.memory), 0);
+    const { translations } = settings;
+    this.translations = translations === undefined ? undefined : TranslationStore.of(translations, guestMemoryMiB);
     this.machine = new Machine({
-      guestMemoryMiB: plans.reduce((sum, { config }) => sum + (config.maxMemory ?? config.memory), 0),
+      guestMemoryMiB,
       log: withoutDumps(filteredLog(settings.logFilter, (line) => this.terminal.note(line))),
       traceRecords: settings.trace === undefined ? 0 : TRACE_RECORDS,
-      translator: settings.translator && { ...settings.translator, ...settings.translations?.options() },
+      translator: settings.translator && { ...settings.translator, ...this.translations?.options },
       scheduler: settings.scheduler,
       uplinks: settings.uplinks,
       rules: settings.firewall,
@@ -263,7 +267,7 @@ export class Session {
   private finish(status: number): void {
     const leave = (): void => {
       this.cleanUp();
-      this.settings.translations?.save(this.machine.hypervisor.processor.translator);
+      this.translations?.save(this.machine.hypervisor.processor.translator);
       this.resolve(status);
     };
     if (this.ending) {

@@ -10,12 +10,12 @@ const SUFFIX = ".translations";
 const MOST_BYTES = 64 << 20;
 /** With less that is new it is not worth the time. */
 const LEAST_NEW = 8;
-/** Of builds and engines; the newest stay. */
-const MOST_FILES = 4;
+/** Of builds, engines and sizes; the newest stay. */
+const MOST_FILES = 8;
 const HASH_BYTES = 32;
 
 /**
- * Translations of guest code that are kept from run to run in the cache folder, a file for each build and engine: a guest
+ * Translations of guest code that are kept from run to run in the cache folder, a file for each build, engine and size of memory: a guest
  * that was run before starts with what was hot in it translated. Nothing depends on it: what is damaged or cannot be written
  * is left out silently.
  */
@@ -26,16 +26,19 @@ export class TranslationStore {
     private readonly engine: EngineCode | undefined,
   ) {}
 
-  /** The store in a cache folder; undefined if this build's translations cannot be told from others'. */
-  static of(cache: string, build = buildIdentity): TranslationStore | undefined {
+  /**
+   * The store in a cache folder for machines with so much memory for guests, of which translated code depends; undefined if
+   * this build's translations cannot be told from others'.
+   */
+  static of(cache: string, memoryMiB: number, build = buildIdentity): TranslationStore | undefined {
     if (build === undefined) return undefined;
     const folder = join(cache, "translations");
-    const name = createHash("sha256").update([build, versions.v8, arch].join()).digest("hex").slice(0, 32);
+    const name = createHash("sha256").update([build, versions.v8, arch, memoryMiB].join()).digest("hex").slice(0, 32);
     return new TranslationStore(folder, join(folder, name + SUFFIX), nativeCode());
   }
 
   /** What a machine needs to begin with what is kept, and to keep more. */
-  options(): Pick<TranslatorOptions, "kept" | "engine"> {
+  get options(): Pick<TranslatorOptions, "kept" | "engine"> {
     return { kept: this.load(), engine: this.engine };
   }
 

@@ -19,7 +19,7 @@ import {
 import { RegionCode } from "./state-locals.ts";
 
 const PAGE = 4096;
-const MOST_WASM_PAGES = 0x10000;
+const WASM_PAGE = 0x10000;
 
 /** Bytes of a page that a region was made from. */
 interface CodeRange {
@@ -86,8 +86,9 @@ export class RegionCompiler {
   compile(graph: FlowGraph, start: Place, mode: number, reader: CodeReader): Translation {
     const { helpers } = this.interpreter;
     const module = new ModuleBuilder();
-    // Whatever size the memory has: the code may be kept for other machines.
-    module.importMemory("cpu", "memory", 1, MOST_WASM_PAGES);
+    // Its exact size: code over a memory that might grow looks up where it lies after every call, a fifth of all time.
+    const pages = this.mmu.memory.byteLength / WASM_PAGE;
+    module.importMemory("cpu", "memory", pages, pages);
     module.importGlobal("cpu", "data", I32);
     module.importTable("cpu", "helpers", helpers.signatures.length);
     // One function for each helper: a call through the table takes 80 bytes and two checks wherever it stands.

@@ -17,14 +17,16 @@ export interface KeptTranslation {
 
 /**
  * Writes translations for later machines: those in use first, and no more than fit.
+ * @param memoryBytes size of the machine's memory: their code is good for this one alone
  * @param engine saves what the engine has made of them, too
  */
 export function writeTranslations(
   kept: readonly KeptTranslation[],
+  memoryBytes: number,
   maxBytes: number,
   engine: EngineCode | undefined,
 ): Uint8Array {
-  const out = new ByteWriter(1 << 20).name(FORMAT);
+  const out = new ByteWriter(1 << 20).name(FORMAT).u32(memoryBytes);
   const ordered = kept.filter(({ idle }) => idle <= MOST_IDLE).sort((a, b) => a.idle - b.idle);
   for (const { translation, idle } of ordered) {
     const body = new ByteWriter(1 << 16);
@@ -36,11 +38,11 @@ export function writeTranslations(
   return out.u32(0).toUint8Array();
 }
 
-/** What `writeTranslations` wrote; empty if it is of another format. */
-export function readTranslations(bytes: Uint8Array): KeptTranslation[] {
+/** What `writeTranslations` wrote; empty if it is of another format or for another size of memory. */
+export function readTranslations(bytes: Uint8Array, memoryBytes: number): KeptTranslation[] {
   const reader = new Reader(bytes);
   const kept: KeptTranslation[] = [];
-  if (reader.text() !== FORMAT) return kept;
+  if (reader.text() !== FORMAT || reader.u32() !== memoryBytes) return kept;
   while (reader.u32() !== 0) kept.push(readTranslation(reader));
   return kept;
 }

@@ -11,7 +11,7 @@ export const FIRST_DATA = CPU_STATE_BYTES;
 
 export type RegionFunction = (word: number, budget: number) => number;
 
-/** A region's code and data, good in any machine with the same interpreter. */
+/** A region's code and data, good in any machine with the same interpreter and as much memory. */
 export interface RegionImage {
   readonly wasm: Uint8Array<ArrayBuffer>;
   readonly data: Uint8Array;

@@ -48,7 +48,7 @@ export interface TranslatorOptions {
   /** Regions go on in themselves by calls and returns, without the hub. Default true. */
   linked?: boolean;
   /**
-   * What `Regions.keep` of another machine gave, with the same build of this package and the same setting of `linked`: such
+   * What `Regions.keep` of another machine gave, with the same build of this package, size of memory and setting of `linked`: such
    * code need not be found hot and translated again. Whoever wrote it is trusted: code in it runs as it is.
    */
   kept?: Uint8Array;
@@ -124,7 +124,7 @@ export class Regions {
     this.engine = options.engine;
     for (let slot = this.maxRegions; slot >= 1; slot--) this.freeSlots.push(slot);
     if (options.kept !== undefined) {
-      for (const { translation, idle } of readTranslations(options.kept)) {
+      for (const { translation, idle } of readTranslations(options.kept, mmu.memory.byteLength)) {
         this.idle.set(translation, idle);
         this.know(translation);
       }
@@ -279,7 +279,7 @@ export class Regions {
       const idle = translation.run === undefined ? (this.idle.get(translation) ?? 0) + 1 : 0;
       return { translation, idle };
     });
-    return writeTranslations(kept, maxBytes, this.engine);
+    return writeTranslations(kept, this.mmu.memory.byteLength, maxBytes, this.engine);
   }
 
   private know(translation: Translation): void {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { EngineCode, TranslatorOptions } from "../../src/index.ts";
+import { readTranslations } from "../../src/translator/kept-translations.ts";
 import type { TranslatorCounters } from "../../src/translator/regions.ts";
 import { CODE, hex, PAGE, RBX, RSI, TestMachine } from "../machine.ts";
 import { RandomRun, randomProgram } from "../random-program.ts";
@@ -78,11 +79,12 @@ describe("translations that were kept", () => {
     expect(keep(machine, all.length - 1).length).toBeLessThan(all.length);
   });
 
-  it("are refused where they are cut off, and left alone in another format", () => {
+  it("are refused where they are cut off, and left alone in another format or for other memory", () => {
     const kept = keep(translated());
     for (const length of [0, 5, 40, kept.length - 1]) {
       expect(() => machineWith({ ...HOT, kept: kept.subarray(0, length) })).toThrow(RangeError);
     }
+    expect(readTranslations(kept, 2 ** 30 + 0x10000)).toEqual([]);
     const other = kept.slice();
     other[3] ^= 1;
     expect(run(machineWith({ ...HOT, kept: other }))).toBe(7n * BigInt(ROUNDS));
