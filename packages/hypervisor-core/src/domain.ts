@@ -57,6 +57,8 @@ export class Domain {
   pauseCount = 1;
   vcpus: Vcpu[] = [];
   hypercalls!: Hypercalls;
+  /** Time that TypeScript domains spent on its requests, ns. */
+  servedNs = 0;
   /** Frames it owns now. */
   totalPages = 0;
   /** Those among them that it gave back while something still referred to them. */

@@ -138,6 +138,11 @@ export class BvtScheduler<Owner> extends RunQueueScheduler<Owner, BvtUnit<Owner>
     unit.warpedNs = 0;
   }
 
+  /** Warping is for what it runs itself. */
+  protected override chargeService(unit: BvtUnit<Owner>, servedNs: number): void {
+    unit.avt += this.virtual(unit, servedNs);
+  }
+
   protected beginTurn(turn: Turn<Owner>, unit: BvtUnit<Owner>, next: BvtUnit<Owner> | undefined): void {
     const { mcuAdvance, warpl } = unit.domain.parameters;
     const longest = LONGEST_TURN * this.allowanceNs;
