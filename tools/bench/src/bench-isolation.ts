@@ -11,8 +11,11 @@ import { MissingPeer, requirePrograms } from "./missing-peer.ts";
 import { median } from "./statistics.ts";
 import { formatTable } from "./table.ts";
 
-/** How long peers run before anything is measured: what they need is translated then. */
-const SETTLE_MS = 1000;
+/** How long peers run before anything is measured: what they need is translated then. Processor time, s. */
+const SETTLE_S = 0.5;
+/** A measurement of a second ends after so many seconds by the clock, whatever this process did in them. */
+const MOST_PER_SECOND = 10;
+const LOOK_MS = 50;
 
 interface Options {
   scheduler: "credit2" | "bvt";
@@ -63,22 +66,35 @@ const note = (text: string): void => {
 };
 const ranNs = (guests: readonly IsolationGuest[]): number => guests.reduce((sum, { ranNs }) => sum + ranNs, 0);
 
+/** Seconds of processor time that this process has had. */
+function processorTime(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}
+
+/** Waits until this process had so much time on the host's processor: others on the machine do not shorten what is measured. */
+async function forProcessorTime(seconds: number): Promise<void> {
+  const end = processorTime() + seconds;
+  const latest = performance.now() + 1000 * MOST_PER_SECOND * seconds;
+  while (processorTime() < end && performance.now() < latest) await sleep(LOOK_MS);
+}
+
 async function measure(fleet: IsolationFleet, peersName: string | undefined, seconds: number): Promise<Measured> {
   const peers = peersName === undefined ? [] : fleet.peersOf(peersName);
   for (const { guest } of peers) guest.unpause();
-  await sleep(SETTLE_MS);
+  await forProcessorTime(SETTLE_S);
   const [work, working, others] = [fleet.work, ranNs(fleet.working), ranNs(peers)];
-  const [startCpu, start] = [process.cpuUsage(), performance.now()];
-  await sleep(seconds * 1000);
+  const [startProcessor, start] = [processorTime(), performance.now()];
+  await forProcessorTime(seconds);
   const wallS = (performance.now() - start) / 1000;
-  const { user, system } = process.cpuUsage(startCpu);
+  const processorS = processorTime() - startProcessor;
   const database = fleet.work.database - work.database;
   const web = fleet.work.web - work.web;
   const measured = {
     database: database / wallS,
     web: web / wallS,
-    databaseOfProcessor: database / ((user + system) / 1e6),
-    webOfProcessor: web / ((user + system) / 1e6),
+    databaseOfProcessor: database / processorS,
+    webOfProcessor: web / processorS,
     workingShare: (ranNs(fleet.working) - working) / wallS / 1e9,
     peersShare: (ranNs(peers) - others) / wallS / 1e9,
   };

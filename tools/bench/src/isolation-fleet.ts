@@ -127,6 +127,7 @@ export class IsolationFleet {
       for (const peer of scenario.peers) guests.push(await fleet.startPeer(`${scenario.name}${guests.length}`, peer));
       fleet.peers.set(scenario.name, guests);
     }
+    fleet.beginWork();
     return fleet;
   }
 
@@ -155,7 +156,13 @@ export class IsolationFleet {
 
   private async startWorking(): Promise<void> {
     this.database = await this.add("database", this.linuxConfig("database /dev/xvda", { disk: true }), /^=\d+/m);
+    this.database.guest.pause();
     this.web = await this.add("web", this.linuxConfig("web 80", { vif: true }), /^=0/m);
+    this.web.guest.pause();
+  }
+
+  private beginWork(): void {
+    for (const { guest } of this.working) guest.unpause();
     const workerData: WebClientData = { port: this.port, connections: WEB_CONNECTIONS, counts: this.webCounts };
     // The program as it lies beside this one once it is built.
     this.client = new Worker(new URL("./web-client.js", import.meta.url), { workerData });

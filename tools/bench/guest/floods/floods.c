@@ -49,7 +49,7 @@ static void grants(void)
     for (const char *at = text; *at; at++) domid = domid * 10 + *at - '0';
     long reference = grant_access((domid_t)domid, page, 0);
     for (;;) {
-        long handle = grant_map(DOMID_SELF, (grant_ref_t)reference, window, 0);
+        long handle = grant_map((domid_t)domid, (grant_ref_t)reference, window, 0);
         if (handle < 0) panic("grant_map: %ld", handle);
         grant_unmap((grant_handle_t)handle, window);
     }
