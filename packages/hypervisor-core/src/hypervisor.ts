@@ -136,7 +136,7 @@ export class Hypervisor {
     this.countFreedFrames();
     this.wakeups = new VcpuWakeups(this);
     const host: EventHost = {
-      notifyVcpu: (domid, vcpu) => this.wakeups.wakeById(domid, vcpu),
+      notifyVcpu: (domid, vcpu) => this.wakeups.notify(domid, vcpu),
       pollWake: (domid, vcpu) => this.wakeups.wakeById(domid, vcpu),
       isPausedByController: (domid) => (this.domains.get(domid)?.pauseCount ?? 0) > 0,
     };
