@@ -8,6 +8,8 @@ export default defineConfig({
     "src/bench-boot.ts",
     "src/bench-io.ts",
     "src/bench-shares.ts",
+    "src/bench-isolation.ts",
+    "src/web-client.ts",
     "src/node-disk.ts",
     "src/hypervisor-paths.ts",
     "src/xen-node-rounds.ts",

@@ -25,6 +25,7 @@ import { type RandomSource, SeededRandom } from "./random.ts";
 import { Gpr, Registers } from "./registers.ts";
 import { RunLoop } from "./run-loop.ts";
 import { Descriptors } from "./segments.ts";
+import { ServiceTime } from "./service-time.ts";
 import { Timers } from "./timers.ts";
 import { TraceRing } from "./trace.ts";
 import type { Vcpu } from "./vcpu.ts";
@@ -83,6 +84,8 @@ export class Hypervisor {
   readonly trace: TraceRing;
   readonly scheduler: AnyScheduler<Vcpu>;
   readonly timers = new Timers();
+  /** Whose time it is that TypeScript domains spend. */
+  readonly service = new ServiceTime(this);
   readonly domains = new Map<number, Domain>();
   readonly descriptors: Descriptors;
   readonly msrs: Msrs;
@@ -133,7 +136,7 @@ export class Hypervisor {
     this.countFreedFrames();
     this.wakeups = new VcpuWakeups(this);
     const host: EventHost = {
-      notifyVcpu: (domid, vcpu) => this.wakeups.wakeById(domid, vcpu),
+      notifyVcpu: (domid, vcpu) => this.wakeups.notify(domid, vcpu),
       pollWake: (domid, vcpu) => this.wakeups.wakeById(domid, vcpu),
       isPausedByController: (domid) => (this.domains.get(domid)?.pauseCount ?? 0) > 0,
     };

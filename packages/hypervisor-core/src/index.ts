@@ -1,3 +1,4 @@
+export type { Activity } from "./activity.ts";
 export * from "./builder/index.ts";
 export * from "./clock.ts";
 export { type CrashDump, type Symbolizer, takeDump } from "./crash.ts";

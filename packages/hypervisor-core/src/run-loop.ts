@@ -96,7 +96,7 @@ export class RunLoop {
       for (const port of ports) {
         if (domain.state !== "running") break;
         try {
-          domain.onEvent?.(port);
+          this.hv.service.during(this.hv.events.peerOf(domain.domid, port), () => domain.onEvent?.(port));
         } catch (error) {
           this.hv.log.log("error", "event", `d${domain.domid}: handler of port ${port} failed: ${describe(error)}`);
         }

@@ -131,13 +131,17 @@ export class Machine {
       afterSlice: () => this.settle(),
       onError: (error) => this.fail(error),
     });
-    this.store = new XenStore();
-    this.dom0 = this.createDom0();
-    const log = options.log ?? silentLog;
     const defer = (work: () => void): void => {
-      this.afterwards.push(work);
+      const { service } = this.hypervisor;
+      const { beneficiary } = service;
+      // What one guest's request leaves to be done later is still done for that guest.
+      this.afterwards.push(beneficiary === undefined ? work : () => service.during(beneficiary, work));
       this.loop.wake();
     };
+    const onBehalf = <T>(domid: number, work: () => T): T => this.hypervisor.service.during(domid, work);
+    this.store = new XenStore({ defer });
+    this.dom0 = this.createDom0();
+    const log = options.log ?? silentLog;
     this.networks = new NetworkHub({
       uplinks: options.uplinks,
       rules: options.rules,
@@ -148,10 +152,11 @@ export class Machine {
     this.devices = {
       dom0: this.dom0,
       store: this.store.client(),
-      blocks: new BlockScheduler({ defer }),
+      blocks: new BlockScheduler({ defer, onBehalf }),
       networks: this.networks,
       log,
       defer,
+      onBehalf,
     };
   }
 

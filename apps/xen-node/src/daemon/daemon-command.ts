@@ -1,6 +1,7 @@
 import { constants } from "node:os";
 import { stateFolder } from "@xen-node/control";
 import { unpackedKernels } from "../fetch/cache.ts";
+import { parseMetricsAddress } from "../metrics/metrics-server.ts";
 import { filteredLog, parseLogFilter } from "../report/log-filter.ts";
 import { readFirewall } from "../run/firewall-file.ts";
 import { type NetworkOptions, planUplinks } from "../run/network-options.ts";
@@ -17,6 +18,7 @@ export interface DaemonCommandOptions extends NetworkOptions {
   translator?: string;
   sched?: string;
   save?: boolean;
+  metrics?: string;
 }
 
 const DEFAULT_MEMORY_MIB = 1024;
@@ -54,6 +56,7 @@ export async function runDaemon(options: DaemonCommandOptions, cache: string): P
       uplinks: planUplinks({ uplink, forward, dns }),
       rules: options.firewall === undefined ? [] : await readFirewall(options.firewall),
     },
+    metrics: options.metrics === undefined ? undefined : parseMetricsAddress(options.metrics),
     log: filteredLog(parseLogFilter(options.log), write),
     note,
     onFault: (error) => fail(error),
@@ -62,6 +65,7 @@ export async function runDaemon(options: DaemonCommandOptions, cache: string): P
     for (const signal of SIGNALS) process.once(signal, () => resolve(signal));
   });
   note(`${memory} MiB for guests; xl reaches this daemon by ${daemon.socket}`);
+  if (daemon.metricsUrl !== undefined) note(`metrics for Prometheus: ${daemon.metricsUrl}`);
   const signal = await Promise.race([signalled, faulted]);
   const save = options.save === true && signal === "SIGTERM";
   note(`${signal}: ${save ? "saving" : "ending"} all guests`);
