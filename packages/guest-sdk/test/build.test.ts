@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { buildGuest, newGuest, UserError } from "../src/index.ts";
+import { program } from "../src/program.ts";
 import { noCompiler } from "./support.ts";
 
 describe.skipIf(noCompiler)("building", () => {
@@ -25,6 +26,23 @@ describe.skipIf(noCompiler)("building", () => {
     expect(() => newGuest("hello", folder)).toThrow(/hello is there already/);
     expect(() => newGuest("../hello", folder)).toThrow(/is no name for a guest/);
     expect(readFileSync(join(folder, "hello", ".gitignore"), "utf8")).toBe("build/\n");
+  });
+
+  it("a 32-bit guest is noted in its folder, and built as one", async () => {
+    newGuest("narrow", folder, "pv32pae");
+    const said = vi.spyOn(process.stdout, "write").mockReturnValue(true);
+    const output = join(folder, "narrow.elf");
+    await program("0", () => {}).parseAsync(["build", join(folder, "narrow", "main.c"), "-o", output], {
+      from: "user",
+    });
+    said.mockRestore();
+    const headers = spawnSync("readelf", ["-hlnW", output], { encoding: "utf8" }).stdout;
+    expect(headers).toMatch(/Class: +ELF32/);
+    expect(headers).toMatch(/NOTE .* R /);
+    expect(headers.match(/^ {2}Xen /gm)).toHaveLength(8);
+    writeFileSync(join(folder, "narrow", "xen-guest.json"), '{"target":"pv16"}');
+    const build = program("0", () => {}).parseAsync(["build", join(folder, "narrow", "main.c")], { from: "user" });
+    await expect(build).rejects.toThrow(/"pv16" is no target: choose one of pv64, pv32pae/);
   });
 
   it("says what the compiler says", () => {
