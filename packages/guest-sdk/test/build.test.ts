@@ -3,8 +3,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { targetOfFolder } from "../src/guest-settings.ts";
 import { buildGuest, newGuest, UserError } from "../src/index.ts";
-import { program } from "../src/program.ts";
 import { noCompiler } from "./support.ts";
 
 describe.skipIf(noCompiler)("building", () => {
@@ -28,21 +28,16 @@ describe.skipIf(noCompiler)("building", () => {
     expect(readFileSync(join(folder, "hello", ".gitignore"), "utf8")).toBe("build/\n");
   });
 
-  it("a 32-bit guest is noted in its folder, and built as one", async () => {
+  it("a 32-bit guest is noted in its folder, and built as one", () => {
     newGuest("narrow", folder, "pv32pae");
-    const said = vi.spyOn(process.stdout, "write").mockReturnValue(true);
-    const output = join(folder, "narrow.elf");
-    await program("0", () => {}).parseAsync(["build", join(folder, "narrow", "main.c"), "-o", output], {
-      from: "user",
-    });
-    said.mockRestore();
+    const target = targetOfFolder(join(folder, "narrow"));
+    const output = buildGuest({ sources: [join(folder, "narrow")], output: join(folder, "narrow.elf"), target });
     const headers = spawnSync("readelf", ["-hlnW", output], { encoding: "utf8" }).stdout;
     expect(headers).toMatch(/Class: +ELF32/);
     expect(headers).toMatch(/NOTE .* R /);
     expect(headers.match(/^ {2}Xen /gm)).toHaveLength(8);
     writeFileSync(join(folder, "narrow", "xen-guest.json"), '{"target":"pv16"}');
-    const build = program("0", () => {}).parseAsync(["build", join(folder, "narrow", "main.c")], { from: "user" });
-    await expect(build).rejects.toThrow(/"pv16" is no target: choose one of pv64, pv32pae/);
+    expect(() => targetOfFolder(join(folder, "narrow"))).toThrow(/"pv16" is no target: choose one of pv64, pv32pae/);
   });
 
   it("says what the compiler says", () => {
