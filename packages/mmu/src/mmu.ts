@@ -1,4 +1,5 @@
 import { auditFrames } from "./audit-frames.ts";
+import { auditPlaces } from "./audit-places.ts";
 import { auditTlb } from "./audit-tlb.ts";
 import { FrameTable, type FrameTableOptions } from "./frames.ts";
 import { GuestAccess } from "./guest-access.ts";
@@ -41,6 +42,7 @@ export class Mmu {
     this.types.setPaeSlots(this.m2p.narrow.slots);
     this.guest = new GuestAccess(memory, this.frames, this.walker);
     this.frames.onFree = (mfn) => this.m2p.invalidate(mfn);
+    this.frames.onMove = (place, index) => this.tlb.dropMoved(place, index);
   }
 
   /**
@@ -64,7 +66,8 @@ export class Mmu {
   markCode(mfn: number): void {
     if ((this.frames.flags[mfn] & FrameFlags.hasCode) !== 0) return;
     this.frames.flags[mfn] |= FrameFlags.hasCode;
-    this.tlb.flushWritable(mfn);
+    // What is borrowed has no translation for writing.
+    if ((this.frames.flags[mfn] & FrameFlags.borrowed) === 0) this.tlb.flushWritable(mfn);
   }
 
   /** The processor has forgotten all instructions of this frame, in jump caches too. */
@@ -76,6 +79,7 @@ export class Mmu {
   audit(): string[] {
     return [
       ...auditFrames(this.frames, this.types, this.memory),
+      ...auditPlaces(this.frames, this.memory),
       ...auditTlb(this.frames, this.tlb, this.memory, this.translated),
     ];
   }

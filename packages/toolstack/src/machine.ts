@@ -63,7 +63,7 @@ export interface MachineOptions {
 /** Address spaces that are at hand: each process of a guest has two. */
 const TLB_BANKS = 64;
 /** What the hypervisor needs beside the guests' memory: soft TLBs, code, page tables of its own. */
-const OVERHEAD_MIB = 110;
+const OVERHEAD_MIB = 112;
 /** What grows with the guests' memory: the frame table, machine-to-physical table. */
 const OVERHEAD_SHARE = 1 / 32;
 const PAGE_KIB = 4;

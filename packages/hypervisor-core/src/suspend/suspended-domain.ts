@@ -66,7 +66,7 @@ export class SuspendedDomain {
   readPage(pfn: number, into: Uint8Array, at: number): void {
     const mfn = this.p2m.mfns[pfn];
     const { frames, memory } = this.hv.mmu;
-    const host = frames.hostAddress(mfn);
+    const host = frames.readAddress(mfn);
     const type = this.pageType(pfn) & 7;
     if (type === 0) {
       into.set(memory.u8.subarray(host, host + PAGE_BYTES), at);
@@ -86,7 +86,7 @@ export class SuspendedDomain {
 
   sharedInfo(): Uint8Array {
     const { frames, memory } = this.hv.mmu;
-    const host = frames.hostAddress(this.domain.sharedInfoMfn);
+    const host = frames.readAddress(this.domain.sharedInfoMfn);
     return memory.u8.slice(host, host + PAGE_BYTES);
   }
 
