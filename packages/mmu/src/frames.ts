@@ -196,13 +196,34 @@ export class FrameTable {
     this.lendPlace(source, mfn);
   }
 
+  /**
+   * A frame's own place is lent to it from now on, so that others may borrow it. The caller has dropped all translations.
+   * @throws Error if it is not shareable
+   */
+  lend(mfn: number): void {
+    if (!this.isShareable(mfn)) throw new Error(`frame 0x${mfn.toString(16)} cannot share its place`);
+    this.lendOwn(mfn);
+  }
+
+  /** A frame gives up its own place for one that is lent, with the same bytes. Conditions as for `lend`. */
+  borrow(mfn: number, lent: number): void {
+    this.lend(mfn);
+    const { place, places } = this;
+    if (places.leave(place[mfn])) places.give(place[mfn]);
+    place[mfn] = lent;
+    places.lend(lent);
+  }
+
+  private lendOwn(mfn: number): void {
+    if ((this.flags[mfn] & FrameFlags.borrowed) !== 0) return;
+    this.flags[mfn] |= FrameFlags.borrowed;
+    this.readAt[mfn] = 0;
+    this.places.lend(this.place[mfn]);
+  }
+
   private lendPlace(source: number, mfn: number): void {
-    const { flags, place, places } = this;
-    if ((flags[source] & FrameFlags.borrowed) === 0) {
-      flags[source] |= FrameFlags.borrowed;
-      this.readAt[source] = 0;
-      places.lend(place[source]);
-    }
+    const { place, places } = this;
+    this.lendOwn(source);
     place[mfn] = place[source];
     places.lend(place[mfn]);
   }

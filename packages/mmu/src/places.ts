@@ -12,6 +12,8 @@ export class Places {
   readonly zero: number;
   /** For writes that nobody will read. */
   readonly sink: number;
+  /** A place is lent no more: it may be written to. */
+  onUnlent: (place: number) => void = () => {};
   /** How many there are for frames. */
   total: number;
   /** How many frames borrow a place; 0 = it is somebody's own, or free. By place - `first`. */
@@ -89,10 +91,11 @@ export class Places {
     if (place !== this.zero) this.borrowers[place - this.first]++;
   }
 
-  /** A borrower writes: the place becomes its own if it was the last one, which is answered; else it has left. */
+  /** A frame borrows a place no more. True if it was the last one: the place is its own now. */
   leave(place: number): boolean {
-    if (place === this.zero) return false;
-    return --this.borrowers[place - this.first] === 0;
+    if (place === this.zero || --this.borrowers[place - this.first] !== 0) return false;
+    this.onUnlent(place);
+    return true;
   }
 
   /** Never-used places at the top become a private region: its host address, or -1. */

@@ -76,6 +76,49 @@ describe("a place that is lent", () => {
   });
 });
 
+describe("contents that frames begin with", () => {
+  const page = (seed: number): Uint8Array => Uint8Array.from({ length: 4096 }, (_, i) => (i * seed) ^ (i >> 5));
+
+  it("take one place for all frames with the same, until they are written", () => {
+    const m = new Machine();
+    const { frames, contents, memory } = m.mmu;
+    const mfns = Array.from({ length: 6 }, (_, i) => m.alloc(1 + (i % 2)));
+    const { free } = frames.places;
+    mfns.forEach((mfn, i) => {
+      contents.fill(mfn, page(i < 4 ? 3 : 5));
+    });
+    expect(free - frames.places.free).toBe(2);
+    const read = (mfn: number) => memory.u8.slice(frames.readAddress(mfn), frames.readAddress(mfn) + 4096);
+    memory.u8[frames.hostAddress(mfns[0])] = 99;
+    memory.u8[frames.hostAddress(mfns[4])] = 99;
+    memory.u8[frames.hostAddress(mfns[5])] = 98;
+    expect(mfns.map((mfn) => read(mfn)[0])).toEqual([99, 0, 0, 0, 99, 98]);
+    expect(read(mfns[1])).toEqual(page(3));
+    expect(m.mmu.audit()).toEqual([]);
+    // What nobody has any more is not shared.
+    const late = m.alloc(1);
+    contents.fill(late, page(5));
+    expect(read(late)).toEqual(page(5));
+    expect(read(mfns[4])[0]).toBe(99);
+    for (const mfn of [...mfns, late]) frames.free(mfn);
+    expect(frames.places.free).toBe(free);
+    expect(m.mmu.audit()).toEqual([]);
+  });
+
+  it("are compared, not believed by their hash", () => {
+    const m = new Machine();
+    const { frames, contents, memory } = m.mmu;
+    const [a, b] = [m.alloc(1), m.alloc(1)];
+    contents.fill(a, page(3));
+    // As if another page had the same hash.
+    memory.u8[frames.readAddress(a) + 4095] ^= 1;
+    contents.fill(b, page(3));
+    expect(frames.place[a]).not.toBe(frames.place[b]);
+    expect(memory.u8[frames.readAddress(b) + 4095]).toBe(page(3)[4095]);
+    expect(m.mmu.audit()).toHaveLength(1);
+  });
+});
+
 describe("a machine without a place left", () => {
   function full(): { m: Machine; short: number[]; pages: number[]; l4: number; l1: number } {
     const m = new Machine({ nominalBytes: 2 ** 26 });
