@@ -37,6 +37,11 @@ export function auditPlaces(frames: FrameTable, memory: MachineMemory): string[]
     if (places.borrowersOf(at) !== count)
       problems.push(`place ${hex(at)} has ${count} borrowers, not ${places.borrowersOf(at)}`);
   }
+  const lentFrames = [...borrowers.values()].reduce((sum, count) => sum + count, 0);
+  if (places.lentPlaces !== borrowers.size || places.lentFrames !== lentFrames)
+    problems.push(
+      `${borrowers.size} places are lent to ${lentFrames} frames, not ${places.lentPlaces} to ${places.lentFrames}`,
+    );
   for (const at of owners.keys())
     if (places.borrowersOf(at) !== 0) problems.push(`place ${hex(at)} is counted as lent`);
   for (const at of places.recycledPlaces()) {

@@ -69,8 +69,7 @@ export class Mmu {
   markCode(mfn: number): void {
     if ((this.frames.flags[mfn] & FrameFlags.hasCode) !== 0) return;
     this.frames.flags[mfn] |= FrameFlags.hasCode;
-    // What is borrowed has no translation for writing.
-    if ((this.frames.flags[mfn] & FrameFlags.borrowed) === 0) this.tlb.flushWritable(mfn);
+    this.tlb.flushWritable(mfn);
   }
 
   /** The processor has forgotten all instructions of this frame, in jump caches too. */

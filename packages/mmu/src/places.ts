@@ -14,6 +14,9 @@ export class Places {
   readonly sink: number;
   /** A place is lent no more: it may be written to. */
   onUnlent: (place: number) => void = () => {};
+  /** Places that are lent, and the frames that borrow them; the zero page does not count. */
+  lentPlaces = 0;
+  lentFrames = 0;
   /** How many there are for frames. */
   total: number;
   /** How many frames borrow a place; 0 = it is somebody's own, or free. By place - `first`. */
@@ -88,12 +91,17 @@ export class Places {
 
   /** One more frame borrows a place. */
   lend(place: number): void {
-    if (place !== this.zero) this.borrowers[place - this.first]++;
+    if (place === this.zero) return;
+    if (this.borrowers[place - this.first]++ === 0) this.lentPlaces++;
+    this.lentFrames++;
   }
 
   /** A frame borrows a place no more. True if it was the last one: the place is its own now. */
   leave(place: number): boolean {
-    if (place === this.zero || --this.borrowers[place - this.first] !== 0) return false;
+    if (place === this.zero) return false;
+    this.lentFrames--;
+    if (--this.borrowers[place - this.first] !== 0) return false;
+    this.lentPlaces--;
     this.onUnlent(place);
     return true;
   }

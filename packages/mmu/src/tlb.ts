@@ -384,6 +384,8 @@ export class TlbBanks {
 
   /** Drops the write entries of all banks that lead to this frame, or all of them: the frame has code from now on. */
   flushWritable(mfn?: number): void {
+    // What is borrowed has no translation for writing.
+    if (mfn !== undefined && (this.frames.flags[mfn] & FrameFlags.borrowed) !== 0) return;
     this.dropLeadingTo(mfn === undefined ? -1 : this.frames.readAddress(mfn), TLB_WRITE, FILL_LOG_WRITE);
   }
 

@@ -1,5 +1,12 @@
 import { ConfigError } from "../config/config-error.ts";
 import type { DomainConfig } from "../config/domain-config.ts";
+import { openGuestDisks } from "../images/guest-disks.ts";
+import type { GuestFiles } from "../images/guest-files.ts";
+
+/** The files for such a guest: kernel and ram disk of the other one, and its own disks opened once more. @throws ConfigError */
+export async function forkedFiles(config: DomainConfig, files: GuestFiles): Promise<GuestFiles> {
+  return { ...files, disks: await openGuestDisks(config.disks) };
+}
 
 /**
  * The configuration of a guest that is forked from another one: another name, identity, and addresses of its interfaces.
