@@ -7,6 +7,7 @@ export default defineConfig({
     "src/bench-cpu.ts",
     "src/bench-boot.ts",
     "src/bench-io.ts",
+    "src/bench-forks.ts",
     "src/bench-shares.ts",
     "src/bench-isolation.ts",
     "src/web-client.ts",

@@ -123,6 +123,11 @@ the input is wrong; ${ExitStatus.guestCrash} a guest crashed; ${ExitStatus.left}
     .description("Own a machine whose guests come and go by xl, until SIGTERM, which ends them all.")
     .option("--memory <MiB>", "memory of all guests together (default: 1024)", wholeNumber)
     .option(
+      "--nominal-memory <MiB>",
+      "how much may be given to guests in all, if more: they take what they write (default: as --memory)",
+      wholeNumber,
+    )
+    .option(
       "--state <folder>",
       "folder of its lock, journal and socket (default: $XEN_NODE_STATE, else ~/.local/state/xen-node)",
     )

@@ -35,6 +35,8 @@ import { Watchdogs } from "./watchdogs.ts";
 export interface HypervisorOptions {
   /** Machine memory in bytes. Default 1 GiB. */
   memoryBytes?: number;
+  /** Bytes of all frames together; see FrameTableOptions. Default: what fits. */
+  nominalBytes?: number | undefined;
   /** Address spaces that keep their translations at a time; see TlbBanksOptions. */
   tlbBanks?: number;
   /** Default: a WallClock. */
@@ -132,8 +134,10 @@ export class Hypervisor {
     this.mmu = new Mmu(new MachineMemory({ bytes: options.memoryBytes ?? 2 ** 30 }), {
       policy,
       banks: options.tlbBanks,
+      nominalBytes: options.nominalBytes,
     });
     this.countFreedFrames();
+    this.mmu.frames.onShortage = (domid) => this.lifecycle.noteShortage(domid);
     this.wakeups = new VcpuWakeups(this);
     const host: EventHost = {
       notifyVcpu: (domid, vcpu) => this.wakeups.notify(domid, vcpu),

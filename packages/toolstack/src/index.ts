@@ -42,4 +42,5 @@ export {
 export { checkLinuxInitrd } from "./images/initrd-check.ts";
 export { Machine, type MachineOptions } from "./machine.ts";
 export { RunLoop, type RunLoopWork } from "./run-loop.ts";
+export { forkedConfig, forkedFiles } from "./save/forked-config.ts";
 export type { SuspendedGuest } from "./save/suspended-guest.ts";

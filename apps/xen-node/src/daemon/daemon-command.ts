@@ -12,6 +12,7 @@ import { Daemon } from "./daemon.ts";
 /** The options of `xen-node daemon`. */
 export interface DaemonCommandOptions extends NetworkOptions {
   memory?: number;
+  nominalMemory?: number;
   state?: string;
   firewall?: string;
   log?: string;
@@ -51,6 +52,7 @@ export async function runDaemon(options: DaemonCommandOptions, cache: string): P
     unpackedKernels: unpackedKernels(cache),
     machine: {
       guestMemoryMiB: memory,
+      nominalMemoryMiB: options.nominalMemory,
       translator: translatorSetting(options.translator),
       scheduler: schedulerSetting(options.sched),
       uplinks: planUplinks({ uplink, forward, dns }),

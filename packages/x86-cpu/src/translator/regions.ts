@@ -281,7 +281,7 @@ export class Regions {
     return ranges.every(({ page, start: from, bytes }) => {
       const mfn = this.reader.frameOf(page);
       if (mfn < 0) return false;
-      const host = this.mmu.frames.hostAddress(mfn) + from;
+      const host = this.mmu.frames.readAddress(mfn) + from;
       for (let i = 0; i < bytes.length; i++) if (u8[host + i] !== bytes[i]) return false;
       return true;
     });

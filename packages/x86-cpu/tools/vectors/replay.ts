@@ -137,9 +137,11 @@ export class Replayer {
   private map(region: Region): void {
     const { frames, memory } = this.mmu;
     const mfns = Array.from({ length: region.pages }, () => frames.alloc(DOMID));
-    const host = frames.hostAddress(mfns[0]);
+    // All places first, before tables take some.
+    const hosts = mfns.map((mfn) => frames.hostAddress(mfn));
+    const [host] = hosts;
     mfns.forEach((mfn, page) => {
-      if (frames.hostAddress(mfn) !== host + page * PAGE) throw new Error("frames of a region are not contiguous");
+      if (hosts[page] !== host + page * PAGE) throw new Error("places of a region are not contiguous");
       this.mapPage(region.address + page * PAGE, mfn, region.writable ? 7 : 5, !region.code);
     });
     const bytes = region.pages * PAGE;
