@@ -16,7 +16,7 @@ for (const [name, code] of [
 ] as const) {
   it(`a guest that writes ${name} when the machine is full ends, with the reason, and others run on`, () => {
     const hv = new Hypervisor({
-      memoryBytes: 64 * 2 ** 20,
+      memoryBytes: 80 * 2 ** 20,
       nominalBytes: 128 * 2 ** 20,
       clock: new VirtualClock(),
     });

@@ -69,7 +69,7 @@ export interface MachineOptions {
 /** Address spaces that are at hand: each process of a guest has two. */
 const TLB_BANKS = 64;
 /** What the hypervisor needs beside the guests' memory: soft TLBs, code, page tables of its own. */
-const OVERHEAD_MIB = 112;
+const OVERHEAD_MIB = 128;
 /** What grows with the guests' memory: the frame table, machine-to-physical table. */
 const OVERHEAD_SHARE = 1 / 32;
 /** The part of them that all memory has which may be given to guests, be it there or not. */

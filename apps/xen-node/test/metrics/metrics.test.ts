@@ -12,7 +12,7 @@ const SYSCALL = 4;
 
 /** A machine with a domain whose numbers are known. */
 function machine() {
-  const hypervisor = new Hypervisor({ memoryBytes: 64 * 2 ** 20, clock: new VirtualClock() });
+  const hypervisor = new Hypervisor({ memoryBytes: 80 * 2 ** 20, clock: new VirtualClock() });
   const domain = hypervisor.createDomain({ kind: "pv", maxPages: 1024, vcpus: 2 });
   const [first, second] = domain.vcpus;
   first.runstate.timeNs[RUNSTATE_running] = 1.5 * SECOND;

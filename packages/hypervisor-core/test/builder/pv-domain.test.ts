@@ -214,7 +214,7 @@ describe("buildPvDomain", () => {
         initP2m: 0x8000000000,
       });
     const end = (pages: number) => {
-      const machine = new TestMachine(40);
+      const machine = new TestMachine(48);
       return buildPvDomain(machine.target, { kernel: sized(pages), pages: 4096, ...ports }).layout.mappedEndPfn;
     };
     expect(end(800)).toBe(1024);
@@ -249,7 +249,7 @@ describe("buildPvDomain", () => {
   });
 
   it("gives zeros where an earlier domain's frames held something else", () => {
-    const machine = new TestMachine(40);
+    const machine = new TestMachine(48);
     const { frames, memory } = machine.mmu;
     const used: number[] = [];
     for (let mfn = frames.alloc(3); mfn >= 0; mfn = frames.alloc(3)) {
