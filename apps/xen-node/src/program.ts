@@ -124,9 +124,15 @@ the input is wrong; ${ExitStatus.guestCrash} a guest crashed; ${ExitStatus.left}
     .description("Own a machine whose guests come and go by xl, until SIGTERM, which ends them all.")
     .option("--memory <MiB>", "memory of all guests together (default: 1024)", wholeNumber)
     .option(
+      "--nominal-memory <MiB>",
+      "how much may be given to guests in all, if more: they take what they write (default: as --memory)",
+      wholeNumber,
+    )
+    .option(
       "--state <folder>",
       "folder of its lock, journal and socket (default: $XEN_NODE_STATE, else ~/.local/state/xen-node)",
     )
+    .option("--metrics <address>", "serve numbers to Prometheus: PORT of the loopback interface, or ADDRESS:PORT")
     .option("--save", "at SIGTERM save the guests into the state folder, from where the next daemon restores them")
     .option("--cache <folder>", "where unpacked kernels are kept (default: xen-node in $XDG_CACHE_HOME or ~/.cache)")
     .option("--translator <setting>", "how hot code is translated: default, off, eager, evict or unlinked")

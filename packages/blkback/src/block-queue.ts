@@ -30,6 +30,8 @@ export interface QueueHost {
   onWork(): void;
   /** A request was answered without asking the disk, since it made no sense. */
   onRefused(reason: string): void;
+  /** Does work in the frontend's domain's time. */
+  onBehalf(work: () => void): void;
   /** The disk is done with a request, which is answered by now. */
   onFinished(request: BlockRequest, error: unknown): void;
   /** There are answers to be pushed. */
@@ -75,6 +77,11 @@ export class BlockQueue implements RequestSource {
     );
   }
 
+  /** The frontend's. */
+  get domid(): number {
+    return this.host.domid;
+  }
+
   /** Requests that wait in the ring. 0: an event will come at the next. -1: the frontend's index is impossible. */
   waiting(): number {
     const count = this.ring.pending();
@@ -118,6 +125,11 @@ export class BlockQueue implements RequestSource {
   }
 
   finished(request: BlockRequest, error: unknown): void {
+    // By now the host calls, and nobody else knows for whom.
+    this.host.onBehalf(() => this.finish(request, error));
+  }
+
+  private finish(request: BlockRequest, error: unknown): void {
     const { pages, operation, buffers } = request;
     for (let i = 0; i < pages.length; i++) {
       const page = pages[i];

@@ -5,6 +5,8 @@ import type { Medium } from "./medium.ts";
 export interface BlockSchedulerOptions {
   /** Runs work later, outside of any guest's hypercall. Default: setImmediate. */
   defer?: (work: () => void) => void;
+  /** Does work for a domain, for whoever counts that. */
+  onBehalf?: <T>(domid: number, work: () => T) => T;
   /** Default: performance.now. */
   nowMs?: () => number;
   /** Runs work after a while; returns the function that calls it off. Default: setTimeout, which doesn't keep a process alive. */
@@ -21,6 +23,7 @@ export interface BlockSchedulerOptions {
 
 /** A request to be started on its medium. */
 export interface Start {
+  readonly domid: number;
   readonly medium: Medium;
   readonly request: BlockRequest;
 }
@@ -52,6 +55,7 @@ interface DomainShare {
 
 /** What can have answers to be shown. */
 interface Pushable {
+  readonly domid: number;
   push(): void;
 }
 
@@ -101,6 +105,7 @@ export type SchedulerSeat = Pick<Seat, "wake" | "began" | "ended">;
 export class BlockScheduler {
   readonly nowMs: () => number;
   readonly after: (delayMs: number, work: () => void) => () => void;
+  readonly onBehalf: <T>(domid: number, work: () => T) => T;
   /** Requests under way. */
   inFlight = 0;
   private readonly defer: (work: () => void) => void;
@@ -121,6 +126,7 @@ export class BlockScheduler {
     this.defer = options.defer ?? ((work) => void setImmediate(work));
     this.nowMs = options.nowMs ?? (() => performance.now());
     this.after = options.after ?? afterTimeout;
+    this.onBehalf = options.onBehalf ?? ((_domid, work) => work());
     this.maxInFlight = options.maxInFlight ?? 128;
     this.maxInFlightPerDomain = options.maxInFlightPerDomain ?? Math.ceil(this.maxInFlight / 2);
     this.requestsPerTurn = options.requestsPerTurn ?? 32;
@@ -183,14 +189,14 @@ export class BlockScheduler {
     for (let left = this.rotation.length; left > 0 && this.inFlight < this.maxInFlight; left--) {
       const share = this.rotation.shift()!;
       share.queued = false;
-      this.serve(share, starts);
+      this.onBehalf(share.domid, () => this.serve(share, starts));
       if (share.ready.length > 0) this.enqueue(share);
     }
     this.start(starts);
     this.turnComing = false;
     const answered = this.answered;
     this.answered = new Set();
-    for (const queue of answered) queue.push();
+    for (const queue of answered) this.onBehalf(queue.domid, () => queue.push());
     // Domains at their own limit wait for an answer, which makes a turn come.
     if (this.inFlight < this.maxInFlight && this.rotation.some((share) => share.inFlight < this.maxInFlightPerDomain))
       this.resume();
@@ -215,9 +221,9 @@ export class BlockScheduler {
       (a, b) => this.diskNumber(a.medium.disk) - this.diskNumber(b.medium.disk) || a.request.offset - b.request.offset,
     );
     for (let i = 0; i < starts.length; ) {
-      const { medium, request } = starts[i++];
+      const { domid, medium, request } = starts[i++];
       if (request.operation === BLKIF_OP_DISCARD) {
-        medium.discard(request);
+        this.onBehalf(domid, () => medium.discard(request));
         continue;
       }
       const run = [request];
@@ -231,7 +237,7 @@ export class BlockScheduler {
         run.push(next);
         i++;
       }
-      medium.transfer(run);
+      this.onBehalf(domid, () => medium.transfer(run));
     }
   }
 

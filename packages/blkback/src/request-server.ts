@@ -168,6 +168,10 @@ export class RequestServer implements ScheduledDevice, QueueHost {
     return false;
   }
 
+  onBehalf(work: () => void): void {
+    this.options.scheduler.onBehalf(this.domid, work);
+  }
+
   onFinished(request: BlockRequest, error: unknown): void {
     const { statistics, options } = this;
     statistics.inFlight--;
@@ -217,7 +221,7 @@ export class RequestServer implements ScheduledDevice, QueueHost {
     if (medium === undefined) throw new Error("a request without a medium");
     this.statistics.inFlight++;
     this.seat.began();
-    if (medium.admit(request)) starts.push({ medium, request });
+    if (medium.admit(request)) starts.push({ domid: this.domid, medium, request });
   }
 
   private unstall(): void {

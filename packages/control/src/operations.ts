@@ -49,6 +49,11 @@ export const operations = {
     { file: v.string(), folder, text: v.optional(v.string()), paused: v.boolean() },
     v.strictObject({ domid: v.number(), saved: saveFileInfo, warnings: v.array(v.string()) }),
   ),
+  /** Makes guests that go on from where this one stands; it goes on, too. Answers the new ones. */
+  fork: operation(
+    { domain, count: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1000)), paused: v.boolean() },
+    v.array(v.strictObject({ domid: v.number(), name: v.string() })),
+  ),
   /** An ELF core file of its memory. */
   "dump-core": operation({ domain, file: v.string(), folder }, nothing),
   /** Answers when the domain has shut down (its SHUTDOWN_*), or is gone (null); with `gone`, only then. */

@@ -56,6 +56,9 @@ export const machineInfo = v.strictObject({
   hwCaps: v.array(count),
   totalMemoryMib: count,
   freeMemoryMib: count,
+  /** Memory of pages that several guests share, and what would be used besides if they did not. */
+  sharingUsedMib: count,
+  sharingFreedMib: count,
   xenMajor: count,
   xenMinor: count,
   xenExtra: v.string(),

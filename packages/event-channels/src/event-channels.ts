@@ -280,6 +280,12 @@ export class EventChannels {
     return 0;
   }
 
+  /** Domain at the other end of an interdomain port; -1: it is none. */
+  peerOf(domid: number, port: number): number {
+    const { domain } = this.entryOf(domid);
+    return domain.isValid(port) && domain.state[port] === PortState.interdomain ? domain.remoteDom[port] : -1;
+  }
+
   private describe(domain: EventDomain, port: number, out: PortStatus): void {
     const state = domain.state[port];
     const interdomain = state === PortState.interdomain;

@@ -103,8 +103,9 @@ export class GrantCopier {
 
   /** Copies out of a granted frame into all of `into`, memory of a TypeScript domain's own. @returns GNTST_* */
   copyOut(caller: DomainGrants, domid: number, ref: number, offset: number, into: Uint8Array): number {
-    const host = this.claimForHost(this.source, caller, domid, ref, offset, into.length);
-    if (host < 0) return host;
+    const status = this.claimForHost(this.source, caller, domid, ref, offset, into.length);
+    if (status !== GNTST_okay) return status;
+    const host = this.mmu.frames.readAddress(this.source.mfn) + offset;
     into.set(this.mmu.memory.u8.subarray(host, host + into.length));
     this.source.release();
     return GNTST_okay;
@@ -112,15 +113,16 @@ export class GrantCopier {
 
   /** Copies all of `from`, memory of a TypeScript domain's own, into a granted frame. @returns GNTST_* */
   copyIn(caller: DomainGrants, domid: number, ref: number, offset: number, from: Uint8Array): number {
-    const host = this.claimForHost(this.dest, caller, domid, ref, offset, from.length);
-    if (host < 0) return host;
+    const status = this.claimForHost(this.dest, caller, domid, ref, offset, from.length);
+    if (status !== GNTST_okay) return status;
+    const host = this.mmu.frames.hostAddress(this.dest.mfn) + offset;
     this.mmu.memory.u8.set(from, host);
     this.mmu.noteHostWrite(this.dest.mfn, offset, from.length);
     this.dest.release();
     return GNTST_okay;
   }
 
-  /** Where the bytes lie, with the side claimed; or GNTST_*, with nothing held. */
+  /** Claims a side; GNTST_*, with nothing held if it is not okay. */
   private claimForHost(
     side: CopySide,
     caller: DomainGrants,
@@ -133,8 +135,7 @@ export class GrantCopier {
     if (owner === undefined) return GNTST_bad_domain;
     if (!(offset >= 0 && offset + length <= PAGE_SIZE)) return GNTST_bad_copy_arg;
     this.pointer.ref = ref;
-    const status = side.claim(this.pointer, true, owner, caller.domid);
-    return status === GNTST_okay ? this.mmu.frames.hostAddress(side.mfn) + offset : status;
+    return side.claim(this.pointer, true, owner, caller.domid);
   }
 
   private move(op: GrantCopy): number {
@@ -143,8 +144,9 @@ export class GrantCopier {
     // Not negative either: a TypeScript domain may give any number.
     if (!(from >= 0 && to >= 0 && op.len > 0)) return GNTST_bad_copy_arg;
     if (from + op.len > PAGE_SIZE || to + op.len > PAGE_SIZE) return GNTST_bad_copy_arg;
-    const source = this.mmu.frames.hostAddress(this.source.mfn) + from;
+    // The destination first: they may be one frame, and it may move.
     const dest = this.mmu.frames.hostAddress(this.dest.mfn) + to;
+    const source = this.mmu.frames.readAddress(this.source.mfn) + from;
     this.mmu.memory.u8.copyWithin(dest, source, source + op.len);
     this.mmu.noteHostWrite(this.dest.mfn, to, op.len);
     return GNTST_okay;

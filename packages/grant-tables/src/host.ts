@@ -6,7 +6,10 @@ export interface GrantMmu {
   readonly memory: { readonly u8: Uint8Array; readonly u16: Uint16Array; readonly u32: Uint32Array };
   readonly frames: {
     alloc(domid: number): number;
+    /** For writing. */
     hostAddress(mfn: number): number;
+    /** For reading, until the frame is written to. */
+    readAddress(mfn: number): number;
   };
   readonly types: {
     getPage(mfn: number, domid: number): boolean;

@@ -41,6 +41,7 @@ export class FakeMmu {
       return mfn;
     },
     hostAddress: (mfn: number): number => (mfn - FIRST_MFN + 16) * PAGE,
+    readAddress: (mfn: number): number => (mfn - FIRST_MFN + 16) * PAGE,
   };
 
   readonly types = {

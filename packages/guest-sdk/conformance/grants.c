@@ -65,7 +65,7 @@ static void tables(void)
 static void mappings(void)
 {
     volatile uint64_t *window = (void *)WINDOW;
-    uint64_t value;
+    unsigned long value;
     tap_section("mapping");
     /* Tables for the window, and nothing in it. */
     IS(map_frame(window, virt_to_mfn(other), PTE_RW_FLAGS), 0);

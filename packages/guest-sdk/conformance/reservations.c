@@ -33,7 +33,7 @@ static long reserve(int op, uint64_t count, unsigned order, domid_t domid)
 static void reservations(void)
 {
     domid_t self = DOMID_SELF;
-    uint64_t first = start_info->nr_pages - 64;
+    unsigned long first = start_info->nr_pages - 64;
     /* Toolstacks leave different room above what a guest has: that is taken first. */
     long all = HYPERVISOR_memory_op(XENMEM_maximum_reservation, &self);
     long room = all - HYPERVISOR_memory_op(XENMEM_current_reservation, &self);
@@ -142,7 +142,7 @@ static void reservations(void)
     IS(HYPERVISOR_memory_op(XENMEM_exchange, &exchange), -XEN_EINVAL);
     extents[0] = ~0ul;
     IS(HYPERVISOR_memory_op(XENMEM_exchange, &exchange), -XEN_EINVAL);
-    exchange.in.nr_extents = exchange.out.nr_extents = 1ul << 60;
+    exchange.in.nr_extents = exchange.out.nr_extents = ~0ul >> 3;
     IS(HYPERVISOR_memory_op(XENMEM_exchange, &exchange) < 0, 1);
     IS(HYPERVISOR_memory_op(XENMEM_exchange, UNMAPPED), -XEN_EFAULT);
     IS(HYPERVISOR_memory_op(XENMEM_current_reservation, &self), all);

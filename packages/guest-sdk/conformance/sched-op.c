@@ -18,8 +18,8 @@ int main(void)
     poll.nr_ports = 1;
     set_xen_guest_handle(poll.ports, (evtchn_port_t *)UNMAPPED);
     IS(HYPERVISOR_sched_op(SCHEDOP_poll, &poll), -XEN_EFAULT);
-    set_xen_guest_handle(poll.ports, (evtchn_port_t *)XEN_START);
-    IS(HYPERVISOR_sched_op(SCHEDOP_poll, &poll), -XEN_EFAULT);
+    ONLY_64(set_xen_guest_handle(poll.ports, (evtchn_port_t *)XEN_START);)
+    ONLY_64(IS(HYPERVISOR_sched_op(SCHEDOP_poll, &poll), -XEN_EFAULT);)
     set_xen_guest_handle(poll.ports, ports);
     IS(HYPERVISOR_sched_op(SCHEDOP_poll, &poll), -XEN_EINVAL);
     IS(HYPERVISOR_sched_op(SCHEDOP_remote_shutdown, &remote), -XEN_EPERM);

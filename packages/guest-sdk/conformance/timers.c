@@ -1,7 +1,7 @@
 /* Timers of a vcpu: singleshot, set_timer_op, periodic; that they come, and not early. How late is the host's affair. */
 #include "conformance.h"
 
-#define MS 1000000ul
+#define MS 1000000ull
 /** Long beyond every timer here: a host under load may be slow, but not so slow. */
 #define PATIENCE_NS (2000 * MS)
 
@@ -77,7 +77,7 @@ static void timer_op(void)
     while (now_ns() - start < 40 * MS) HYPERVISOR_sched_op(SCHEDOP_yield, 0);
     IS(ticks, 0);
     /* Far off, which guests compute by mistake: a tick soon. */
-    IS(HYPERVISOR_set_timer_op(1ul << 63), 0);
+    IS(HYPERVISOR_set_timer_op(1ull << 63), 0);
     OK(ticks_come(1));
 }
 

@@ -31,7 +31,7 @@ int main(void)
     IS(HYPERVISOR_vcpu_op(VCPUOP_register_runstate_memory_area, 0, &area), -XEN_EFAULT);
     IS(HYPERVISOR_vcpu_op(VCPUOP_register_runstate_memory_area, 0, 0), -XEN_EFAULT);
     IS(HYPERVISOR_vcpu_op(VCPUOP_set_periodic_timer, 0, &periodic), -XEN_EINVAL);
-    periodic.period_ns = ~0ul;
+    periodic.period_ns = ~0ull;
     IS(HYPERVISOR_vcpu_op(VCPUOP_set_periodic_timer, 0, &periodic), -XEN_EINVAL);
     periodic.period_ns = 1000000;
     IS(HYPERVISOR_vcpu_op(VCPUOP_set_periodic_timer, 0, &periodic), 0);

@@ -3,7 +3,7 @@
 
 static struct vcpu_guest_context context;
 static volatile uint64_t data[512] aligned_page;
-static volatile uint64_t counter, seen, ipis;
+static volatile unsigned long counter, seen, ipis;
 static volatile int go_on = 1;
 static evtchn_port_t to_second;
 
@@ -16,16 +16,16 @@ static void on_ipi(evtchn_port_t port, void *argument)
 
 static void count(void *argument)
 {
-    seen = (uint64_t)argument;
+    seen = (unsigned long)argument;
     events_enable();
     while (go_on) {
         counter++;
-        asm volatile("lock incq %0" : "+m"(data[1]));
+        asm volatile("lock incl %0" : "+m"(data[1]));
     }
     events_disable();
 }
 
-static void wait_for(volatile uint64_t *value, uint64_t at_least)
+static void wait_for(volatile unsigned long *value, unsigned long at_least)
 {
     while (*value < at_least) HYPERVISOR_sched_op(SCHEDOP_yield, 0);
 }
@@ -76,12 +76,12 @@ static void shared_memory(void)
     uint64_t bitmap = 2, before;
     tap_section("one memory");
     before = data[1];
-    for (int i = 0; i < 1000; i++) asm volatile("lock incq %0" : "+m"(data[1]));
+    for (int i = 0; i < 1000; i++) asm volatile("lock incl %0" : "+m"(data[1]));
     OK(data[1] >= before + 1000);
     IS(HYPERVISOR_update_va_mapping(data, ENTRY(data, PTE_RW_FLAGS), UVMF_INVLPG | UVMF_ALL), 0);
-    IS(HYPERVISOR_update_va_mapping(data, ENTRY(data, PTE_RW_FLAGS), UVMF_INVLPG | (uint64_t)&bitmap), 0);
-    IS(mmuext(MMUEXT_TLB_FLUSH_MULTI, 0, (uint64_t)&bitmap), 0);
-    IS(mmuext(MMUEXT_INVLPG_MULTI, (uint64_t)data, (uint64_t)&bitmap), 0);
+    IS(HYPERVISOR_update_va_mapping(data, ENTRY(data, PTE_RW_FLAGS), UVMF_INVLPG | (unsigned long)&bitmap), 0);
+    IS(mmuext(MMUEXT_TLB_FLUSH_MULTI, 0, (unsigned long)&bitmap), 0);
+    IS(mmuext(MMUEXT_INVLPG_MULTI, (unsigned long)data, (unsigned long)&bitmap), 0);
     before = counter;
     wait_for(&counter, before + 1);
 }
@@ -109,7 +109,7 @@ static void vcpu_infos(void)
 {
     static volatile uint64_t page[512] aligned_page;
     struct vcpu_register_vcpu_info info = { .mfn = virt_to_mfn(page), .offset = 128 };
-    volatile struct vcpu_info *moved = (void *)((uint64_t)page + 128);
+    volatile struct vcpu_info *moved = (void *)((unsigned long)page + 128);
     tap_section("vcpu_info elsewhere");
     IS(HYPERVISOR_vcpu_op(VCPUOP_register_vcpu_info, 1, &info), 0);
     IS(HYPERVISOR_vcpu_op(VCPUOP_register_vcpu_info, 1, &info), -XEN_EINVAL);

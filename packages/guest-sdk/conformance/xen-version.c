@@ -12,7 +12,7 @@ static void versions(void)
     IS(HYPERVISOR_xen_version(XENVER_extraversion, buffer), 0);
     IS(HYPERVISOR_xen_version(XENVER_extraversion, UNMAPPED), -XEN_EFAULT);
     IS(HYPERVISOR_xen_version(XENVER_extraversion, XEN_START), -XEN_EFAULT);
-    IS(HYPERVISOR_xen_version(XENVER_extraversion, NONCANONICAL), -XEN_EFAULT);
+    ONLY_64(IS(HYPERVISOR_xen_version(XENVER_extraversion, NONCANONICAL), -XEN_EFAULT);)
     IS(HYPERVISOR_xen_version(XENVER_capabilities, buffer), 0);
     IS(buffer[0] == 'x' && buffer[1] == 'e' && buffer[2] == 'n', 1);
     IS(HYPERVISOR_xen_version(XENVER_changeset, buffer), 0);

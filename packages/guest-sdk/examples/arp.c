@@ -1,7 +1,7 @@
 /* Asks the network who has 10.0.2.2, the gateway of xen-node's NAT. xen-guest run examples/arp.c --with=--vif= */
 #include <xen-guest.h>
 
-#define SECOND 1000000000ul
+#define SECOND 1000000000ull
 enum { ETHERNET = 14, ARP = 28 };
 
 static const uint8_t me[4] = { 10, 0, 2, 15 }, gateway[4] = { 10, 0, 2, 2 };

@@ -7,6 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <xen/abi.h>
+#ifdef __i386__
+#include <arch/x86_32.h>
+#else
+#include <arch/x86_64.h>
+#endif
 
 #define PAGE_SIZE 4096ul
 /** Where the guest's pseudo-physical page 0 lies in its address space, as entry.S tells the domain builder. */
@@ -42,7 +47,7 @@ void xen_exit(int status) __attribute__((noreturn));
 void xen_shutdown(unsigned reason) __attribute__((noreturn));
 /** Prints the message and the calls that led here, innermost first (addr2line names them), and ends as crashed. */
 void panic(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
-void backtrace(const void *frame_pointer, uint64_t innermost);
+void backtrace(const void *frame_pointer, unsigned long innermost);
 
 /* ---- the command line ---- */
 
@@ -58,10 +63,10 @@ const char *option_text(const char *name);
 #define PTE_US 0x4ul
 #define PTE_A 0x20ul
 #define PTE_D 0x40ul
-#define PTE_NX (1ul << 63)
+#define PTE_NX ((uint64_t)1 << 63)
 #define PTE_RW_FLAGS (PTE_P | PTE_RW | PTE_A | PTE_D)
 #define PTE_RO_FLAGS (PTE_P | PTE_A | PTE_D)
-#define PTE_FRAME(entry) (((entry) & 0xffffffffff000ul) >> 12)
+#define PTE_FRAME(entry) (((entry) & (uint64_t)0xffffffffff000) >> 12)
 
 /** Machine frame of each pseudo-physical page: the builder's list. */
 extern unsigned long *p2m;
@@ -82,7 +87,7 @@ void page_free(void *page);
 /** Pages that page_alloc can still give. */
 unsigned long pages_free(void);
 
-/** The entry of an L1 (level 1) ... L4 table on the way to an address; null if a table above it is not there. */
+/** The entry of an L1 (level 1) ... L4 (of a 32-bit guest: L3) table on the way to an address; null if a table above it is not there. */
 volatile uint64_t *table_entry(const volatile void *va, int level);
 /** update_va_mapping with INVLPG. @return 0 or a negative errno. */
 long set_pte(const volatile void *va, uint64_t entry);
@@ -100,7 +105,6 @@ long mmuext(unsigned command, unsigned long arg1, unsigned long arg2);
 #define MAX_VCPUS 32
 #define STACK_SIZE 0x4000ul
 
-struct trap_frame;
 struct user_state;
 /** What each vcpu has; found by its stack. */
 struct vcpu {
@@ -109,7 +113,7 @@ struct vcpu {
     /** Where user_run left the kernel; null when it is not running. */
     void *kernel_context;
     struct user_state *user;
-    volatile uint64_t upcalls;
+    volatile unsigned long upcalls;
 };
 struct vcpu *current_vcpu(void);
 #define VCPU_INFO (current_vcpu()->info)
@@ -118,11 +122,6 @@ long vcpu_start(unsigned id, void (*run)(void *), void *argument);
 
 /* ---- exceptions ---- */
 
-/** Registers of what was interrupted, lowest address first, as trap-entry.S saves them. */
-struct trap_frame {
-    uint64_t r15, r14, r13, r12, rbp, rbx, r10, r9, r8, rdx, rsi, rdi, rax, r11, rcx, vector, error, rip, cs, rflags, rsp,
-        ss;
-};
 /** Vectors that are none of the processor's. */
 enum { TRAP_SYSCALL = 0x100, TRAP_SYSCALL32 = 0x101, TRAP_EVENT = 0x102, TRAP_FAILSAFE = 0x103, TRAP_SYSENTER = 0x104 };
 /** The page fault's address on this vcpu. */
@@ -134,35 +133,35 @@ extern int (*trap_handlers[256])(struct trap_frame *frame);
 unsigned long trap_stub(unsigned vector);
 /** Registers the runtime's handlers again: vectors 0 to 31 and 0x80. @return set_trap_table's result. */
 long traps_init(void);
+/** Tells Xen what to call: CALLBACKTYPE_* and CALLBACKF_*. @return 0 or a negative errno. */
+long callback_register(uint16_t type, uint16_t flags, const void *address);
 extern const char event_entry[], failsafe_entry[], syscall_entry[], syscall32_entry[], sysenter_entry[], nmi_entry[];
 
 /** The last exception that was expected and came. */
 struct trap_caught {
-    uint64_t count;
+    unsigned long count;
     struct trap_frame frame;
-    uint64_t cr2;
+    unsigned long cr2;
     /** Where Xen put the bounce frame, and the upcall mask in the handler. */
-    uint64_t bounced_at, mask;
+    unsigned long bounced_at, mask;
 };
 extern volatile struct trap_caught trap_caught;
-extern volatile uint64_t trap_resume_at, trap_resume_stack;
+extern volatile unsigned long trap_resume_at, trap_resume_stack;
 
-#define TRAP_CLOBBERS "rax", "rcx", "rdx", "rbx", "rsi", "rdi", "r8", "r9", "r10", "r11", "memory", "cc"
 /** Runs instructions that may fault, and goes on after them: the vector they faulted with, -1 for none. Details are in
- * trap_caught. The stack is as before then. Only one vcpu may do this at a time. Operands come in r12 to r15. */
+ * trap_caught. The stack is as before then. Only one vcpu may do this at a time. Operands come in r12 to r15, those of a
+ * 32-bit guest in esi and edi. */
 #define TRAP_OF(instructions, ...)                                                                                     \
     ({                                                                                                                 \
         trap_caught.count = 0;                                                                                         \
-        asm volatile("movabsq $1f, %%rax; movq %%rax, trap_resume_at; movq %%rsp, trap_resume_stack\n" instructions    \
-                     "\n1: movq trap_resume_stack, %%rsp; movq $0, trap_resume_at" ::__VA_ARGS__                       \
-                     : TRAP_CLOBBERS);                                                                                 \
+        asm volatile(TRAP_BEGIN instructions TRAP_END ::__VA_ARGS__ : TRAP_CLOBBERS);                                  \
         trap_caught.count ? (long)trap_caught.frame.vector : -1l;                                                      \
     })
 /** An entry of the exception table: a fault of the instruction at label `from` goes on at `to`. For inline assembler. */
-#define EXCEPTION_TABLE(from, to) ".pushsection .ex_table, \"a\"\n.quad " #from ", " #to "\n.popsection\n"
-/** Reads or writes eight bytes that may not be there. @return 0 or -XEN_EFAULT. */
-long read_word(const volatile void *va, uint64_t *value);
-long write_word(volatile void *va, uint64_t value);
+#define EXCEPTION_TABLE(from, to) ".pushsection .ex_table, \"a\"\n" ASSEMBLER_WORD " " #from ", " #to "\n.popsection\n"
+/** Reads or writes a machine word that may not be there. @return 0 or -XEN_EFAULT. */
+long read_word(const volatile void *va, unsigned long *value);
+long write_word(volatile void *va, unsigned long value);
 
 /* ---- events ---- */
 
@@ -288,16 +287,18 @@ void net_close(struct net_device *net);
 
 /* ---- programs in user mode ---- */
 
-/** A program's state, and why it came back: TRAP_SYSCALL or an exception's vector is in frame.vector. */
+/** A program's state, and why it came back: TRAP_SYSCALL or an exception's vector is in frame.vector. A program of a 32-bit
+ * guest makes system calls by INT 0x80, which is vector 0x80. */
 struct user_state {
     struct trap_frame frame;
-    /** VGCF_in_syscall returns like SYSRET, without rcx and r11. */
-    uint64_t iret_flags;
-    uint64_t cr2;
+    /** VGCF_in_syscall returns like SYSRET, without rcx and r11. Not for 32-bit guests. */
+    unsigned long iret_flags;
+    unsigned long cr2;
 };
-/** Makes an empty page-table root for programs, as NEW_USER_BASEPTR. @return 0 or a negative errno. */
+/** Makes an empty page-table root for programs, as NEW_USER_BASEPTR; those of a 32-bit guest share the kernel's.
+ * @return 0 or a negative errno. */
 long user_init(void);
-/** Maps a page of ours at `va` (below 2^47) for programs. @return 0 or a negative errno. */
+/** Maps a page of ours at `va` (below 2^47, or Xen's part) for programs. @return 0 or a negative errno. */
 long user_map(unsigned long va, const volatile void *page, uint64_t flags);
 /** Runs a program until it traps; then `state` is what it was then. */
 void user_run(struct user_state *state);
@@ -307,9 +308,11 @@ void user_run(struct user_state *state);
 /** One check. @return whether it holds. */
 int tap_ok(int holds, const char *name, ...) __attribute__((format(printf, 2, 3)));
 /** Compares numbers; on a difference both are told. */
-int tap_is(long got, long want, const char *name);
+int tap_is(int64_t got, int64_t want, const char *name);
 #define OK(condition) tap_ok(!!(condition), "%s", #condition)
-#define IS(expression, want) tap_is((long)(expression), (long)(want), #expression " == " #want)
+/* Machine words are compared as such, whatever their signs. */
+#define TAP_NUMBER(value) ((int64_t)__builtin_choose_expr(sizeof((value) + 0) > sizeof(long), (value), (long)(value)))
+#define IS(expression, want) tap_is(TAP_NUMBER(expression), TAP_NUMBER(want), #expression " == " #want)
 /** A heading, as a comment. */
 void tap_section(const char *name);
 /** Prints the plan. @return main's result: 0 if all checks held. */

@@ -3,7 +3,7 @@
 
 /* The largest power of two that a page holds. */
 #define RING_SIZE 32
-#define PATIENCE_NS 30000000000ul
+#define PATIENCE_NS 30000000000ull
 
 static long give_up(struct block_device *disk, long result)
 {

@@ -1,7 +1,7 @@
 /* Event channels by the two-level ABI: a bit a port in shared_info, a bit a word of them in vcpu_info. */
 #include "runtime.h"
 
-#define WORD_BITS 64
+#define WORD_BITS (8 * (int)sizeof(long))
 #define MOST_PORTS (WORD_BITS * WORD_BITS)
 
 static struct listener {
@@ -12,11 +12,8 @@ void (*event_unclaimed)(evtchn_port_t port);
 
 void events_init(void)
 {
-    struct callback_register callback = { .type = CALLBACKTYPE_event, .address = (unsigned long)event_entry };
-    if (HYPERVISOR_callback_op(CALLBACKOP_register, &callback) != 0) panic("the event callback is refused");
-    callback.type = CALLBACKTYPE_failsafe;
-    callback.address = (unsigned long)failsafe_entry;
-    if (HYPERVISOR_callback_op(CALLBACKOP_register, &callback) != 0) panic("the failsafe callback is refused");
+    if (callback_register(CALLBACKTYPE_event, 0, event_entry) != 0) panic("the event callback is refused");
+    if (callback_register(CALLBACKTYPE_failsafe, 0, failsafe_entry) != 0) panic("the failsafe callback is refused");
     for (int i = 0; i < WORD_BITS; i++) shared_info->evtchn_mask[i] = ~0ul;
 }
 
@@ -33,10 +30,10 @@ void events_dispatch(void)
     vcpu->upcalls++;
     /* Cleared before looking: what comes after the look sets it again. */
     while (__atomic_exchange_n(&vcpu->info->evtchn_upcall_pending, 0, __ATOMIC_SEQ_CST)) {
-        uint64_t words = __atomic_exchange_n(&vcpu->info->evtchn_pending_sel, 0, __ATOMIC_SEQ_CST);
+        unsigned long words = __atomic_exchange_n(&vcpu->info->evtchn_pending_sel, 0, __ATOMIC_SEQ_CST);
         for (; words; words &= words - 1) {
             int word = __builtin_ctzl(words);
-            uint64_t bits = shared_info->evtchn_pending[word] & ~shared_info->evtchn_mask[word];
+            unsigned long bits = shared_info->evtchn_pending[word] & ~shared_info->evtchn_mask[word];
             for (; bits; bits &= bits - 1) deliver(word * WORD_BITS + __builtin_ctzl(bits));
         }
     }

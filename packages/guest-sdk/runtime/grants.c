@@ -50,7 +50,7 @@ long grant_end(grant_ref_t reference)
 long grant_map(domid_t domid, grant_ref_t reference, volatile void *page, int readonly)
 {
     struct gnttab_map_grant_ref map = {
-        .host_addr = (uint64_t)page,
+        .host_addr = (unsigned long)page,
         .flags = GNTMAP_host_map | (readonly ? GNTMAP_readonly : 0),
         .ref = reference,
         .dom = domid,
@@ -62,7 +62,7 @@ long grant_map(domid_t domid, grant_ref_t reference, volatile void *page, int re
 
 long grant_unmap(grant_handle_t handle, volatile void *page)
 {
-    struct gnttab_unmap_grant_ref unmap = { .host_addr = (uint64_t)page, .handle = handle };
+    struct gnttab_unmap_grant_ref unmap = { .host_addr = (unsigned long)page, .handle = handle };
     long result = HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref, &unmap, 1);
     return result != 0 ? GNTST_general_error : unmap.status;
 }

@@ -3,7 +3,7 @@
 
 /* The largest powers of two that a page holds of each ring's entries. */
 #define RING_SIZE 256
-#define PATIENCE_NS 10000000000ul
+#define PATIENCE_NS 10000000000ull
 
 static void *shared_page(struct net_device *net, long *reference)
 {

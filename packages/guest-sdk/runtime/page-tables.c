@@ -10,19 +10,12 @@ static volatile uint64_t *table_of(uint64_t entry)
 
 static volatile uint64_t *entry_below(uint64_t root, const volatile void *va, int level)
 {
-    for (int at = 4;; at--) {
-        volatile uint64_t *entry = table_of(root) + (((uint64_t)va >> (3 + 9 * at)) & 511);
+    for (int at = ROOT_LEVEL;; at--) {
+        volatile uint64_t *entry = table_of(root) + (((unsigned long)va >> (3 + 9 * at)) & 511);
         if (at == level) return entry;
         if (!(*entry & PTE_P)) return 0;
         root = *entry;
     }
-}
-
-static uint64_t kernel_root(void)
-{
-    uint64_t root;
-    asm volatile("movq %%cr3, %0" : "=r"(root));
-    return root;
 }
 
 volatile uint64_t *table_entry(const volatile void *va, int level)
@@ -57,7 +50,7 @@ long mmuext(unsigned command, unsigned long arg1, unsigned long arg2)
 /** Maps a frame below a root, with tables of our own where there are none. */
 long map_below(uint64_t root, const volatile void *va, uint64_t entry)
 {
-    for (int level = 4; level > 1; level--) {
+    for (int level = ROOT_LEVEL; level > 1; level--) {
         volatile uint64_t *above = entry_below(root, va, level);
         if (*above & PTE_P) continue;
         void *table = page_alloc_mapped();

@@ -3,18 +3,18 @@
 
 #define MOST_CALLS 32
 
-void backtrace(const void *frame_pointer, uint64_t innermost)
+void backtrace(const void *frame_pointer, unsigned long innermost)
 {
-    const volatile uint64_t *frame = frame_pointer;
-    uint64_t caller, next;
+    const volatile unsigned long *frame = frame_pointer;
+    unsigned long caller, next;
     printf("called from:");
     if (innermost) printf(" %#lx", innermost);
-    for (int i = 0; i < MOST_CALLS && frame && ((uint64_t)frame & 7) == 0; i++) {
+    for (int i = 0; i < MOST_CALLS && frame && ((unsigned long)frame & (sizeof *frame - 1)) == 0; i++) {
         if (read_word(frame, &next) != 0 || read_word(frame + 1, &caller) != 0) break;
         printf(" %#lx", caller);
         /* Stacks grow down: a chain that does not go up is broken. */
-        if (next <= (uint64_t)frame) break;
-        frame = (const volatile uint64_t *)next;
+        if (next <= (unsigned long)frame) break;
+        frame = (const volatile unsigned long *)next;
     }
     printf("\n");
 }

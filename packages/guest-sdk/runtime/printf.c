@@ -31,6 +31,16 @@ static void put_field(struct sink *sink, const struct spec *spec, const char *pr
     for (; padding > 0; padding--) put(sink, ' ');
 }
 
+/** Divides by a small number; the remainder. In two steps of 32 bits, since 32-bit guests have no library for 64. */
+static unsigned divide(uint64_t *value, unsigned by)
+{
+    uint32_t high = *value >> 32, low = *value, rest = high % by;
+    high /= by;
+    asm("divl %2" : "+a"(low), "+d"(rest) : "r"(by));
+    *value = (uint64_t)high << 32 | low;
+    return rest;
+}
+
 static void put_number(struct sink *sink, const struct spec *spec, uint64_t value, int negative, char kind)
 {
     const char *symbols = kind == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
@@ -38,8 +48,8 @@ static void put_number(struct sink *sink, const struct spec *spec, uint64_t valu
     char text[24];
     int at = sizeof text;
     const char *prefix = negative ? "-" : spec->plus ? "+" : spec->alternate && base == 16 ? "0x" : "";
-    do text[--at] = symbols[value % base];
-    while (value /= base);
+    do text[--at] = symbols[divide(&value, base)];
+    while (value);
     put_field(sink, spec, prefix, text + at, (int)sizeof text - at);
 }
 
@@ -55,7 +65,9 @@ static void put_text(struct sink *sink, struct spec *spec, const char *text)
 
 static uint64_t next_number(va_list *arguments, int width, int is_signed)
 {
-    if (width >= 1) return va_arg(*arguments, uint64_t);
+    if (width >= 2) return va_arg(*arguments, uint64_t);
+    if (width == 1 && is_signed) return va_arg(*arguments, long);
+    if (width == 1) return va_arg(*arguments, unsigned long);
     unsigned value = va_arg(*arguments, unsigned);
     if (width == -1) value = is_signed ? (unsigned)(short)value : (unsigned short)value;
     if (width == -2) value = is_signed ? (unsigned)(signed char)value : (unsigned char)value;
@@ -92,7 +104,7 @@ static void put_conversion(struct sink *sink, struct spec *spec, char kind, int 
         return;
     case 'p':
         spec->alternate = 1;
-        put_number(sink, spec, (uint64_t)va_arg(*arguments, void *), 0, 'x');
+        put_number(sink, spec, (unsigned long)va_arg(*arguments, void *), 0, 'x');
         return;
     case 's': put_text(sink, spec, va_arg(*arguments, const char *)); return;
     case 'c':

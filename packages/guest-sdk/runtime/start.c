@@ -14,8 +14,8 @@ int is_dom0(void)
 
 struct vcpu *current_vcpu(void)
 {
-    uint64_t stack;
-    asm("movq %%rsp, %0" : "=r"(stack));
+    unsigned long stack;
+    asm("mov %%" SP_REGISTER ", %0" : "=r"(stack));
     return *(struct vcpu **)(stack & ~(STACK_SIZE - 1));
 }
 

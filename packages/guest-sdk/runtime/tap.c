@@ -16,10 +16,10 @@ int tap_ok(int holds, const char *name, ...)
     return holds;
 }
 
-int tap_is(long got, long want, const char *name)
+int tap_is(int64_t got, int64_t want, const char *name)
 {
     int holds = tap_ok(got == want, "%s", name);
-    if (!holds) printf("# got %ld (%#lx), not %ld (%#lx)\n", got, got, want, want);
+    if (!holds) printf("# got %lld (%#llx), not %lld (%#llx)\n", (long long)got, (long long)got, (long long)want, (long long)want);
     return holds;
 }
 

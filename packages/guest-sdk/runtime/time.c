@@ -1,7 +1,13 @@
 /* Time by the vcpu's clock page (xen/include/public/xen.h, vcpu_time_info), and sleeping by the vcpu's timer. */
 #include "runtime.h"
 
-#define NS_PER_SECOND 1000000000ul
+#define NS_PER_SECOND 1000000000ull
+
+/** value * factor / 2^32, whose product may need more than 64 bits. */
+static uint64_t scale(uint64_t value, uint32_t factor)
+{
+    return (value >> 32) * factor + (((value & 0xffffffff) * factor) >> 32);
+}
 
 uint64_t now_ns(void)
 {
@@ -15,7 +21,7 @@ uint64_t now_ns(void)
         uint64_t delta = ((uint64_t)high << 32 | low) - clock->tsc_timestamp;
         if (clock->tsc_shift < 0) delta >>= -clock->tsc_shift;
         else delta <<= clock->tsc_shift;
-        ns = clock->system_time + (uint64_t)(((unsigned __int128)delta * clock->tsc_to_system_mul) >> 32);
+        ns = clock->system_time + scale(delta, clock->tsc_to_system_mul);
         barrier();
     } while ((version & 1) || version != clock->version);
     return ns;
@@ -28,7 +34,7 @@ uint64_t wall_clock_ns(void)
     do {
         version = shared_info->wc_version;
         barrier();
-        at_start = ((uint64_t)shared_info->wc_sec_hi << 32 | shared_info->wc_sec) * NS_PER_SECOND + shared_info->wc_nsec;
+        at_start = ((uint64_t)WC_SEC_HI(shared_info) << 32 | shared_info->wc_sec) * NS_PER_SECOND + shared_info->wc_nsec;
         barrier();
     } while ((version & 1) || version != shared_info->wc_version);
     return at_start + now_ns();

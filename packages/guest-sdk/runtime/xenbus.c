@@ -1,8 +1,8 @@
 /* How frontends and backends find each other (xen/include/public/io/xenbus.h): folders in xenstore, and a state each. */
 #include "runtime.h"
 
-#define PATIENCE_NS 10000000000ul
-#define POLL_NS 10000000ul
+#define PATIENCE_NS 10000000000ull
+#define POLL_NS 10000000ull
 
 static long number_at(const char *folder, const char *name)
 {

@@ -1,4 +1,5 @@
 export { type BuildOptions, buildGuest } from "./build/build-guest.ts";
+export { DEFAULT_TARGET, type GuestTarget, guestTargets } from "./build/target.ts";
 export { buildConformanceGuest, type ConformanceGuest, conformanceGuests } from "./conformance.ts";
 export { abiHeader, generatedHeaders } from "./headers/header.ts";
 export { newGuest } from "./new-guest.ts";

@@ -1,12 +1,15 @@
-import { basename, join, resolve } from "node:path";
-import { Command, InvalidArgumentError } from "commander";
+import { basename, dirname, join, resolve } from "node:path";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { buildGuest } from "./build/build-guest.ts";
+import { DEFAULT_TARGET, type GuestTarget, guestTarget, guestTargets } from "./build/target.ts";
+import { targetOfFolder } from "./guest-settings.ts";
 import { newGuest } from "./new-guest.ts";
 import { type RunOptions, runGuest, testGuest } from "./run/run-guest.ts";
 
 interface BuildArguments {
   output?: string;
   compiler?: string;
+  target?: GuestTarget;
   define: string[];
 }
 
@@ -33,14 +36,16 @@ export function program(version: string, onStatus: (status: number) => void): Co
     .command("new")
     .description("Make a folder with a guest that says hello.")
     .argument("<name>", "the guest's name and its folder's")
-    .action((name: string) => {
-      newGuest(name);
+    .addOption(targetOption(DEFAULT_TARGET))
+    .action((name: string, { target }: { target?: GuestTarget }) => {
+      newGuest(name, ".", target);
       process.stdout.write(`${name}/main.c is a guest: cd ${name} && xen-guest run\n`);
     });
 
   const withBuildOptions = (sub: Command): Command =>
     sub
       .option("-o, --output <file>", "the guest's ELF file (default: build/NAME.elf)")
+      .addOption(targetOption("what xen-guest.json beside the sources says, else pv64"))
       .option("--compiler <command>", "gcc or clang of some kind (default: $CC, gcc or clang)")
       .option("-D, --define <name[=value]>", "define a macro; may be repeated", collect, []);
 
@@ -97,7 +102,12 @@ export function program(version: string, onStatus: (status: number) => void): Co
   return command;
 }
 
-function build(sources: string[], { output, compiler, define }: BuildArguments): string {
+function targetOption(otherwise: string): Option {
+  const description = `${guestTargets.join(" or ")}: 64-bit, or 32-bit with PAE`;
+  return new Option("--target <target>", `${description} (default: ${otherwise})`).argParser(guestTarget);
+}
+
+function build(sources: string[], { output, compiler, target, define }: BuildArguments): string {
   if (sources.length === 1 && sources[0].endsWith(".elf")) return resolve(sources[0]);
   const name = sources.length > 0 ? basename(sources[0]).replace(/\.\w+$/, "") : basename(process.cwd());
   return buildGuest({
@@ -105,6 +115,7 @@ function build(sources: string[], { output, compiler, define }: BuildArguments):
     output: output ?? join("build", `${name}.elf`),
     buildFolder: "build",
     compiler,
+    target: target ?? targetOfFolder(sources.length > 0 ? dirname(sources[0]) : "."),
     flags: define.map((macro) => `-D${macro}`),
   });
 }

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { targetOfFolder } from "../src/guest-settings.ts";
 import { buildGuest, newGuest, UserError } from "../src/index.ts";
 import { noCompiler } from "./support.ts";
 
@@ -25,6 +26,18 @@ describe.skipIf(noCompiler)("building", () => {
     expect(() => newGuest("hello", folder)).toThrow(/hello is there already/);
     expect(() => newGuest("../hello", folder)).toThrow(/is no name for a guest/);
     expect(readFileSync(join(folder, "hello", ".gitignore"), "utf8")).toBe("build/\n");
+  });
+
+  it("a 32-bit guest is noted in its folder, and built as one", () => {
+    newGuest("narrow", folder, "pv32pae");
+    const target = targetOfFolder(join(folder, "narrow"));
+    const output = buildGuest({ sources: [join(folder, "narrow")], output: join(folder, "narrow.elf"), target });
+    const headers = spawnSync("readelf", ["-hlnW", output], { encoding: "utf8" }).stdout;
+    expect(headers).toMatch(/Class: +ELF32/);
+    expect(headers).toMatch(/NOTE .* R /);
+    expect(headers.match(/^ {2}Xen /gm)).toHaveLength(8);
+    writeFileSync(join(folder, "narrow", "xen-guest.json"), '{"target":"pv16"}');
+    expect(() => targetOfFolder(join(folder, "narrow"))).toThrow(/"pv16" is no target: choose one of pv64, pv32pae/);
   });
 
   it("says what the compiler says", () => {

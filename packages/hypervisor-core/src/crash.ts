@@ -6,6 +6,8 @@ import type { Vcpu } from "./vcpu.ts";
 /** Names the guest symbol at a virtual address ("do_idle+0x1c"), or undefined. Injected by whoever knows symbols. */
 export type Symbolizer = (va: number) => string | undefined;
 
+export type CrashCause = "guest" | "machineMemory";
+
 /** What is known about a domain at the moment the hypervisor gave it up. */
 export interface CrashDump {
   domid: number;
@@ -13,6 +15,8 @@ export interface CrashDump {
   vcpu: number;
   /** One sentence: why. */
   reason: string;
+  /** Whose fault it was: the guest did what it cannot survive, or the machine had no memory for what it wrote. */
+  cause: CrashCause;
   registers: VcpuRegisters;
   /** Up to 16 bytes at rip. */
   code: Uint8Array;
@@ -31,7 +35,7 @@ const hex4 = (value: number): string => value.toString(16).padStart(4, "0");
 const signed = (value: bigint): number => Number(BigInt.asIntN(64, value));
 
 /** Takes down everything worth knowing about a vcpu. */
-export function takeDump(hv: Hypervisor, vcpu: Vcpu, reason: string): CrashDump {
+export function takeDump(hv: Hypervisor, vcpu: Vcpu, reason: string, cause: CrashCause = "guest"): CrashDump {
   const { domain } = vcpu;
   const registers = hv.debug.readRegisters(vcpu);
   const code = hv.debug.readMemory(vcpu, signed(registers.rip), CODE_BYTES);
@@ -44,6 +48,7 @@ export function takeDump(hv: Hypervisor, vcpu: Vcpu, reason: string): CrashDump 
     domainName: domain.name,
     vcpu: vcpu.id,
     reason,
+    cause,
     registers,
     code,
     stack,

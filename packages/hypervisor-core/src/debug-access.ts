@@ -100,7 +100,7 @@ export class Debug implements DebugAccess {
       if (mfn < 0) return out.subarray(0, done);
       const offset = vaLow(at) & 0xfff;
       const n = Math.min(length - done, 4096 - offset);
-      const host = frames.hostAddress(mfn) + offset;
+      const host = frames.readAddress(mfn) + offset;
       out.set(memory.u8.subarray(host, host + n), done);
       done += n;
     }

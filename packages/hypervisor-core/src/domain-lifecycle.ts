@@ -8,7 +8,7 @@ import {
   XEN_LEGACY_MAX_VCPUS,
 } from "@xen-node/xen-abi";
 import { TABLE_WORK } from "./address-spaces.ts";
-import { takeDump } from "./crash.ts";
+import { type CrashCause, takeDump } from "./crash.ts";
 import { Domain, type DomainConfig } from "./domain.ts";
 import { guestAbis } from "./guest-abi/index.ts";
 import { GrantHostMapper } from "./host-mapper.ts";
@@ -24,6 +24,7 @@ import type { VcpuWakeups } from "./vcpu-wakeups.ts";
 
 const VCPU_INFO_BYTES = 64;
 const MAX_VCPUS = 8192;
+const OUT_OF_MEMORY = "the machine has no memory left for what the domain writes";
 
 /** Stages of taking a domain apart, in order. */
 const Stage = { stop: 0, memory: 1, rest: 2, wait: 3 } as const;
@@ -32,6 +33,8 @@ const Stage = { stop: 0, memory: 1, rest: 2, wait: 3 } as const;
 export class DomainLifecycle {
   private nextDomid = 1;
   private readonly dying: Domain[] = [];
+  /** Domains that the machine has no memory for. */
+  private readonly short = new Set<Domain>();
   /** The TypeScript domains, which have events handed over by the run loop. */
   readonly typescript: Domain[] = [];
 
@@ -220,10 +223,34 @@ export class DomainLifecycle {
     this.hv.events.raiseGlobalVirq(VIRQ_DOM_EXC);
   }
 
-  crash(vcpu: Vcpu, reason: string): void {
+  /** The machine has no place for a frame of the domain: it ends before it runs on. */
+  noteShortage(domid: number): void {
+    const domain = this.hv.domains.get(domid);
+    // Dom0 writes to frames of its own only as a program of this process does, and its end would be the machine's.
+    if (domain === undefined || domid === 0 || domain.state !== "running") return;
+    this.short.add(domain);
+    this.hv.workAvailable();
+  }
+
+  /** Whether some domain waits for `endShort`. */
+  get hasShort(): boolean {
+    return this.short.size !== 0;
+  }
+
+  /** Ends the domains that the machine has no memory for. To be called outside of any hypercall. */
+  endShort(): void {
+    for (const domain of this.short) {
+      const current = this.hv.current?.domain === domain ? this.hv.current : domain.vcpus[0];
+      if (current === undefined) this.shutdown(domain, SHUTDOWN_crash);
+      else this.crash(current, OUT_OF_MEMORY, "machineMemory");
+    }
+    this.short.clear();
+  }
+
+  crash(vcpu: Vcpu, reason: string, cause?: CrashCause): void {
     const { domain } = vcpu;
     if (domain.state !== "running") return;
-    const dump = takeDump(this.hv, vcpu, reason);
+    const dump = takeDump(this.hv, vcpu, reason, cause);
     for (const line of dump.lines) this.hv.log.log("error", "domain", line);
     this.stop(domain, SHUTDOWN_crash);
     this.tell(domain, (listener) => listener.onCrash?.(domain, dump));

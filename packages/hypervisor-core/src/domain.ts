@@ -1,4 +1,5 @@
 import type { Physmap } from "@xen-node/mmu";
+import { Activity } from "./activity.ts";
 import type { Symbolizer } from "./crash.ts";
 import type { DomainDebugger } from "./debugger.ts";
 import type { GuestAbi, GuestAbiName } from "./guest-abi/guest-abi.ts";
@@ -57,6 +58,9 @@ export class Domain {
   pauseCount = 1;
   vcpus: Vcpu[] = [];
   hypercalls!: Hypercalls;
+  /** Time that TypeScript domains spent on its requests, ns. */
+  servedNs = 0;
+  readonly activity = new Activity();
   /** Frames it owns now. */
   totalPages = 0;
   /** Those among them that it gave back while something still referred to them. */

@@ -25,6 +25,7 @@ import { type RandomSource, SeededRandom } from "./random.ts";
 import { Gpr, Registers } from "./registers.ts";
 import { RunLoop } from "./run-loop.ts";
 import { Descriptors } from "./segments.ts";
+import { ServiceTime } from "./service-time.ts";
 import { Timers } from "./timers.ts";
 import { TraceRing } from "./trace.ts";
 import type { Vcpu } from "./vcpu.ts";
@@ -34,6 +35,8 @@ import { Watchdogs } from "./watchdogs.ts";
 export interface HypervisorOptions {
   /** Machine memory in bytes. Default 1 GiB. */
   memoryBytes?: number;
+  /** Bytes of all frames together; see FrameTableOptions. Default: what fits. */
+  nominalBytes?: number | undefined;
   /** Address spaces that keep their translations at a time; see TlbBanksOptions. */
   tlbBanks?: number;
   /** Default: a WallClock. */
@@ -83,6 +86,8 @@ export class Hypervisor {
   readonly trace: TraceRing;
   readonly scheduler: AnyScheduler<Vcpu>;
   readonly timers = new Timers();
+  /** Whose time it is that TypeScript domains spend. */
+  readonly service = new ServiceTime(this);
   readonly domains = new Map<number, Domain>();
   readonly descriptors: Descriptors;
   readonly msrs: Msrs;
@@ -129,11 +134,13 @@ export class Hypervisor {
     this.mmu = new Mmu(new MachineMemory({ bytes: options.memoryBytes ?? 2 ** 30 }), {
       policy,
       banks: options.tlbBanks,
+      nominalBytes: options.nominalBytes,
     });
     this.countFreedFrames();
+    this.mmu.frames.onShortage = (domid) => this.lifecycle.noteShortage(domid);
     this.wakeups = new VcpuWakeups(this);
     const host: EventHost = {
-      notifyVcpu: (domid, vcpu) => this.wakeups.wakeById(domid, vcpu),
+      notifyVcpu: (domid, vcpu) => this.wakeups.notify(domid, vcpu),
       pollWake: (domid, vcpu) => this.wakeups.wakeById(domid, vcpu),
       isPausedByController: (domid) => (this.domains.get(domid)?.pauseCount ?? 0) > 0,
     };

@@ -1,4 +1,4 @@
-import { CR2, XCR0 } from "@xen-node/x86-cpu";
+import { CR2, ES, XCR0 } from "@xen-node/x86-cpu";
 import { ENODEV, ERESTART } from "@xen-node/xen-abi";
 import { vaHigh, vaLow } from "./address.ts";
 import { injectException, injectPageFault } from "./bounce.ts";
@@ -208,14 +208,15 @@ function stringIo(hv: Hypervisor, vcpu: Vcpu): boolean {
   const { regs } = hv;
   const port = regs.lo(Gpr.rdx) & 0xffff;
   if (!portAllowed(hv, vcpu, port, insn.size)) return false;
-  if (insn.addressSize !== 8) return false;
+  const wide = regs.is64Bit;
+  if (insn.addressSize !== (wide ? 8 : 4)) return false;
   const pointer = insn.kind === "ins" ? Gpr.rdi : Gpr.rsi;
   const step = (regs.rflags & 0x400) !== 0 ? -insn.size : insn.size;
   for (let n = 0; n < STRING_CHUNK; n++) {
     const countLo = regs.lo(Gpr.rcx);
-    const countHi = regs.hi(Gpr.rcx);
+    const countHi = wide ? regs.hi(Gpr.rcx) : 0;
     if (insn.repeated && countLo === 0 && countHi === 0) return done(hv);
-    const va = regs.va(pointer);
+    const va = wide ? regs.va(pointer) : ((regs.lo(pointer) >>> 0) + regs.baseLo(ES)) >>> 0;
     if (Number.isNaN(va)) return false;
     if (insn.kind === "ins") {
       if (!storeSmall(hv, va, readPort(hv, vcpu, port, insn.size), insn.size)) {
@@ -223,7 +224,8 @@ function stringIo(hv: Hypervisor, vcpu: Vcpu): boolean {
         return true;
       }
     }
-    regs.setNumber(pointer, va + step);
+    if (wide) regs.setNumber(pointer, va + step);
+    else regs.set(pointer, regs.lo(pointer) + step, 0);
     if (!insn.repeated) return done(hv);
     regs.set(Gpr.rcx, countLo - 1, countLo === 0 ? countHi - 1 : countHi);
   }

@@ -59,6 +59,7 @@ export class RunLoop {
     const { hv } = this;
     const end = hv.now() + maxNs;
     for (;;) {
+      if (this.lifecycle.hasShort) this.lifecycle.endShort();
       const destroying = this.lifecycle.destroyStep();
       const now = hv.now();
       hv.timers.expire(now);
@@ -96,7 +97,7 @@ export class RunLoop {
       for (const port of ports) {
         if (domain.state !== "running") break;
         try {
-          domain.onEvent?.(port);
+          this.hv.service.during(this.hv.events.peerOf(domain.domid, port), () => domain.onEvent?.(port));
         } catch (error) {
           this.hv.log.log("error", "event", `d${domain.domid}: handler of port ${port} failed: ${describe(error)}`);
         }
@@ -147,7 +148,7 @@ export class RunLoop {
   }
 
   private serve(vcpu: Vcpu, turn: Turn<Vcpu>, sliceEnd: number): void {
-    const { hv } = this;
+    const { hv, lifecycle } = this;
     const { types } = hv.mmu;
     const { domid } = vcpu.domain;
     const { clock, dispatcher, processor, timers } = hv;
@@ -157,6 +158,10 @@ export class RunLoop {
     let untilTimer = this.untilTimer();
     let timerChanges = timers.changes;
     while (vcpu.runnable && !this.yielded && !turn.over) {
+      if (lifecycle.hasShort) {
+        lifecycle.endShort();
+        if (!vcpu.runnable) return;
+      }
       if (types.hasWork(domid) && types.continueWork(domid, TABLE_WORK) !== 0) return;
       if (hasPending(hv, vcpu)) {
         deliverPending(hv, vcpu);
@@ -175,6 +180,11 @@ export class RunLoop {
       const before = processor.retired;
       const reason = processor.run(Math.max(MIN_BUDGET, Math.min(left, CHUNK, untilTimer)));
       left -= processor.retired - before;
+      // Before the fault is handled that the missing memory shows as.
+      if (lifecycle.hasShort) {
+        lifecycle.endShort();
+        if (!vcpu.runnable) return;
+      }
       if (reason !== ExitReason.BUDGET) {
         handleExit(hv, vcpu, reason);
         const cost = EXIT_COST + WORK_COST * dispatcher.takeWork();

@@ -20,6 +20,7 @@ const INT80 = 0x80;
 
 /** Turns one exit of the processor into what Xen does about it. BUDGET and STOPPED need nothing. */
 export function handleExit(hv: Hypervisor, vcpu: Vcpu, exit: number): void {
+  vcpu.domain.activity.exits[exit]++;
   if (vcpu.native !== undefined) {
     handleNativeExit(hv, vcpu, exit);
     return;

@@ -54,6 +54,15 @@ export class VcpuWakeups {
     this.hv.events.raiseVirq(vcpu.domain.domid, vcpu.id, VIRQ_TIMER);
   }
 
+  /** An event was announced to a vcpu. */
+  notify(domid: number, id: number): void {
+    const domain = this.hv.domains.get(domid);
+    if (domain === undefined) return;
+    domain.activity.events++;
+    const vcpu = domain.vcpus[id];
+    if (vcpu !== undefined) this.wake(vcpu);
+  }
+
   wakeById(domid: number, id: number): void {
     const vcpu = this.hv.domains.get(domid)?.vcpus[id];
     if (vcpu !== undefined) this.wake(vcpu);

@@ -28,7 +28,7 @@ export function auditTlb(
         const host = (lo + memory.u32[p + 2]) >>> 0;
         const problem =
           rootMfn(root) >= frames.endMfn
-            ? checkTranslated(frames, translated, domid, root, host)
+            ? checkTranslated(frames, translated, domid, root, array === TLB_WRITE, host)
             : check(frames, memory, root, lo, hi, array === TLB_WRITE, host);
         if (problem !== "") {
           problems.push(
@@ -47,11 +47,18 @@ function checkTranslated(
   roots: TranslatedRoots,
   domid: number,
   root: number,
+  write: boolean,
   host: number,
 ): string {
-  const mfn = frames.place.indexOf(host >>> 12);
-  if (mfn < 0 || !roots.reaches(root, mfn)) return "leads out of the guest's physical address space";
-  return frames.owner[mfn] === domid || frames.owner[mfn] === DOMID_XEN ? "" : "leads to another domain's frame";
+  const place = host >>> 12;
+  let problem = "leads out of the guest's physical address space";
+  for (let mfn = frames.place.indexOf(place); mfn >= 0; mfn = frames.place.indexOf(place, mfn + 1)) {
+    if (!roots.reaches(root, mfn)) continue;
+    if (frames.owner[mfn] === domid || frames.owner[mfn] === DOMID_XEN)
+      return write && (frames.flags[mfn] & FrameFlags.borrowed) !== 0 ? "writable, but the place is lent" : "";
+    problem = "leads to another domain's frame";
+  }
+  return problem;
 }
 
 function check(
@@ -68,7 +75,7 @@ function check(
   const user = isSupervisorRoot(root) ? 0 : Pte.user;
   for (let level = 4n; level > 0n; level--) {
     const index = Number((va >> (12n + 9n * (level - 1n))) & 511n);
-    const p = frames.hostAddress(table) / 4 + index * 2;
+    const p = frames.readAddress(table) / 4 + index * 2;
     const pte = (BigInt(memory.u32[p + 1]) << 32n) | BigInt(memory.u32[p]);
     const flags = Number(pte & 0xfffn);
     if ((flags & Pte.present) === 0) return `not present at level ${level}`;
@@ -82,10 +89,11 @@ function check(
       break;
     }
   }
-  if (frames.hostAddress(table) !== host) return `leads to another frame than 0x${table.toString(16)}`;
+  if (frames.readAddress(table) !== host) return `leads to another frame than 0x${table.toString(16)}`;
   if (write) {
     const type = frames.type[table];
     if (type !== PageType.writable && type !== PageType.none) return "writable, but the frame's type is not";
+    if ((frames.flags[table] & FrameFlags.borrowed) !== 0) return "writable, but the frame's place is lent";
     if ((frames.flags[table] & FrameFlags.hasCode) !== 0) return "writable, but the frame has code";
   }
   return "";

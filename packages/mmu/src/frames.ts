@@ -1,5 +1,6 @@
 import { CPU_STATE_BYTES, type MachineMemory, PAGE_SIZE } from "./memory.ts";
-import { DOMID_FREE, FrameFlags } from "./page-type.ts";
+import { DOMID_FREE, DOMID_XEN, FrameFlags, PageType } from "./page-type.ts";
+import { Places } from "./places.ts";
 
 export interface FrameTableOptions {
   /**
@@ -7,20 +8,45 @@ export interface FrameTableOptions {
    * shows up mistakes.
    */
   firstMfn?: number;
+  /**
+   * Bytes of all frames together. Default: as many as there are places for. More may be given out than there is memory for:
+   * a frame takes a place only when something is written to it.
+   */
+  nominalBytes?: number | undefined;
 }
 
-const BYTES_PER_FRAME = 40;
+const BYTES_PER_FRAME = 43;
 const NO_FRAME = 0;
+/** Places that only the hypervisor's own writes may take; a guest's writes fail before. */
+const MOST_RESERVED = 256;
+const RESERVED_SHARE = 32;
+/** What `readAt` says of frames whose translations do not all have one L1 index. */
+const SEVERAL = 0xffff;
+
+/** How many of a domain's frames have bytes, and whose. */
+export interface PlaceUsage {
+  /** Frames with a place of their own. */
+  own: number;
+  /** Frames that share a place with others. */
+  shared: number;
+  /** Frames that nothing was ever written to. */
+  untouched: number;
+}
 
 /**
- * Every frame's state, as arrays indexed by machine frame number that lie in machine memory. The frames themselves take
- * what is left of it. Counts are raised and lowered here; what they mean is PageTypes' business.
+ * Every frame's state, as arrays indexed by machine frame number that lie in machine memory. Counts are raised and lowered
+ * here; what they mean is PageTypes' business.
+ *
+ * A frame that nothing was written to has no bytes of its own: it borrows the zero page's place, or one that it shares with
+ * frames of the same bytes, until the first write, which asks for `own`. Tables and what the hypervisor keeps pointers to
+ * (Xen's frames, held ones) always have a place of their own.
  */
 export class FrameTable {
   readonly firstMfn: number;
   /** One past the last frame. */
   readonly endMfn: number;
-  /** Host page (byte offset / 4096) of the frame's bytes; 0 = there is no such frame. */
+  readonly places: Places;
+  /** Host page (byte offset / 4096) of the frame's bytes, to be read alone if it is borrowed; 0 = there is no such frame. */
   readonly place: Uint32Array;
   readonly typeCount: Uint32Array;
   readonly refCount: Uint32Array;
@@ -36,12 +62,23 @@ export class FrameTable {
   /** PageType. */
   readonly type: Uint8Array;
   /** FrameFlags. */
-  readonly flags: Uint8Array;
+  readonly flags: Uint16Array;
   /** Bytes of a frame with hasCode are about to change, or the frame is about to be freed (offset 0, length 4096). */
   onCodeWrite: (mfn: number, offset: number, length: number) => void = () => {};
   /** A frame has no references left and goes to the free list. */
   onFree: (mfn: number) => void = () => {};
+  /**
+   * A frame's bytes lie elsewhere from now on; translations to the old place must go.
+   * @param index L1 index of all of them, -1 if they have several
+   */
+  onMove: (oldPlace: number, index: number) => void = () => {};
+  /** There is no place left for a frame of this domain. */
+  onShortage: (domid: number) => void = () => {};
 
+  /** Places that are kept for the hypervisor's own writes. */
+  readonly reserved: number;
+  /** Of borrowed frames: 1 + the L1 index of the addresses that they were read at; 0 = at none, SEVERAL. */
+  private readonly readAt: Uint16Array;
   private readonly nextFree: Uint32Array;
   private readonly ownedCounts = new Uint32Array(0x8000);
   private freeHead = NO_FRAME;
@@ -57,9 +94,13 @@ export class FrameTable {
   ) {
     const firstMfn = options.firstMfn ?? 0x10000;
     if (firstMfn <= 0 || firstMfn % 512 !== 0) throw new RangeError("firstMfn must be a positive multiple of 512");
-    const room = memory.unreserved - firstMfn * BYTES_PER_FRAME - 3 * PAGE_SIZE;
-    const count = Math.floor(room / (PAGE_SIZE + BYTES_PER_FRAME));
-    if (count < 1) throw new RangeError("machine memory has no room for frames");
+    const nominal = options.nominalBytes === undefined ? undefined : Math.floor(options.nominalBytes / PAGE_SIZE);
+    const perFrame = nominal === undefined ? BYTES_PER_FRAME : 0;
+    const room = memory.unreserved - (firstMfn + (nominal ?? 0)) * BYTES_PER_FRAME - 2 * PAGE_SIZE - Places.overhead;
+    const guess = Math.floor(room / (Places.bytes + perFrame));
+    this.reserved = Math.min(MOST_RESERVED, Math.floor(guess / RESERVED_SHARE));
+    const count = nominal ?? guess - this.reserved;
+    if (count < 1 || guess < 1) throw new RangeError("machine memory has no room for frames");
     this.firstMfn = this.fresh = firstMfn;
     this.endMfn = this.freshEnd = firstMfn + count;
 
@@ -75,11 +116,12 @@ export class FrameTable {
     this.nextFree = new Uint32Array(buffer, array(4, "free list"), entries);
     this.owner = new Uint16Array(buffer, array(2, "owners"), entries);
     this.progress = new Uint16Array(buffer, array(2, "progress"), entries);
+    this.flags = new Uint16Array(buffer, array(2, "flags"), entries);
+    this.readAt = new Uint16Array(buffer, array(2, "reads of borrowed places"), entries);
     this.type = new Uint8Array(buffer, array(1, "types"), entries);
-    this.flags = new Uint8Array(buffer, array(1, "flags"), entries);
 
-    const firstPlace = memory.reserve(count * PAGE_SIZE, PAGE_SIZE, "frames") / PAGE_SIZE;
-    for (let i = 0; i < count; i++) this.place[firstMfn + i] = firstPlace + i;
+    this.places = new Places(memory, guess);
+    this.place.fill(this.places.zero, firstMfn);
     this.owner.fill(DOMID_FREE);
     memory.seal((byteLength, align) => this.carve(byteLength, align));
   }
@@ -97,13 +139,127 @@ export class FrameTable {
   /** The first frame at or after `from` that the domain owns, or -1. Frames may come and go between calls. */
   nextOwned(domid: number, from: number = this.firstMfn): number {
     const owner = this.owner;
-    for (let mfn = Math.max(from, this.firstMfn); mfn < this.freshEnd; mfn++) if (owner[mfn] === domid) return mfn;
+    for (let mfn = Math.max(from, this.firstMfn); mfn < this.fresh; mfn++) if (owner[mfn] === domid) return mfn;
     return -1;
   }
 
-  /** Host address of the frame's first byte; 0 if there is no such frame. */
+  /**
+   * Host address of the frame's first byte, for writing by the hypervisor; 0 if there is no such frame. If there is no place
+   * left for the frame, it is a page that nobody reads, and `onShortage` has been told.
+   */
   hostAddress(mfn: number): number {
+    if (!(mfn >= this.firstMfn && mfn < this.endMfn)) return 0;
+    const { place, places } = this;
+    if ((this.flags[mfn] & FrameFlags.borrowed) !== 0) this.separate(mfn, 0);
+    // A free frame has none either.
+    const isReady = (this.flags[mfn] & FrameFlags.borrowed) === 0 && place[mfn] !== places.zero;
+    return place[mfn] === 0 ? 0 : ((isReady ? place[mfn] : places.sink) << 12) >>> 0;
+  }
+
+  /** Host address of the frame's first byte for reading, until something is written to it; 0 if there is no such frame. */
+  readAddress(mfn: number): number {
     return mfn >= this.firstMfn && mfn < this.endMfn ? (this.place[mfn] << 12) >>> 0 : 0;
+  }
+
+  /**
+   * Makes sure that a frame may be written: gives it a place of its own, with the bytes that it has.
+   * @returns false if there is none left for its domain; `onShortage` has been told
+   */
+  own(mfn: number): boolean {
+    return (this.flags[mfn] & FrameFlags.borrowed) === 0 || this.separate(mfn, this.reserved);
+  }
+
+  /** A translation for reading leads to the place that the frame borrows. */
+  noteRead(mfn: number, index: number): void {
+    const before = this.readAt[mfn];
+    if (before === index + 1) return;
+    this.readAt[mfn] = before === 0 ? index + 1 : SEVERAL;
+  }
+
+  /** May a frame's place be lent? Not if it is a table's, or the hypervisor may hold pointers to it. */
+  isShareable(mfn: number): boolean {
+    const type = this.type[mfn];
+    if (type !== PageType.none && type !== PageType.writable) return false;
+    return (this.heldRefs[mfn] | this.heldTypes[mfn] | (this.flags[mfn] & FrameFlags.xenHeap)) === 0;
+  }
+
+  /**
+   * A frame without bytes gets those of another one, whose place they share from now on. The caller has dropped all
+   * translations for writing to `source`, and those for reading if it had a place of its own.
+   * @throws Error if `source` is not shareable, or `mfn` has bytes
+   */
+  share(source: number, mfn: number): void {
+    const { flags, place, places } = this;
+    if (!this.isShareable(source)) throw new Error(`frame 0x${source.toString(16)} cannot share its place`);
+    if ((flags[mfn] & FrameFlags.borrowed) === 0 || place[mfn] !== places.zero || this.readAt[mfn] !== 0)
+      throw new Error(`frame 0x${mfn.toString(16)} has bytes already`);
+    this.lendPlace(source, mfn);
+  }
+
+  /**
+   * A frame's own place is lent to it from now on, so that others may borrow it. The caller has dropped all translations.
+   * @throws Error if it is not shareable
+   */
+  lend(mfn: number): void {
+    if (!this.isShareable(mfn)) throw new Error(`frame 0x${mfn.toString(16)} cannot share its place`);
+    this.lendOwn(mfn);
+  }
+
+  /** A frame gives up its own place for one that is lent, with the same bytes. Conditions as for `lend`. */
+  borrow(mfn: number, lent: number): void {
+    this.lend(mfn);
+    const { place, places } = this;
+    if (places.leave(place[mfn])) places.give(place[mfn]);
+    place[mfn] = lent;
+    places.lend(lent);
+  }
+
+  private lendOwn(mfn: number): void {
+    if ((this.flags[mfn] & FrameFlags.borrowed) !== 0) return;
+    this.flags[mfn] |= FrameFlags.borrowed;
+    this.readAt[mfn] = 0;
+    this.places.lend(this.place[mfn]);
+  }
+
+  private lendPlace(source: number, mfn: number): void {
+    const { place, places } = this;
+    this.lendOwn(source);
+    place[mfn] = place[source];
+    places.lend(place[mfn]);
+  }
+
+  /** What a domain's frames take. In time proportional to all frames. */
+  usage(domid: number): PlaceUsage {
+    const usage: PlaceUsage = { own: 0, shared: 0, untouched: 0 };
+    for (let mfn = this.nextOwned(domid); mfn >= 0; mfn = this.nextOwned(domid, mfn + 1)) {
+      if ((this.flags[mfn] & FrameFlags.borrowed) === 0) usage.own++;
+      else if (this.place[mfn] === this.places.zero) usage.untouched++;
+      else usage.shared++;
+    }
+    return usage;
+  }
+
+  private separate(mfn: number, keep: number): boolean {
+    const { place, places, memory } = this;
+    const old = place[mfn];
+    const isShared = old !== places.zero;
+    if (!isShared || places.borrowersOf(old) > 1) {
+      const taken = places.take(keep, !isShared);
+      if (taken === 0) {
+        this.onShortage(this.owner[mfn]);
+        return false;
+      }
+      if (isShared) memory.u8.copyWithin(taken * PAGE_SIZE, old * PAGE_SIZE, (old + 1) * PAGE_SIZE);
+      place[mfn] = taken;
+    }
+    places.leave(old);
+    this.flags[mfn] &= ~FrameFlags.borrowed;
+    const at = this.readAt[mfn];
+    if (at !== 0) {
+      this.readAt[mfn] = 0;
+      if (place[mfn] !== old) this.onMove(old, at === SEVERAL ? -1 : at - 1);
+    }
+    return true;
   }
 
   /** Is this the number of a frame that memory stands behind? */
@@ -112,17 +268,30 @@ export class FrameTable {
   }
 
   /**
-   * Gives a zero-filled frame to a domain, with one general reference (its own: FrameFlags.allocated).
+   * Gives a zero-filled frame to a domain, with one general reference (its own: FrameFlags.allocated). It has no place yet.
+   * Xen's own frames have one at once.
    * @returns its number, or -1 if none is left
    */
   alloc(domid: number): number {
+    const mfn = this.takeFrame(domid);
+    if (domid !== DOMID_XEN || mfn < 0 || this.separate(mfn, 0)) return mfn;
+    this.free(mfn);
+    return -1;
+  }
+
+  /** A frame with the bytes of another one, whose place is never written before all that share it are let go. */
+  allocLike(domid: number, source: number): number {
+    const mfn = this.takeFrame(domid);
+    if (mfn >= 0) this.lendPlace(source, mfn);
+    return mfn;
+  }
+
+  private takeFrame(domid: number): number {
     let mfn: number;
     if (this.freeHead !== NO_FRAME) {
       mfn = this.freeHead;
       this.freeHead = this.nextFree[mfn];
       this.recycled--;
-      const start = this.place[mfn] * PAGE_SIZE;
-      this.memory.u8.fill(0, start, start + PAGE_SIZE);
     } else if (this.fresh < this.freshEnd) {
       mfn = this.fresh++;
     } else {
@@ -131,7 +300,7 @@ export class FrameTable {
     this.owner[mfn] = domid;
     this.ownedCounts[domid]++;
     this.refCount[mfn] = 1;
-    this.flags[mfn] = FrameFlags.allocated;
+    this.flags[mfn] = FrameFlags.allocated | FrameFlags.borrowed;
     return mfn;
   }
 
@@ -181,6 +350,10 @@ export class FrameTable {
     }
     this.noteHostWrite(mfn, 0, PAGE_SIZE);
     this.onFree(mfn);
+    const place = this.place[mfn];
+    if ((this.flags[mfn] & FrameFlags.borrowed) === 0 || this.places.leave(place)) this.places.give(place);
+    this.place[mfn] = this.places.zero;
+    this.readAt[mfn] = 0;
     this.ownedCounts[this.owner[mfn]]--;
     this.refCount[mfn] = 0;
     this.owner[mfn] = DOMID_FREE;
@@ -195,13 +368,15 @@ export class FrameTable {
     for (let mfn = this.freeHead, left = this.recycled; left > 0; left--, mfn = this.nextFree[mfn]) yield mfn;
   }
 
-  /** Never-used frames at the top become a private region. */
+  /** Never-used places at the top become a private region, and as many frames are no more. */
   private carve(byteLength: number, align: number): number {
     if (byteLength === 0) return CPU_STATE_BYTES;
-    const top = this.freshEnd > this.firstMfn ? (this.place[this.freshEnd - 1] + 1) * PAGE_SIZE : 0;
-    const start = Math.floor((top - byteLength) / align) * align;
-    const end = this.freshEnd - (top / PAGE_SIZE - Math.floor(start / PAGE_SIZE));
-    if (start < 0 || end < this.fresh) return -1;
+    const before = this.places.total;
+    const gone = Math.ceil(byteLength / PAGE_SIZE) + 1;
+    if (this.freshEnd - this.fresh < gone || this.places.free < gone + this.reserved) return -1;
+    const start = this.places.carve(byteLength, align);
+    if (start < 0) return -1;
+    const end = Math.max(this.fresh, this.freshEnd - (before - this.places.total));
     this.place.fill(0, end, this.freshEnd);
     this.freshEnd = end;
     return start;

@@ -37,7 +37,7 @@ export class GuestAccess {
       if (this.walker.walk(l4Mfn, va | 0, Math.floor(va / 2 ** 32) | 0, access, true) === 0) {
         const mfn = this.walker.mfn;
         const type = this.frames.type[mfn];
-        if (access !== 1 || type === PageType.writable || type === PageType.none) {
+        if (access !== 1 || ((type === PageType.writable || type === PageType.none) && this.frames.own(mfn))) {
           this.mfn = mfn;
           return ((this.frames.place[mfn] << 12) >>> 0) + (va & 0xfff);
         }

@@ -1,7 +1,7 @@
 export { auditFrames } from "./audit-frames.ts";
 export { auditTlb } from "./audit-tlb.ts";
 export { adjustDescriptor } from "./descriptors.ts";
-export { FrameTable, type FrameTableOptions } from "./frames.ts";
+export { FrameTable, type FrameTableOptions, type PlaceUsage } from "./frames.ts";
 export { GuestAccess } from "./guest-access.ts";
 export { MachineToPhys } from "./machine-to-phys.ts";
 export { CPU_STATE_BYTES, MachineMemory, type MachineMemoryOptions, PAGE_SIZE } from "./memory.ts";
@@ -12,6 +12,7 @@ export { type ModOptions, type PageTypePolicy, PageTypes, type PageTypesOptions 
 export { Physmap } from "./physmap.ts";
 export { Pte, pteMfn } from "./pte.ts";
 export { isSupervisorRoot, rootMfn, supervisorRoot } from "./root.ts";
+export { SharedContents } from "./shared-contents.ts";
 export { TlbBanks, type TlbBanksOptions } from "./tlb.ts";
 export * from "./tlb-layout.ts";
 export { type PagingState, TranslatedRoots, type TranslatedSpace } from "./translated-roots.ts";

@@ -1,6 +1,7 @@
 import type { FrameTable } from "./frames.ts";
 import { type MachineMemory, PAGE_SIZE } from "./memory.ts";
 import { NarrowMachineToPhys } from "./narrow-machine-to-phys.ts";
+import { FrameFlags } from "./page-type.ts";
 import { Pte } from "./pte.ts";
 import { allocateXenFrame, setTableEntry } from "./xen-frames.ts";
 
@@ -10,9 +11,9 @@ const TABLE_FLAGS = Pte.present | Pte.user | Pte.accessed;
 /**
  * The machine-to-physical table: for each frame the guest frame number that its owner gave it, as 8-byte entries. Guests
  * read it at 0xFFFF800000000000 + 8 * mfn through L4 slot 256 (xen/include/public/arch-x86/xen-x86_64.h:
- * machine_to_phys_mapping). It lies in frames of DOMID_XEN with adjacent host places; its own page tables map it
- * read-only and non-executable. Numbers below the first frame share one page of invalid entries. 32-bit guests have a table
- * of their own, which says the same.
+ * machine_to_phys_mapping). It lies in frames of DOMID_XEN; its own page tables map it read-only and non-executable. Numbers
+ * below the first frame share one page of invalid entries, and so does every page of the table until it is first written.
+ * 32-bit guests have a table of their own, which says the same.
  */
 export class MachineToPhys {
   /** Xen's L3 table that L4 slot 256 points at. */
@@ -22,7 +23,8 @@ export class MachineToPhys {
   readonly slotHi: number;
   /** The same for 32-bit guests. */
   readonly narrow: NarrowMachineToPhys;
-  private readonly words: Uint32Array;
+  /** The table's first frame, and the frame number that its first entry is of. */
+  private readonly firstPage: number;
 
   /** @throws RangeError if the memory is too small to hold the table */
   constructor(
@@ -31,14 +33,12 @@ export class MachineToPhys {
   ) {
     const count = frames.endMfn - frames.firstMfn;
     const pages = Math.ceil((count * 8) / PAGE_SIZE);
-    const first = this.allocate();
-    for (let i = 1; i < pages; i++) this.allocate();
-    const start = frames.hostAddress(first);
-    this.words = new Uint32Array(memory.memory.buffer, start, (pages * PAGE_SIZE) / 4).fill(0xffffffff);
-
     const hole = this.allocate();
     const holeStart = frames.hostAddress(hole);
     memory.u8.fill(0xff, holeStart, holeStart + PAGE_SIZE);
+    // The constructor runs before any frame was freed: the numbers are consecutive.
+    const first = (this.firstPage = this.allocate(hole));
+    for (let i = 1; i < pages; i++) this.allocate(hole);
 
     this.l3Mfn = this.allocate();
     const l2 = this.allocate();
@@ -65,27 +65,32 @@ export class MachineToPhys {
 
   /** Stores the entry of a frame, which must exist; `hi` is 0 for any real guest frame number. */
   set(mfn: number, lo: number, hi = 0): void {
-    const index = (mfn - this.frames.firstMfn) * 2;
-    this.words[index] = lo;
-    this.words[index + 1] = hi;
+    const index = mfn - this.frames.firstMfn;
+    const word = (this.frames.hostAddress(this.firstPage + (index >>> 9)) >>> 2) + (index & (ENTRIES - 1)) * 2;
+    this.memory.u32[word] = lo;
+    this.memory.u32[word + 1] = hi;
     this.narrow.set(mfn, hi === 0 ? lo : 0xffffffff);
   }
 
   /** INVALID_M2P_ENTRY, all ones: the frame has no place in its owner's physical address space. */
   invalidate(mfn: number): void {
+    // A page that was never written says that already.
+    const page = this.firstPage + ((mfn - this.frames.firstMfn) >>> 9);
+    if ((this.frames.flags[page] & FrameFlags.borrowed) !== 0) return;
     this.set(mfn, 0xffffffff, 0xffffffff);
   }
 
   /** Guest frame number of a frame, or -1 if there is none or it is no number below 2^52. */
   get(mfn: number): number {
     if (!(mfn >= this.frames.firstMfn && mfn < this.frames.endMfn)) return -1;
-    const index = (mfn - this.frames.firstMfn) * 2;
-    const hi = this.words[index + 1];
-    return hi > 0xfffff ? -1 : this.words[index] + hi * 2 ** 32;
+    const index = mfn - this.frames.firstMfn;
+    const word = (this.frames.place[this.firstPage + (index >>> 9)] << 10) + (index & (ENTRIES - 1)) * 2;
+    const hi = this.memory.u32[word + 1];
+    return hi > 0xfffff ? -1 : this.memory.u32[word] + hi * 2 ** 32;
   }
 
-  private allocate(): number {
-    const mfn = allocateXenFrame(this.frames);
+  private allocate(like?: number): number {
+    const mfn = allocateXenFrame(this.frames, like);
     if (mfn < 0) throw new RangeError("machine memory is too small for the machine-to-physical table");
     return mfn;
   }

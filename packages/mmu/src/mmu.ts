@@ -1,4 +1,5 @@
 import { auditFrames } from "./audit-frames.ts";
+import { auditPlaces } from "./audit-places.ts";
 import { auditTlb } from "./audit-tlb.ts";
 import { FrameTable, type FrameTableOptions } from "./frames.ts";
 import { GuestAccess } from "./guest-access.ts";
@@ -6,6 +7,7 @@ import { MachineToPhys } from "./machine-to-phys.ts";
 import { MachineMemory } from "./memory.ts";
 import { FrameFlags } from "./page-type.ts";
 import { PageTypes, type PageTypesOptions } from "./page-types.ts";
+import { SharedContents } from "./shared-contents.ts";
 import { TlbBanks, type TlbBanksOptions } from "./tlb.ts";
 import { TranslatedRoots } from "./translated-roots.ts";
 import { Walker } from "./walker.ts";
@@ -21,6 +23,7 @@ export class Mmu {
   readonly types: PageTypes;
   readonly m2p: MachineToPhys;
   readonly guest: GuestAccess;
+  readonly contents: SharedContents;
 
   /**
    * @param memory what is left of it after earlier reservations becomes frames
@@ -39,8 +42,10 @@ export class Mmu {
     this.m2p = new MachineToPhys(memory, this.frames);
     this.types.setXenSlots(Uint32Array.of(this.m2p.slotLo, this.m2p.slotHi));
     this.types.setPaeSlots(this.m2p.narrow.slots);
+    this.contents = new SharedContents(memory, this.frames);
     this.guest = new GuestAccess(memory, this.frames, this.walker);
     this.frames.onFree = (mfn) => this.m2p.invalidate(mfn);
+    this.frames.onMove = (place, index) => this.tlb.dropMoved(place, index);
   }
 
   /**
@@ -76,6 +81,8 @@ export class Mmu {
   audit(): string[] {
     return [
       ...auditFrames(this.frames, this.types, this.memory),
+      ...auditPlaces(this.frames, this.memory),
+      ...this.contents.audit(),
       ...auditTlb(this.frames, this.tlb, this.memory, this.translated),
     ];
   }

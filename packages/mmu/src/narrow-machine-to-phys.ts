@@ -16,26 +16,28 @@ const FLAGS = Pte.present | Pte.accessed;
 export class NarrowMachineToPhys {
   /** What L2 tables have from `PAE_FIRST_XEN_SLOT` on, (lo, hi) each. */
   readonly slots = new Uint32Array(2 * (ENTRIES - PAE_FIRST_XEN_SLOT));
-  private readonly words: Uint32Array;
+  private readonly firstPage: number;
   private readonly firstMfn: number;
 
   /**
    * @param hole a page of invalid entries, for the numbers below the first frame
    * @throws RangeError if the memory is too small to hold the table
    */
-  constructor(memory: MachineMemory, frames: FrameTable, hole: number) {
+  constructor(
+    private readonly memory: MachineMemory,
+    private readonly frames: FrameTable,
+    hole: number,
+  ) {
     const holePages = Math.floor(frames.firstMfn / ENTRIES_PER_PAGE);
     this.firstMfn = holePages * ENTRIES_PER_PAGE;
     const pages = Math.ceil((frames.endMfn - this.firstMfn) / ENTRIES_PER_PAGE);
-    const take = (): number => {
-      const mfn = allocateXenFrame(frames);
+    const take = (like?: number): number => {
+      const mfn = allocateXenFrame(frames, like);
       if (mfn < 0) throw new RangeError("machine memory is too small for the machine-to-physical table");
       return mfn;
     };
-    const first = take();
-    for (let i = 1; i < pages; i++) take();
-    this.words = new Uint32Array(memory.memory.buffer, frames.hostAddress(first), pages * ENTRIES_PER_PAGE);
-    this.words.fill(0xffffffff);
+    const first = (this.firstPage = take(hole));
+    for (let i = 1; i < pages; i++) take(hole);
     for (let page = 0; page < holePages + pages; page++) {
       const slot = Math.floor(page / ENTRIES);
       if (page % ENTRIES === 0) {
@@ -51,6 +53,8 @@ export class NarrowMachineToPhys {
 
   /** Stores the entry of a frame. */
   set(mfn: number, pfn: number): void {
-    this.words[mfn - this.firstMfn] = pfn;
+    const index = mfn - this.firstMfn;
+    const page = this.frames.hostAddress(this.firstPage + Math.floor(index / ENTRIES_PER_PAGE)) >>> 2;
+    this.memory.u32[page + (index % ENTRIES_PER_PAGE)] = pfn;
   }
 }

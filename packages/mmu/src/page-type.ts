@@ -35,6 +35,8 @@ export const FrameFlags = {
   devalidating: 64,
   /** On the work list of unfinished devalidations. */
   queued: 128,
+  /** Its place is not its own: nobody may write there. */
+  borrowed: 256,
 } as const;
 
 /** Owner of hypervisor frames (xen/include/public/xen.h). */

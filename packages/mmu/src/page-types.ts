@@ -1,5 +1,5 @@
 import { adjustDescriptor, type DescriptorWords } from "./descriptors.ts";
-import { EINVAL, ENOENT, EPERM, ERESTART } from "./errno.ts";
+import { EINVAL, ENOENT, ENOMEM, EPERM, ERESTART } from "./errno.ts";
 import type { FrameTable } from "./frames.ts";
 import type { MachineMemory } from "./memory.ts";
 import { PAE_FIRST_XEN_SLOT, PAE_TOP_ENTRY } from "./pae.ts";
@@ -105,7 +105,7 @@ export class PageTypes {
    * frame has the type already.
    * @param type PageType l1-l4, segDesc or writable
    * @returns 0; -EINVAL not the domain's frame, of another type, or bad contents; -EBUSY/-EPERM an L1 entry maps what it
-   *   may not; -ERESTART budget spent
+   *   may not; -ENOMEM no place for a table's bytes; -ERESTART budget spent
    */
   getPageType(mfn: number, type: number, domid: number, workBudget = Infinity): number {
     const f = this.frames;
@@ -197,13 +197,14 @@ export class PageTypes {
    * MMU_NORMAL_PT_UPDATE: stores a word in a frame of the domain. In a page table it is checked as an entry of the
    * table's level; in an untyped or writable frame it is stored as it is.
    * @param index which of the 512 words
-   * @returns 0, -EINVAL, -EPERM, -EBUSY, or -ERESTART (nothing stored, call again)
+   * @returns 0, -EINVAL, -EPERM, -EBUSY, -ENOMEM (see FrameTable.own), or -ERESTART (nothing stored, call again)
    */
   modEntry(tableMfn: number, index: number, lo: number, hi: number, domid: number, options = NO_OPTIONS): number {
     const f = this.frames;
     if (!(tableMfn >= f.firstMfn && tableMfn < f.endMfn) || f.owner[tableMfn] !== domid) return -EINVAL;
     if (!(index >= 0 && index < 512) || f.refCount[tableMfn] === 0) return -EINVAL;
     const type = f.type[tableMfn];
+    if (!f.own(tableMfn)) return -ENOMEM;
     const word = (f.place[tableMfn] << 10) + index * 2;
     if (type === PageType.none || type === PageType.writable) {
       this.references.store(tableMfn, word, lo, hi);
@@ -246,7 +247,7 @@ export class PageTypes {
    * Stores the entry of a grant map in an L1 table of `domid`. Whoever owns the frame, the entry takes no reference:
    * the caller holds a general one, and for a writable entry a writable one, until the entry is cleared. It carries
    * Xen's grant mark, which no guest can forge; a guest that overwrites the entry drops nothing.
-   * @returns 0 or -EINVAL
+   * @returns 0, -EINVAL or -ENOMEM
    */
   storeGrantEntry(l1Mfn: number, index: number, lo: number, hi: number, domid: number): number {
     const word = this.l1Word(l1Mfn, index, domid);
@@ -254,7 +255,11 @@ export class PageTypes {
     const mfn = pteMfn(lo, hi);
     const f = this.frames;
     if (!f.exists(mfn) || f.heldRefs[mfn] === 0) return -EINVAL;
-    if ((lo & Pte.rw) !== 0 && (f.type[mfn] !== PageType.writable || f.heldTypes[mfn] === 0)) return -EINVAL;
+    if ((lo & Pte.rw) !== 0) {
+      if (f.type[mfn] !== PageType.writable || f.heldTypes[mfn] === 0) return -EINVAL;
+      // Not at the first write, which is another domain's: what it would have to suffer is the owner's.
+      if (!f.own(mfn)) return -ENOMEM;
+    }
     const newHi = this.references.adjustedL1Hi(lo, hi | Pte.hiGrant, domid);
     this.replaceL1(l1Mfn, index, word, this.references.adjustedL1Lo(lo, newHi, domid), newHi, domid);
     return 0;
@@ -297,7 +302,7 @@ export class PageTypes {
   /**
    * HYPERVISOR_update_descriptor: stores a descriptor in a frame of the domain that is a descriptor table or writable.
    * @param offset byte offset in the frame, a multiple of 8
-   * @returns 0 or -EINVAL
+   * @returns 0, -EINVAL or -ENOMEM
    */
   updateDescriptor(mfn: number, offset: number, lo: number, hi: number, domid: number): number {
     const f = this.frames;
@@ -309,6 +314,7 @@ export class PageTypes {
     if (!adjustDescriptor(words, this.references.isPae(domid))) return -EINVAL;
     const type = f.type[mfn];
     if (type !== PageType.segDesc && type !== PageType.writable && type !== PageType.none) return -EINVAL;
+    if (!f.own(mfn)) return -ENOMEM;
     this.references.store(mfn, (f.place[mfn] << 10) + offset / 4, words.lo, words.hi);
     return 0;
   }

@@ -118,7 +118,7 @@ export class TlbBanks {
 
   /**
    * Translates an address for the address space of a bank and remembers the translation. Called at each TLB miss.
-   * A write to a frame with code is reported and not remembered.
+   * A write to a frame with code is reported and not remembered; one to a frame without a place of its own gives it one.
    * @param base the bank's host address
    * @param access Access
    * @param size bytes that will be written, reported if the frame has code; 0: the caller reports the write itself
@@ -130,7 +130,7 @@ export class TlbBanks {
     if (walker.walk(this.u32[word], vaLo, vaHi, access, true) !== 0) return 0;
     const frames = this.frames;
     const mfn = walker.mfn;
-    const hostPage = (frames.place[mfn] << 12) >>> 0;
+    const special = frames.flags[mfn] & (FrameFlags.hasCode | FrameFlags.borrowed);
     const offset = vaLo & 0xfff;
     if (access === 1) {
       const type = frames.type[mfn];
@@ -139,14 +139,22 @@ export class TlbBanks {
         walker.errorCode = PageFault.present | PageFault.write | PageFault.user;
         return 0;
       }
-      if ((frames.flags[mfn] & FrameFlags.hasCode) !== 0) {
+      if ((special & FrameFlags.borrowed) !== 0 && !frames.own(mfn)) {
+        // Its domain ends: whoever gets this fault has been told by then.
+        walker.errorCode = PageFault.present | PageFault.write | PageFault.user;
+        return 0;
+      }
+      const hostPage = (frames.place[mfn] << 12) >>> 0;
+      if ((special & FrameFlags.hasCode) !== 0) {
         if (size > 0) frames.onCodeWrite(mfn, offset, Math.min(size, 4096 - offset));
         return hostPage + offset;
       }
       this.insert(base, TLB_WRITE, FILL_LOG_WRITE, vaLo, vaHi, hostPage);
-    } else {
-      this.insert(base, TLB_READ, 0, vaLo, vaHi, hostPage);
+      return hostPage + offset;
     }
+    if ((special & FrameFlags.borrowed) !== 0) frames.noteRead(mfn, (vaLo >>> 12) & (INDICES - 1));
+    const hostPage = (frames.place[mfn] << 12) >>> 0;
+    this.insert(base, TLB_READ, 0, vaLo, vaHi, hostPage);
     return hostPage + offset;
   }
 
@@ -407,18 +415,40 @@ export class TlbBanks {
 
   /** Drops the write entries of all banks that lead to this frame, or all of them: the frame has code from now on. */
   flushWritable(mfn?: number): void {
-    const hostPage = mfn === undefined ? -1 : this.frames.hostAddress(mfn);
+    // What is borrowed has no translation for writing.
+    if (mfn !== undefined && (this.frames.flags[mfn] & FrameFlags.borrowed) !== 0) return;
+    this.dropLeadingTo(mfn === undefined ? -1 : this.frames.readAddress(mfn), TLB_WRITE, FILL_LOG_WRITE);
+  }
+
+  /**
+   * Drops the read entries of all banks that lead to a place which a frame has left.
+   * @param index the L1 index of all addresses that the frame was read at; -1: they have several
+   */
+  dropMoved(place: number, index: number): void {
+    const hostPage = (place << 12) >>> 0;
+    if (index < 0) {
+      this.dropLeadingTo(hostPage, TLB_READ, 0);
+      return;
+    }
+    for (let bank = 0; bank < this.touched; bank++) {
+      const slots = this.filled[bank * INDICES + index] & ((1 << FILLED_WRITE) - 1);
+      if (slots !== 0) this.dropFilled(this.start + bank * BANK_BYTES, index, slots, hostPage);
+    }
+  }
+
+  /** Drops the entries of one array, in all banks, that lead to a host page, or all for -1. */
+  private dropLeadingTo(hostPage: number, array: number, logBit: number): void {
     for (let bank = 0; bank < this.touched; bank++) {
       const base = this.start + bank * BANK_BYTES;
       const count = this.u32[(base + TLB_HEADER + HEADER_FILL_COUNT) >>> 2];
       if (count === FILL_LOG_OVERFLOW) {
-        for (let slot = 0; slot < TLB_ENTRIES; slot++) this.dropWrite(base, slot, hostPage);
+        for (let slot = 0; slot < TLB_ENTRIES; slot++) this.dropOne(base + array, slot, hostPage);
         continue;
       }
       const log = (base + TLB_HEADER + HEADER_FILL_LOG) >>> 1;
       for (let i = 0; i < count; i++) {
         const logged = this.u16[log + i];
-        if ((logged & FILL_LOG_WRITE) !== 0) this.dropWrite(base, logged & 0xfff, hostPage);
+        if ((logged & FILL_LOG_WRITE) === logBit) this.dropOne(base + array, logged & 0xfff, hostPage);
       }
     }
   }
@@ -506,9 +536,9 @@ export class TlbBanks {
     this.u32[word + 1] = 1;
   }
 
-  private dropWrite(base: number, slot: number, hostPage: number): void {
+  private dropOne(array: number, slot: number, hostPage: number): void {
     const u32 = this.u32;
-    const p = (base + TLB_WRITE + (slot << 4)) >>> 2;
+    const p = (array + (slot << 4)) >>> 2;
     if (((u32[p] >>> 12) & 0xfff) !== slot) return;
     if (hostPage < 0 || (u32[p] + u32[p + 2]) >>> 0 === hostPage) this.drop(p, slot);
   }

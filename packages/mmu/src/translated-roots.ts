@@ -224,8 +224,10 @@ export class TranslatedRoots implements TranslatedWalker {
   }
 
   private mark(table: number, word: number, lo: number): void {
+    const flags = this.frames.flags[table];
+    if ((flags & FrameFlags.borrowed) !== 0) word = (this.frames.hostAddress(table) >>> 2) + (word & 0x3ff);
     this.u32[word] = lo;
-    if ((this.frames.flags[table] & FrameFlags.hasCode) !== 0) this.frames.onCodeWrite(table, (word << 2) & 0xfff, 4);
+    if ((flags & FrameFlags.hasCode) !== 0) this.frames.onCodeWrite(table, (word << 2) & 0xfff, 4);
   }
 }
 

@@ -1,5 +1,5 @@
 import { adjustDescriptor, type DescriptorWords } from "./descriptors.ts";
-import { EBUSY, EINVAL, EPERM, ERESTART } from "./errno.ts";
+import { EBUSY, EINVAL, ENOMEM, EPERM, ERESTART } from "./errno.ts";
 import type { FrameTable } from "./frames.ts";
 import type { MachineMemory } from "./memory.ts";
 import { PAE_FIRST_XEN_SLOT, PAE_ROOT_ENTRIES, PAE_TOP_ENTRY } from "./pae.ts";
@@ -92,7 +92,7 @@ export class TypeReferences {
     return this.handled + this.granted - this.budget;
   }
 
-  /** Takes a typed reference; the caller holds a general one. 0, -EINVAL, -EBUSY, -EPERM, -ERESTART. */
+  /** Takes a typed reference; the caller holds a general one. 0, -EINVAL, -EBUSY, -EPERM, -ENOMEM, -ERESTART. */
   take(mfn: number, type: number): number {
     return type === PageType.l2 && this.isTop(mfn) ? -EINVAL : this.takeType(mfn, type);
   }
@@ -109,6 +109,8 @@ export class TypeReferences {
     const count = f.typeCount[mfn];
     if (count === 0) {
       if (type === PageType.l4 && this.isPae(f.owner[mfn])) return -EINVAL;
+      // Tables and descriptors are always in a place of their own: pointers to them stay good.
+      if (type !== PageType.writable && !f.own(mfn)) return -ENOMEM;
       if (type === PageType.segDesc) {
         if (!this.adjustDescriptors(mfn)) return -EINVAL;
         f.flags[mfn] |= validated;

@@ -268,9 +268,10 @@ export class Walker {
   }
 
   private mark(table: number, word: number, lo: number): void {
+    const flags = this.frames.flags[table];
+    // No validated table's place is lent, but others are walked, too.
+    if ((flags & FrameFlags.borrowed) !== 0) word = (this.frames.hostAddress(table) >>> 2) + (word & 0x3ff);
     this.u32[word] = lo;
-    if ((this.frames.flags[table] & FrameFlags.hasCode) !== 0) {
-      this.frames.onCodeWrite(table, (word << 2) & 0xfff, 4);
-    }
+    if ((flags & FrameFlags.hasCode) !== 0) this.frames.onCodeWrite(table, (word << 2) & 0xfff, 4);
   }
 }

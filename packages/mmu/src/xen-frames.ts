@@ -2,9 +2,12 @@ import type { FrameTable } from "./frames.ts";
 import type { MachineMemory } from "./memory.ts";
 import { DOMID_XEN, PageType } from "./page-type.ts";
 
-/** A zero-filled frame of the hypervisor's own, which no guest can get a type of; -1 if there is none left. */
-export function allocateXenFrame(frames: FrameTable): number {
-  const mfn = frames.alloc(DOMID_XEN);
+/**
+ * A zero-filled frame of the hypervisor's own, which no guest can get a type of; -1 if there is none left.
+ * @param like a frame whose bytes it has instead, and whose place until something is written to it
+ */
+export function allocateXenFrame(frames: FrameTable, like?: number): number {
+  const mfn = like === undefined ? frames.alloc(DOMID_XEN) : frames.allocLike(DOMID_XEN, like);
   if (mfn < 0) return -1;
   frames.type[mfn] = PageType.shared;
   frames.typeCount[mfn] = 1;

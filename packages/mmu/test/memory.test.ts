@@ -35,7 +35,12 @@ describe("MachineMemory", () => {
   it("works near 4 GiB with unsigned host addresses", () => {
     const mmu = new Mmu(new MachineMemory({ bytes: 2 ** 32 - 0x10000 }));
     const top = mmu.frames.endMfn - 1;
-    expect(mmu.frames.hostAddress(top)).toBeGreaterThan(2 ** 31);
+    const far = mmu.frames.alloc(1);
+    mmu.frames.hostAddress(far);
+    mmu.frames.place[far] = 0xc0000;
+    expect(mmu.frames.hostAddress(far)).toBe(0xc0000000);
+    expect(mmu.frames.readAddress(far)).toBe(0xc0000000);
+    expect(mmu.memory.reserve(4096, 4096, "top")).toBeGreaterThan(2 ** 31);
     expect(mmu.frames.exists(mmu.frames.endMfn)).toBe(false);
     expect(top).toBeGreaterThan(2 ** 20);
     expect(mmu.m2p.get(top)).toBe(-1);

@@ -120,6 +120,7 @@ describe("address spaces of guests with a physical address space of their own", 
   it("are audited: what left the physical map must have left the soft TLB", () => {
     const bank = mmu.tlb.activate(DOMID, kernel);
     map(1, DATA, ALL);
+    write(DATA, 0, 1);
     mmu.tlb.fill(bank, 0x1000, 0, Access.read);
     expect(mmu.audit()).toEqual([]);
     physmap.unmap(DATA);

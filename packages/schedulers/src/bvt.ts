@@ -31,6 +31,8 @@ const DEFAULTS: BvtParameters = { mcuAdvance: 10, warpback: false, warpvalue: 0,
 class BvtUnit<Owner> extends SchedulingUnit<Owner> {
   /** Actual virtual time. */
   avt = 0;
+  /** It woke up and has not had its turn since. */
+  fresh = false;
   /** Time that it ran warped since it last stood unwarped for `warpu`, ns. */
   warpedNs = 0;
   lastWarpedNs = Number.NEGATIVE_INFINITY;
@@ -103,12 +105,16 @@ export class BvtScheduler<Owner> extends RunQueueScheduler<Owner, BvtUnit<Owner>
   }
 
   protected before(a: BvtUnit<Owner>, b: BvtUnit<Owner>): boolean {
-    return this.evt(a) < this.evt(b);
+    return this.rank(a) < this.rank(b);
   }
 
-  /** Among equals the one that wakes up goes first, as it is the one that somebody may be waiting for. */
+  /**
+   * The one that wakes up goes first, as it is the one that somebody may be waiting for, unless it is an allowance ahead of the
+   * least: else whoever runs is not disturbed for nothing.
+   */
   protected override preempts(woken: BvtUnit<Owner>, current: BvtUnit<Owner>): boolean {
-    return this.evt(woken) <= this.evt(current);
+    const rank = this.rank(woken);
+    return rank <= this.rank(current) && (this.evt(woken) <= this.evt(current) || rank <= this.svt);
   }
 
   /** It gives away what is left of its allowance. */
@@ -122,6 +128,7 @@ export class BvtScheduler<Owner> extends RunQueueScheduler<Owner, BvtUnit<Owner>
     for (let i = 0; i < queue.length; i++) if (queue[i].avt < least) least = queue[i].avt;
     if (least !== Number.POSITIVE_INFINITY && least > this.svt) this.svt = least;
     if (unit.avt < this.svt) unit.avt = this.svt;
+    unit.fresh = true;
     if (this.nowNs - unit.lastWarpedNs >= unit.domain.parameters.warpu * NS_PER_MS) unit.warpedNs = 0;
   }
 
@@ -138,6 +145,11 @@ export class BvtScheduler<Owner> extends RunQueueScheduler<Owner, BvtUnit<Owner>
     unit.warpedNs = 0;
   }
 
+  /** Warping is for what it runs itself. */
+  protected override chargeService(unit: BvtUnit<Owner>, servedNs: number): void {
+    unit.avt += this.virtual(unit, servedNs);
+  }
+
   protected beginTurn(turn: Turn<Owner>, unit: BvtUnit<Owner>, next: BvtUnit<Owner> | undefined): void {
     const { mcuAdvance, warpl } = unit.domain.parameters;
     const longest = LONGEST_TURN * this.allowanceNs;
@@ -145,13 +157,25 @@ export class BvtScheduler<Owner> extends RunQueueScheduler<Owner, BvtUnit<Owner>
       turn.leftNs = longest;
     } else {
       const ahead = ((this.evt(next) - this.evt(unit)) * MCU_NS) / mcuAdvance;
-      turn.leftNs = Math.min(longest, Math.max(0, ahead) + this.allowanceNs);
+      // One that woke up has what is left of its allowance, for that is what it goes first by.
+      const time = unit.fresh ? Math.max(MCU_NS, ahead + this.allowanceNs) : Math.max(0, ahead) + this.allowanceNs;
+      turn.leftNs = Math.min(longest, time);
     }
+    unit.fresh = false;
     if (warpl > 0 && this.isWarped(unit)) turn.leftNs = Math.min(turn.leftNs, warpl * NS_PER_MS - unit.warpedNs);
   }
 
   private isWarped(unit: BvtUnit<Owner>): boolean {
     return unit.domain.parameters.warpback && this.nowNs >= unit.unwarpedUntilNs;
+  }
+
+  /**
+   * What decides who runs. Virtual time is fair to within an allowance only: the least grows by leaps, as each in turn runs for one.
+   * So one that wakes up is taken for one whose turn goes on until it is an allowance ahead; by its virtual time alone it
+   * would have to wait until everybody who has run less since the last leap has had a turn.
+   */
+  private rank(unit: BvtUnit<Owner>): number {
+    return unit.fresh ? this.evt(unit) - this.virtual(unit, this.allowanceNs) : this.evt(unit);
   }
 
   /** Effective virtual time. */

@@ -76,6 +76,9 @@ export class NullScheduler<Owner> implements Scheduler<Owner> {
 
   yield(): void {}
 
+  /** Nobody shares anything. */
+  bill(): void {}
+
   pick(processor: number): Turn<Owner> {
     const turn = this.turns[processor];
     if (!turn.over) return turn;

@@ -7,6 +7,9 @@ import { Turn } from "./turn.ts";
 /** Puts those that woke up before those that used their turns up, among equals. */
 const WOKEN_FIRST = -(2 ** 52);
 
+/** The most that is billed at once, ns: a host that hangs is not the guest's fault. */
+const MOST_BILLED_NS = 100_000_000;
+
 /** A domain's units, and what all of them have in common. */
 export interface SchedulingDomain<U, P> {
   readonly units: U[];
@@ -41,6 +44,10 @@ export abstract class RunQueueScheduler<Owner, U extends SchedulingUnit<Owner>, 
   protected abstract before(a: U, b: U): boolean;
   /** `unit` has run for so long. */
   protected abstract charge(unit: U, ranNs: number): void;
+  /** Others have worked for `unit` so long. */
+  protected chargeService(unit: U, servedNs: number): void {
+    this.charge(unit, servedNs);
+  }
   /** Sets `leftNs` and `reviewNs` of a turn that begins for `unit`. `next` is whom the processor would run after it. */
   protected abstract beginTurn(turn: Turn<Owner>, unit: U, next: U | undefined): void;
 
@@ -123,6 +130,18 @@ export abstract class RunQueueScheduler<Owner, U extends SchedulingUnit<Owner>, 
     const turn = this.turns[unit.processor];
     turn.over = true;
     turn.yielded = true;
+  }
+
+  bill(domid: number, servedNs: number, nowNs: number): void {
+    const domain = this.domains.get(domid);
+    if (domain === undefined || servedNs <= 0) return;
+    this.chargeAll(nowNs);
+    const part = Math.min(servedNs, MOST_BILLED_NS) / domain.units.length;
+    for (const unit of domain.units) {
+      this.chargeService(unit, part);
+      // A turn is not the longer for what others do in it.
+      if (unit.processor >= 0) this.turns[unit.processor].leftNs -= part;
+    }
   }
 
   pin(unit: SchedulingUnit<Owner>, affinity: number, nowNs: number): void {

@@ -36,6 +36,12 @@ export interface Scheduler<Owner> {
   stop(processor: number, nowNs: number): void;
 
   /**
+   * Others have worked on a domain's behalf for so long: that is taken from its vcpus' shares, in equal parts, as if they had
+   * run. Without effect on a domain that has none.
+   */
+  bill(domid: number, servedNs: number, nowNs: number): void;
+
+  /**
    * Lets a vcpu run on those processors only whose bits are set (bit 0: processor 0).
    * @throws SchedulingError if none of them exists
    */

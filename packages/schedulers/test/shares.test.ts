@@ -103,6 +103,24 @@ describe.each(Object.keys(makers))("shares of %s", (name) => {
     expect(latencies.length).toBeGreaterThan(100);
     expect(latencies.reduce((a, b) => a + b, 0) / latencies.length).toBeLessThan(20 * MS);
   });
+
+  it("answers soon always: one that is asked now and then among 128 that are busy never waits for their round", () => {
+    const { scheduler } = makers[name]();
+    const simulation = new Simulation(scheduler);
+    for (let domid = 1; domid <= 128; domid++) simulation.add(domid);
+    let asked = 0;
+    // Sooner than all others have had a turn, and not in step with them.
+    const idle = simulation.add(129, { burstNs: () => 300_000, sleepNs: () => (100 + 37 * (asked++ % 7)) * MS });
+    simulation.run(40 * SECOND);
+    const latencies = idle.wakeLatenciesNs.slice(1);
+    expect(latencies.length).toBeGreaterThan(100);
+    expect(Math.max(...latencies)).toBeLessThan(10 * MS);
+    // And has no more than its share for it, where it would have that.
+    const greedy = simulation.add(130, { burstNs: () => 2 * MS, sleepNs: () => MS });
+    const before = simulation.vcpus[0].ranNs;
+    simulation.run(60 * SECOND);
+    expect(greedy.ranNs).toBeLessThan(1.05 * (simulation.vcpus[0].ranNs - before) + 10 * MS);
+  });
 });
 
 describe("every scheduler", () => {

@@ -8,6 +8,7 @@ import {
   type DomainConfig as DomainSettings,
   kernelAbi,
   pvhBuilderTarget,
+  type SuspendedDomain,
   Timer,
 } from "@xen-node/hypervisor-core";
 import type { ByteInput } from "@xen-node/migration-stream";
@@ -146,6 +147,31 @@ export async function readKernelDomain(machine: Machine, named: Named, input: By
     run: () => hypervisor.unpauseDomain(domain),
     end: () => {},
   };
+}
+
+/**
+ * A domain with the memory of a suspended one, most of which they share; nothing is left of it when this throws.
+ *
+ * @throws DomainImageError or ConfigError, one sentence; RangeError: the machine is full
+ */
+export function forkKernelDomain(machine: Machine, named: Named, image: SuspendedDomain): MadeDomain {
+  const { hypervisor } = machine;
+  const domain = emptyKernelDomain(machine, named, { kind: "pv", abi: "x86_64" });
+  try {
+    const { pages, state } = image.forkInto(domain);
+    return {
+      domain,
+      build(storeEvtchn, consoleEvtchn) {
+        applyScheduling(hypervisor, domain, named.config);
+        return pages.finish(state, { storeEvtchn, consoleEvtchn });
+      },
+      run: () => hypervisor.unpauseDomain(domain),
+      end: () => {},
+    };
+  } catch (error) {
+    machine.destroyDomain(domain);
+    throw error;
+  }
 }
 
 /** A domain for a TypeScript class. @throws RangeError: the machine is full */

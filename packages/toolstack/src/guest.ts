@@ -27,13 +27,36 @@ export interface GuestEvents {
   onInputDrained?(): void;
 }
 
+export interface NetworkStatistics {
+  handle: number;
+  sentBytes: number;
+  receivedBytes: number;
+  sentPackets: number;
+  receivedPackets: number;
+  /** Packets that did not get through, for whatever reason. */
+  sentDrops: number;
+  receivedDrops: number;
+}
+
+export interface DiskStatistics {
+  /** As Linux names it: "xvda". */
+  name: string;
+  reads: number;
+  writes: number;
+  flushes: number;
+  discards: number;
+  readSectors: number;
+  writtenSectors: number;
+  waits: number;
+}
+
 /**
  * What a guest's devices have done. Bytes from the guest's view; sectors of 512 bytes; `waits` is how often requests waited
  * because too many were under way.
  */
 export interface DeviceStatistics {
-  networks: { sentBytes: number; receivedBytes: number }[];
-  disks: { reads: number; writes: number; readSectors: number; writtenSectors: number; waits: number }[];
+  networks: NetworkStatistics[];
+  disks: DiskStatistics[];
 }
 
 /** A configured guest. Its domain is another one after each restart. */

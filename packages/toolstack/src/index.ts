@@ -23,7 +23,15 @@ export type { UplinkConfig } from "./devices/uplinks.ts";
 export { Dom0, Dom0Error } from "./dom0/dom0.ts";
 export { GuestConsole } from "./dom0/guest-console.ts";
 // Guests
-export type { DeviceStatistics, DomainEnd, Guest, GuestEvents, GuestFate } from "./guest.ts";
+export type {
+  DeviceStatistics,
+  DiskStatistics,
+  DomainEnd,
+  Guest,
+  GuestEvents,
+  GuestFate,
+  NetworkStatistics,
+} from "./guest.ts";
 export {
   type GuestFileOptions,
   type GuestFiles,
@@ -34,4 +42,5 @@ export {
 export { checkLinuxInitrd } from "./images/initrd-check.ts";
 export { Machine, type MachineOptions } from "./machine.ts";
 export { RunLoop, type RunLoopWork } from "./run-loop.ts";
+export { forkedConfig, forkedFiles } from "./save/forked-config.ts";
 export type { SuspendedGuest } from "./save/suspended-guest.ts";

@@ -9,6 +9,7 @@ import {
   type LogSink,
   type RandomSource,
   SeededRandom,
+  type SuspendedDomain,
   silentLog,
   TraceRing,
   takeDump,
@@ -29,7 +30,7 @@ import { NetworkHub } from "./devices/network-hub.ts";
 import type { UplinkConfig } from "./devices/uplinks.ts";
 import { Dom0 } from "./dom0/dom0.ts";
 import type { Guest, GuestEvents } from "./guest.ts";
-import { readKernelDomain } from "./guest-domain.ts";
+import { forkKernelDomain, readKernelDomain } from "./guest-domain.ts";
 import { openGuestDisks } from "./images/guest-disks.ts";
 import type { GuestFiles, GuestSource } from "./images/guest-files.ts";
 import { RunLoop } from "./run-loop.ts";
@@ -38,6 +39,11 @@ import { randomUuid } from "./uuid.ts";
 export interface MachineOptions {
   /** Memory of all guests that will run at one time, MiB. */
   guestMemoryMiB: number;
+  /**
+   * How much may be given to guests in all, MiB, if more than there is: memory that a guest never writes, or shares with
+   * others, takes none. A guest that writes when there is nothing left is ended. Default: `guestMemoryMiB`.
+   */
+  nominalMemoryMiB?: number | undefined;
   /** Default: the host's time. */
   clock?: Clock;
   /** Default: seeded by the clock's wall time. */
@@ -66,6 +72,13 @@ const TLB_BANKS = 64;
 const OVERHEAD_MIB = 128;
 /** What grows with the guests' memory: the frame table, machine-to-physical table. */
 const OVERHEAD_SHARE = 1 / 32;
+/** The part of them that all memory has which may be given to guests, be it there or not. */
+const NOMINAL_SHARE = 1 / 64;
+/** Frames of the hypervisor's own, such as the guests' grant tables, MiB. */
+const OWN_FRAMES_MIB = 64;
+/** The part of its memory that a guest must find, and the part that a fork must. */
+const LEAST_SHARE = 1 / 4;
+const LEAST_FORK_SHARE = 1 / 16;
 const PAGE_KIB = 4;
 /** WebAssembly's 32-bit memory, less its last 64 KiB. */
 const MOST_MIB = 4095;
@@ -93,19 +106,24 @@ export class Machine {
 
   /** @throws ConfigError if the guests' memory is more than a machine can have. */
   constructor(options: MachineOptions) {
-    const memoryMiB = Math.ceil(options.guestMemoryMiB * (1 + OVERHEAD_SHARE) + OVERHEAD_MIB);
+    const nominalMiB = Math.max(options.guestMemoryMiB, options.nominalMemoryMiB ?? 0);
+    const promisesMore = nominalMiB > options.guestMemoryMiB;
+    const memoryMiB = Math.ceil(
+      options.guestMemoryMiB * (1 + OVERHEAD_SHARE) + OVERHEAD_MIB + (promisesMore ? nominalMiB * NOMINAL_SHARE : 0),
+    );
     if (memoryMiB > MOST_MIB) {
       const most = Math.floor((MOST_MIB - OVERHEAD_MIB) / (1 + OVERHEAD_SHARE));
       throw new ConfigError(
         `the guests' ${options.guestMemoryMiB} MiB are more than one machine can have: use at most ${most} MiB in all.`,
       );
     }
-    this.guestMemoryKib = options.guestMemoryMiB * 1024;
+    this.guestMemoryKib = nominalMiB * 1024;
     this.onError = options.onError;
     this.clock = options.clock ?? new WallClock();
     this.random = options.random ?? new SeededRandom(this.clock.wallclockAtZeroNs / 1e6);
     this.hypervisor = new Hypervisor({
       memoryBytes: memoryMiB * 2 ** 20,
+      nominalBytes: promisesMore ? (nominalMiB * (1 + NOMINAL_SHARE) + OWN_FRAMES_MIB) * 2 ** 20 : undefined,
       clock: this.clock,
       random: this.random,
       log: options.log ?? silentLog,
@@ -131,13 +149,17 @@ export class Machine {
       afterSlice: () => this.settle(),
       onError: (error) => this.fail(error),
     });
-    this.store = new XenStore();
-    this.dom0 = this.createDom0();
-    const log = options.log ?? silentLog;
     const defer = (work: () => void): void => {
-      this.afterwards.push(work);
+      const { service } = this.hypervisor;
+      const { beneficiary } = service;
+      // What one guest's request leaves to be done later is still done for that guest.
+      this.afterwards.push(beneficiary === undefined ? work : () => service.during(beneficiary, work));
       this.loop.wake();
     };
+    const onBehalf = <T>(domid: number, work: () => T): T => this.hypervisor.service.during(domid, work);
+    this.store = new XenStore({ defer });
+    this.dom0 = this.createDom0();
+    const log = options.log ?? silentLog;
     this.networks = new NetworkHub({
       uplinks: options.uplinks,
       rules: options.rules,
@@ -148,10 +170,11 @@ export class Machine {
     this.devices = {
       dom0: this.dom0,
       store: this.store.client(),
-      blocks: new BlockScheduler({ defer }),
+      blocks: new BlockScheduler({ defer, onBehalf }),
       networks: this.networks,
       log,
       defer,
+      onBehalf,
     };
   }
 
@@ -172,7 +195,7 @@ export class Machine {
     return dom0;
   }
 
-  /** Memory of all guests together, KiB. */
+  /** Memory of all guests together, KiB: what may be given to them. */
   get totalMemoryKib(): number {
     return this.guestMemoryKib;
   }
@@ -257,6 +280,26 @@ export class Machine {
     return this.keep(guest);
   }
 
+  /**
+   * Creates a guest from a suspended one, which goes on by itself: see `SuspendedGuest.fork`.
+   *
+   * @throws ConfigError or DomainImageError, one sentence; the files' disks are the caller's then
+   */
+  forkGuest(
+    config: DomainConfig,
+    files: GuestFiles,
+    image: SuspendedDomain,
+    events: GuestEvents = {},
+    options: { paused?: boolean } = {},
+  ): Guest {
+    this.requireMemory(config, LEAST_FORK_SHARE);
+    const uuid = config.uuid ?? randomUuid(this.random);
+    const restored = forkKernelDomain(this, { name: config.name, config, uuid }, image);
+    const guest = new ConfiguredGuest(this, config, uuid, files, events);
+    guest.start({ ...options, restored });
+    return this.keep(guest);
+  }
+
   private add(
     config: DomainConfig,
     files: GuestSource,
@@ -269,11 +312,18 @@ export class Machine {
     return this.keep(guest);
   }
 
-  private requireMemory(config: DomainConfig): void {
+  /** @param share the part of its memory that must be there now */
+  private requireMemory(config: DomainConfig, share = LEAST_SHARE): void {
     const freeMib = Math.floor(this.freeMemoryKib / 1024);
     if (config.memory > freeMib)
       throw new ConfigError(
         `${config.name} wants ${config.memory} MiB, and the machine has ${freeMib} MiB left: end another guest or give it less.`,
+      );
+    const { places, reserved } = this.hypervisor.mmu.frames;
+    const unusedMib = Math.floor(((places.free - reserved) * PAGE_KIB) / 1024);
+    if (config.memory * share > unusedMib)
+      throw new ConfigError(
+        `${config.name} needs ${Math.ceil(config.memory * share)} MiB to begin with, and the other guests have left ${unusedMib} MiB unused: end one of them.`,
       );
   }
 

@@ -5,7 +5,7 @@ import { applyScheduling } from "../src/guest-scheduling.ts";
 import { ConfigError, parseProcessorList, validateDomainConfig } from "../src/index.ts";
 
 function apply(scheduler: SchedulerName, settings: object) {
-  const hypervisor = new Hypervisor({ memoryBytes: 64 * 2 ** 20, scheduler: createScheduler<Vcpu>(scheduler) });
+  const hypervisor = new Hypervisor({ memoryBytes: 80 * 2 ** 20, scheduler: createScheduler<Vcpu>(scheduler) });
   const domain = hypervisor.createDomain({ kind: "pv", maxPages: 16, vcpus: scheduler === "null" ? 1 : 2 });
   const config = validateDomainConfig({ name: "web", kernel: "/k", vcpus: 2, ...settings });
   applyScheduling(hypervisor, domain, config);

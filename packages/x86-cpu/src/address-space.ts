@@ -74,7 +74,8 @@ export class AddressSpace {
   write(va: number, bytes: ArrayLike<number>): void {
     for (let done = 0; done < bytes.length; ) {
       const length = Math.min(bytes.length - done, PAGE_SIZE - pageOffset(va + done));
-      const [mfn, host] = this.locate(va + done);
+      const mfn = this.locate(va + done);
+      const host = this.mmu.frames.hostAddress(mfn) + pageOffset(va + done);
       for (let i = 0; i < length; i++) this.mmu.memory.u8[host + i] = bytes[done + i];
       this.mmu.noteHostWrite(mfn, pageOffset(va + done), length);
       done += length;
@@ -89,7 +90,7 @@ export class AddressSpace {
     const out = new Uint8Array(length);
     for (let done = 0; done < length; ) {
       const part = Math.min(length - done, PAGE_SIZE - pageOffset(va + done));
-      const [, host] = this.locate(va + done);
+      const host = this.mmu.frames.readAddress(this.locate(va + done)) + pageOffset(va + done);
       out.set(this.mmu.memory.u8.subarray(host, host + part), done);
       done += part;
     }
@@ -101,12 +102,12 @@ export class AddressSpace {
     return this.mmu.tlb.activate(this.domid, this.l4Mfn);
   }
 
-  private locate(va: number): [mfn: number, host: number] {
-    const { walker, frames } = this.mmu;
+  private locate(va: number): number {
+    const { walker } = this.mmu;
     if (walker.walk(this.l4Mfn, va | 0, Math.floor(va / 2 ** 32) | 0, Access.read, false) !== 0) {
       throw new RangeError(`nothing is mapped at ${formatAddress(va)}`);
     }
-    return [walker.mfn, frames.hostAddress(walker.mfn) + pageOffset(va)];
+    return walker.mfn;
   }
 
   private allocate(): number {

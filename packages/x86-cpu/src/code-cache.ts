@@ -248,7 +248,7 @@ export class CodeCache {
     this.blocksBuilt++;
     const { writer, decoder, insn, mmu } = this;
     const { position } = writer;
-    const page = mmu.frames.hostAddress(mfn);
+    const page = mmu.frames.readAddress(mfn);
     const bytes = mmu.memory.u8;
     const long = (mode & CodeMode.LONG) !== 0;
     const limit = (mode & CodeMode.STEP) !== 0 ? 1 : MAX_BLOCK_INSTRUCTIONS;
@@ -272,7 +272,7 @@ export class CodeCache {
         if (second < 0) return undefined;
         const inFirst = 4096 - at;
         this.crossing.set(bytes.subarray(page + at, page + 4096));
-        const next = mmu.frames.hostAddress(second);
+        const next = mmu.frames.readAddress(second);
         this.crossing.set(bytes.subarray(next, next + 16), inFirst);
         status = decoder.decode(this.crossing, 0, inFirst + 16, long, insn);
       }

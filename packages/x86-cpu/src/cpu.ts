@@ -474,7 +474,7 @@ export class Cpu {
     for (let i = 0; i < length; i++) {
       const at = va + i;
       if (this.mmu.walker.walk(this.l4Mfn, at | 0, Math.floor(at / 2 ** 32) | 0, Access.exec, true) !== 0) break;
-      buffer[i] = this.u8[this.mmu.frames.hostAddress(this.mmu.walker.mfn) + (at & (PAGE - 1))];
+      buffer[i] = this.u8[this.mmu.frames.readAddress(this.mmu.walker.mfn) + (at & (PAGE - 1))];
     }
   }
 

@@ -1,12 +1,13 @@
-import { Access, FrameFlags, type Mmu } from "@xen-node/mmu";
+import { Access, FrameFlags, type Mmu, PageFault } from "@xen-node/mmu";
 import type { CodeCache } from "./code-cache.ts";
 import { ExitReason } from "./exit.ts";
 import type { Faults } from "./faults.ts";
 import { R_HANDLER } from "./records.ts";
 import { SplitWrite } from "./split-write.ts";
-import { CALL_EA, EXIT_REASON, SPLIT_BYTES, SPLIT_READ, SPLIT_WRITE } from "./state.ts";
+import { CALL_EA, EXIT_REASON, EXIT_UNFINISHED, SPLIT_BYTES, SPLIT_READ, SPLIT_WRITE } from "./state.ts";
 
 const PAGE = 4096;
+const NO_FRAME = -1;
 
 /** What generated code calls where the soft TLB does not answer: walks, operands across pages, stores to code. */
 export class DataAccess {
@@ -17,6 +18,8 @@ export class DataAccess {
   /** 64-bit code runs. */
   long = true;
   private splitRead = 0;
+  /** The frame of the last `missRead` if it has no place of its own, which it may leave at the next store. */
+  private lentRead = NO_FRAME;
   private readonly i32: Int32Array;
   private readonly u16: Uint16Array;
   private readonly u8: Uint8Array;
@@ -52,6 +55,8 @@ export class DataAccess {
     const offset = low & (PAGE - 1);
     if (offset + size <= PAGE) {
       const host = this.mmu.tlb.fill(this.bank, low, high, Access.read);
+      const { frames, walker } = this.mmu;
+      this.lentRead = (frames.flags[walker.mfn] & FrameFlags.borrowed) !== 0 ? walker.mfn : NO_FRAME;
       return host !== 0 ? host : this.faults.raisePageFault(this.mmu.walker.errorCode, low, high);
     }
     const buffer = SPLIT_READ + (this.splitRead ^= SPLIT_BYTES);
@@ -71,12 +76,15 @@ export class DataAccess {
       return false;
     }
     const firstMfn = mmu.walker.mfn;
-    const host = mmu.frames.hostAddress(firstMfn) + (low & (PAGE - 1));
+    if (access === Access.write && !mmu.frames.own(firstMfn)) return this.refuse(low, high);
     if (mmu.walker.walk(this.l4Mfn, nextLow, nextHigh, access, true) !== 0) {
       this.faults.raisePageFault(mmu.walker.errorCode, nextLow, nextHigh);
       return false;
     }
-    const secondHost = mmu.frames.hostAddress(mmu.walker.mfn);
+    if (access === Access.write && !mmu.frames.own(mmu.walker.mfn)) return this.refuse(nextLow, nextHigh);
+    // Now that neither moves any more.
+    const host = mmu.frames.readAddress(firstMfn) + (low & (PAGE - 1));
+    const secondHost = mmu.frames.readAddress(mmu.walker.mfn);
     u8.copyWithin(buffer, host, host + first);
     u8.copyWithin(buffer + first, secondHost, secondHost + size - first);
     if (access === Access.write) {
@@ -86,8 +94,16 @@ export class DataAccess {
     return true;
   }
 
+  /** No memory is left for a page that would be written: whoever runs the processor sees that in its domain. */
+  private refuse(low: number, high: number): false {
+    this.faults.raisePageFault(PageFault.present | PageFault.write | PageFault.user, low, high);
+    return false;
+  }
+
   missWrite(size: number, record: number): number {
     const { mmu, split } = this;
+    const { lentRead } = this;
+    this.lentRead = NO_FRAME;
     const low = this.i32[CALL_EA >> 2];
     const high = this.highOfAddress();
     if (!this.isReachable(low, high, size)) return this.faults.raiseNonCanonical(record);
@@ -97,6 +113,12 @@ export class DataAccess {
     const host = mmu.tlb.fill(this.bank, low, high, Access.write, 0);
     if (host === 0) return this.faults.raisePageFault(mmu.walker.errorCode, low, high);
     const { mfn } = mmu.walker;
+    if (mfn === lentRead && this.stringStores.has(this.u16[(record + R_HANDLER) >>> 1])) {
+      // A string instruction copies within a page that has just moved, and holds where it was: it begins again.
+      this.i32[EXIT_REASON >> 2] = ExitReason.BUDGET;
+      this.i32[EXIT_UNFINISHED >> 2] = 1;
+      return 0;
+    }
     if ((mmu.frames.flags[mfn] & FrameFlags.hasCode) === 0) return host;
     if (size > SPLIT_BYTES || this.stringStores.has(this.u16[(record + R_HANDLER) >>> 1])) {
       // These may read what they have just stored, so they store in place; nothing of their own block is left to do.

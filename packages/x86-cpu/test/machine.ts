@@ -20,7 +20,7 @@ export const defaults: CpuOptions = {};
 
 /** A processor with one address space, and what tests say all the time. */
 export class TestMachine {
-  readonly mmu = new Mmu(new MachineMemory({ bytes: 64 << 20 }));
+  readonly mmu = new Mmu(new MachineMemory({ bytes: 80 << 20 }));
   readonly cpu: Cpu;
   readonly space: AddressSpace;
 

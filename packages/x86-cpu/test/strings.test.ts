@@ -28,6 +28,13 @@ function backwards(machine: TestMachine, on: boolean): void {
   state.rflags = on ? state.rflags | DF : state.rflags & ~DF;
 }
 
+/** Other frames share the places of the data pages. */
+function lendPages(machine: TestMachine, pages: number): void {
+  const { frames, tlb } = machine.mmu;
+  tlb.flushDomain(1);
+  for (let page = 0; page < pages; page++) frames.share(machine.space.frameAt(DATA + page * PAGE), frames.alloc(2));
+}
+
 const noise = (length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => (i * 197 + (i >> 8) * 31) & 0xff);
 
 /** What the manual says, one element at a time, on a copy of memory. */
@@ -52,10 +59,13 @@ describe("REP MOVS and REP STOS", () => {
         fc.integer({ min: 0, max: 400 }),
         fc.oneof(fc.integer({ min: -40, max: 40 }), fc.integer({ min: -4100, max: 4100 })),
         fc.boolean(),
-        (byte, size, down, count, offset, distance, inPieces) => {
+        fc.boolean(),
+        (byte, size, down, count, offset, distance, inPieces, lent) => {
           const machine = machineFor(REP, byte, size);
           const before = noise(4 * PAGE);
           machine.write(DATA, before);
+          // The pages move when they are first written.
+          if (lent) lendPages(machine, 4);
           backwards(machine, down);
           // Close to the border between the second and the third page.
           const from = 2 * PAGE - 200 + offset;

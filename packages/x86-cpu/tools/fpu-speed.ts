@@ -140,7 +140,7 @@ const SPEEDS: readonly Speed[] = [
 const bytesOf = (hex: string): number[] => (hex.match(/[0-9a-f]{2}/g) ?? []).map((byte) => Number.parseInt(byte, 16));
 
 class Bench {
-  private readonly cpu = new Cpu(new Mmu(new MachineMemory({ bytes: 64 << 20 })));
+  private readonly cpu = new Cpu(new Mmu(new MachineMemory({ bytes: 80 << 20 })));
   private readonly space = new AddressSpace(this.cpu.mmu);
 
   constructor() {

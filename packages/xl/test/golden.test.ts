@@ -41,6 +41,8 @@ const operations: OperationHandlers = {
     hwCaps: [0x178bfbff, 0x80802221, 0, 1, 0, 0, 0, 256],
     totalMemoryMib: 1024,
     freeMemoryMib: 768,
+    sharingUsedMib: 12,
+    sharingFreedMib: 30,
     xenMajor: 4,
     xenMinor: 17,
     xenExtra: ".0-node",
@@ -65,6 +67,10 @@ const operations: OperationHandlers = {
   save: (args) => {
     note("save")(args);
     return { mandatoryFlags: 3, optionalFlags: 0, optionalBytes: 1319, hasConfig: true };
+  },
+  fork: (args) => {
+    note("fork")(args);
+    return [{ domid: 7, name: "web-fork1" }];
   },
   restore: (args) => {
     note("restore")(args);
@@ -168,8 +174,8 @@ describe("what xl prints", () => {
         "virt_caps              : pv",
         "total_memory           : 1024",
         "free_memory            : 768",
-        "sharing_freed_memory   : 0",
-        "sharing_used_memory    : 0",
+        "sharing_freed_memory   : 30",
+        "sharing_used_memory    : 12",
         "outstanding_claims     : 0",
         "free_cpus              : 0",
         "xen_major              : 4",
@@ -350,6 +356,23 @@ describe("what xl asks for", () => {
       stderr: "Saving to web.save new xl format (info 0x3/0x0/1319)\n",
       asked: [["save", { domain: "1", file: "web.save", folder: "/here", after }]],
     });
+  });
+
+  it.each([
+    [[], 1, false],
+    [["-n", "3"], 3, false],
+    [["-p", "-n", "2"], 2, true],
+  ])("fork %j", async (options, count, paused) => {
+    expect(await ask("fork", ...options, "web")).toEqual({
+      status: 0,
+      stderr: "",
+      asked: [["fork", { domain: "1", count, paused }]],
+    });
+  });
+
+  it("fork refuses a number of forks that is none", async () => {
+    for (const number of ["0", "-1", "x", "1001"])
+      expect((await ask("fork", "-n", number, "web")).asked, number).toEqual([]);
   });
 
   it("restore -p", async () => {

@@ -70,6 +70,8 @@ const info = {
   hwCaps: [],
   totalMemoryMib: 0,
   freeMemoryMib: 0,
+  sharingUsedMib: 0,
+  sharingFreedMib: 0,
   xenMajor: 4,
   xenMinor: 17,
   xenExtra: "",

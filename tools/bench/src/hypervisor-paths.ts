@@ -19,7 +19,7 @@ const HOST_MAP = 2;
 /** One operation; false if it did not do what it should. */
 type Path = () => boolean;
 
-const hypervisor = new Hypervisor({ memoryBytes: 64 * 2 ** 20 });
+const hypervisor = new Hypervisor({ memoryBytes: 80 * 2 ** 20 });
 let answered = 0;
 let guestPort = 0;
 let ownPort = 0;

@@ -28,7 +28,7 @@ export interface Round {
 
 /** A processor with page tables of its own and a program of guest/alone.S in its memory; no hypervisor, no devices. */
 export class KernelMachine {
-  private readonly cpu = new Cpu(new Mmu(new MachineMemory({ bytes: 64 << 20 })));
+  private readonly cpu = new Cpu(new Mmu(new MachineMemory({ bytes: 80 << 20 })));
   private readonly space = new AddressSpace(this.cpu.mmu);
   private readonly entry: number;
   private readonly is64Bit: boolean;

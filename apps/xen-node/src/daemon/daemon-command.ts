@@ -1,6 +1,7 @@
 import { constants } from "node:os";
 import { stateFolder } from "@xen-node/control";
 import { unpackedKernels } from "../fetch/cache.ts";
+import { parseMetricsAddress } from "../metrics/metrics-server.ts";
 import { filteredLog, parseLogFilter } from "../report/log-filter.ts";
 import { readFirewall } from "../run/firewall-file.ts";
 import { type NetworkOptions, planUplinks } from "../run/network-options.ts";
@@ -11,12 +12,14 @@ import { Daemon } from "./daemon.ts";
 /** The options of `xen-node daemon`. */
 export interface DaemonCommandOptions extends NetworkOptions {
   memory?: number;
+  nominalMemory?: number;
   state?: string;
   firewall?: string;
   log?: string;
   translator?: string;
   sched?: string;
   save?: boolean;
+  metrics?: string;
 }
 
 const DEFAULT_MEMORY_MIB = 1024;
@@ -49,11 +52,13 @@ export async function runDaemon(options: DaemonCommandOptions, cache: string): P
     unpackedKernels: unpackedKernels(cache),
     machine: {
       guestMemoryMiB: memory,
+      nominalMemoryMiB: options.nominalMemory,
       translator: translatorSetting(options.translator),
       scheduler: schedulerSetting(options.sched),
       uplinks: planUplinks({ uplink, forward, dns }),
       rules: options.firewall === undefined ? [] : await readFirewall(options.firewall),
     },
+    metrics: options.metrics === undefined ? undefined : parseMetricsAddress(options.metrics),
     log: filteredLog(parseLogFilter(options.log), write),
     note,
     onFault: (error) => fail(error),
@@ -62,6 +67,7 @@ export async function runDaemon(options: DaemonCommandOptions, cache: string): P
     for (const signal of SIGNALS) process.once(signal, () => resolve(signal));
   });
   note(`${memory} MiB for guests; xl reaches this daemon by ${daemon.socket}`);
+  if (daemon.metricsUrl !== undefined) note(`metrics for Prometheus: ${daemon.metricsUrl}`);
   const signal = await Promise.race([signalled, faulted]);
   const save = options.save === true && signal === "SIGTERM";
   note(`${signal}: ${save ? "saving" : "ending"} all guests`);

@@ -3,6 +3,8 @@ import { BuildError, type LogSink } from "@xen-node/hypervisor-core";
 import { ConfigError, Machine, type MachineOptions } from "@xen-node/toolstack";
 import { deviceHandlers } from "../control/device-handlers.ts";
 import type { KernelCache } from "../fetch/kernel-cache.ts";
+import { machineMetrics } from "../metrics/machine-metrics.ts";
+import { type MetricsAddress, MetricsServer } from "../metrics/metrics-server.ts";
 import { asUserError, UserError } from "../user-error.ts";
 import { consoleStream, domainHandlers } from "./domain-handlers.ts";
 import { GuestHost } from "./guest-host.ts";
@@ -20,6 +22,8 @@ export interface DaemonOptions {
   state: string;
   unpackedKernels: KernelCache;
   machine: Omit<MachineOptions, "log" | "onError">;
+  /** Where Prometheus may ask for numbers; undefined: nowhere. */
+  metrics?: MetricsAddress | undefined;
   /** Takes the hypervisor's messages, beside `xl dmesg`. */
   log: LogSink;
   /** Takes a line about what happens. */
@@ -35,6 +39,7 @@ export class Daemon {
     private readonly server: ControlServer,
     private readonly journal: Journal,
     private readonly saved: SavedGuests,
+    private readonly metrics: MetricsServer | undefined,
     private readonly unlock: () => Promise<void>,
   ) {}
 
@@ -74,10 +79,11 @@ export class Daemon {
       const host = new GuestHost({ machine, table, journal, unpackedKernels: options.unpackedKernels, note });
       const saved = new SavedGuests(state, host, table, note);
       const server = await serve(options, machine, { table, host, startTime, messages, note });
+      const metrics = options.metrics && (await MetricsServer.listen(options.metrics, machineMetrics(machine, table)));
       await machine.networks.ready();
       machine.start();
       await saved.restoreAll();
-      return new Daemon(machine, server, journal, saved, unlock);
+      return new Daemon(machine, server, journal, saved, metrics, unlock);
     } catch (error) {
       await unlock();
       throw error;
@@ -88,12 +94,18 @@ export class Daemon {
     return this.server.path;
   }
 
+  /** Where the numbers are; undefined if nowhere. */
+  get metricsUrl(): string | undefined {
+    return this.metrics?.url;
+  }
+
   /**
    * Ends all guests, closes what they had of the host, and gives the state folder back. With `save` those guests that can
    * be saved are first, and the next daemon on the folder restores them.
    */
   async stop({ save = false }: { save?: boolean } = {}): Promise<void> {
     this.server.close();
+    this.metrics?.close();
     this.machine.start();
     if (save) await this.saved.saveAll();
     await this.machine.close();

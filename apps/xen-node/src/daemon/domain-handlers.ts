@@ -1,15 +1,28 @@
 import { ControlError, type OperationHandlers, type StreamHandlers } from "@xen-node/control";
-import type { Machine } from "@xen-node/toolstack";
+import type { DeviceStatistics, Machine } from "@xen-node/toolstack";
 import { configJson } from "./config-json.ts";
 import type { GuestHost } from "./guest-host.ts";
 import type { GuestTable } from "./guest-table.ts";
 import { savingHandlers } from "./saving-handlers.ts";
 
+/** What xentop shows of it. */
+const deviceStatistics = (domid: number, { networks, disks }: DeviceStatistics) => ({
+  domid,
+  networks: networks.map(({ sentBytes, receivedBytes }) => ({ sentBytes, receivedBytes })),
+  disks: disks.map(({ reads, writes, readSectors, writtenSectors, waits }) => ({
+    reads,
+    writes,
+    readSectors,
+    writtenSectors,
+    waits,
+  })),
+});
+
 /** A domain's life, as xl's commands change it. */
 export function domainHandlers(machine: Machine, table: GuestTable, host: GuestHost) {
   return {
     list: ({ domain }) => table.list(domain),
-    statistics: () => [...table].map(({ guest, domain }) => ({ domid: domain.domid, ...guest.statistics() })),
+    statistics: () => [...table].map(({ guest, domain }) => deviceStatistics(domain.domid, guest.statistics())),
     create: async ({ paused, dryRun, ...source }) => {
       const { config, warnings } = host.readConfig(source);
       if (dryRun) return { domid: null, warnings, config: configJson(config, config.uuid) };

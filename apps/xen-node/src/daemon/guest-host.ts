@@ -4,6 +4,7 @@ import type { ByteInput } from "@xen-node/migration-stream";
 import {
   type DomainConfig,
   type DomainEnd,
+  forkedFiles,
   type Guest,
   type GuestEvents,
   type GuestFate,
@@ -11,6 +12,7 @@ import {
   type Machine,
   parseXlConfig,
   readGuestFiles,
+  type SuspendedGuest,
 } from "@xen-node/toolstack";
 import { fromFolder } from "../control/device-handlers.ts";
 import type { KernelCache } from "../fetch/kernel-cache.ts";
@@ -89,12 +91,40 @@ export class GuestHost {
     );
   }
 
-  private async host(config: DomainConfig, paused: boolean, make: MakeGuest): Promise<HostedGuest> {
-    const { machine, table, unpackedKernels } = this.options;
+  /**
+   * Creates a guest that goes on from where a suspended one stands.
+   *
+   * @param files kernel and ram disk of that one
+   * @throws ConfigError, DomainImageError or ControlError, one sentence
+   */
+  fork(config: DomainConfig, suspended: SuspendedGuest, files: GuestFiles, paused: boolean): Promise<HostedGuest> {
+    return this.host(
+      config,
+      paused,
+      (lowered, opened, events) => suspended.fork(lowered, opened, events, { paused: true }),
+      () => forkedFiles(config, files),
+    );
+  }
+
+  /** A name that no guest has: the first of NAME-fork1, NAME-fork2 ... */
+  nameOfFork(name: string): string {
+    for (let n = 1; ; n++) {
+      const free = `${name}-fork${n}`;
+      if (this.options.table.byName(free) === undefined && !this.coming.has(free)) return free;
+    }
+  }
+
+  private async host(
+    config: DomainConfig,
+    paused: boolean,
+    make: MakeGuest,
+    read = () => readGuestFiles(config, { unpackedKernels: this.options.unpackedKernels }),
+  ): Promise<HostedGuest> {
+    const { machine, table } = this.options;
     this.claim(config);
     this.coming.add(config.name);
     try {
-      const files = await readGuestFiles(config, { unpackedKernels });
+      const files = await read();
       const hosted = await this.build(config, files, make);
       table.add(hosted);
       const recorded = this.recordCreated(hosted);

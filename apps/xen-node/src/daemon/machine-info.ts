@@ -4,10 +4,12 @@ import { TSC_KHZ, XEN_EXTRAVERSION, XEN_VERSION } from "@xen-node/hypervisor-cor
 import type { Machine } from "@xen-node/toolstack";
 
 const KIB_PER_MIB = 1024;
+const PAGES_PER_MIB = 256;
 
 /** What `xl info` tells of the machine. The operating system's names are those of the host. */
 export function machineInfo(machine: Machine, startTime: number): MachineInfo {
   const { version: calls } = machine.dom0.calls;
+  const { lentPlaces, lentFrames } = machine.hypervisor.mmu.frames.places;
   return {
     host: hostname(),
     release: release(),
@@ -17,6 +19,8 @@ export function machineInfo(machine: Machine, startTime: number): MachineInfo {
     hwCaps: featureWords(machine),
     totalMemoryMib: Math.floor(machine.totalMemoryKib / KIB_PER_MIB),
     freeMemoryMib: Math.floor(machine.freeMemoryKib / KIB_PER_MIB),
+    sharingUsedMib: Math.floor(lentPlaces / PAGES_PER_MIB),
+    sharingFreedMib: Math.floor((lentFrames - lentPlaces) / PAGES_PER_MIB),
     xenMajor: XEN_VERSION >>> 16,
     xenMinor: XEN_VERSION & 0xffff,
     xenExtra: XEN_EXTRAVERSION,

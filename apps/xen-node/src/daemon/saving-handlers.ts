@@ -1,6 +1,6 @@
 import type { OperationHandlers, SaveFileInfo } from "@xen-node/control";
 import type { SaveFileHeader } from "@xen-node/migration-stream";
-import { ConfigError } from "@xen-node/toolstack";
+import { ConfigError, forkedConfig } from "@xen-node/toolstack";
 import { fromFolder } from "../control/device-handlers.ts";
 import { configFromJson } from "../saved/config-from-json.ts";
 import { openSaveFile, saveGuest } from "../saved/saved-guest.ts";
@@ -8,7 +8,7 @@ import { writeWhole } from "../saved/whole-file.ts";
 import type { GuestHost } from "./guest-host.ts";
 import type { GuestTable } from "./guest-table.ts";
 
-/** `xl save`, `xl restore` and `xl dump-core`. */
+/** `xl save`, `xl restore`, `xl fork` and `xl dump-core`. */
 export function savingHandlers(table: GuestTable, host: GuestHost) {
   return {
     save: async ({ domain, file, folder, after }) => {
@@ -17,6 +17,26 @@ export function savingHandlers(table: GuestTable, host: GuestHost) {
     restore: async ({ file, folder, text, paused }) => {
       const { hosted, header, warnings } = await restoreFile(host, fromFolder(folder, file), { text, folder, paused });
       return { domid: hosted.domain.domid, saved: infoOf(header), warnings };
+    },
+    fork: async ({ domain, count, paused }) => {
+      const { guest } = table.find(domain);
+      const { files } = guest;
+      if ("program" in files)
+        throw new ConfigError(`${guest.name} is a guest in TypeScript: only kernels can be forked.`);
+      // Before it is disturbed.
+      forkedConfig(guest.currentConfig, guest.name);
+      const suspended = await guest.suspend();
+      try {
+        const made: { domid: number; name: string }[] = [];
+        for (let n = 0; n < count; n++) {
+          const config = forkedConfig(guest.currentConfig, host.nameOfFork(guest.name));
+          const fork = await host.fork(config, suspended, files, paused);
+          made.push({ domid: fork.domain.domid, name: fork.guest.name });
+        }
+        return made;
+      } finally {
+        suspended.resume();
+      }
     },
     "dump-core": async ({ domain, file, folder }) => {
       const { guest } = table.find(domain);

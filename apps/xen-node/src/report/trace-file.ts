@@ -1,17 +1,8 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import { type ChromeTraceEvent, exportChromeTrace, type TraceRing } from "@xen-node/hypervisor-core";
 import { ExitReason } from "@xen-node/x86-cpu";
-import * as abi from "@xen-node/xen-abi";
 import { UserError } from "../user-error.ts";
-
-const HYPERCALL_PREFIX = "__HYPERVISOR_";
-
-/** Names of the hypercalls by number, as the ABI's header spells them. */
-const hypercallNames = new Map(
-  Object.entries(abi)
-    .filter(([name]) => name.startsWith(HYPERCALL_PREFIX))
-    .map(([name, number]) => [number as number, name.slice(HYPERCALL_PREFIX.length)]),
-);
+import { hypercallNames } from "./hypercall-names.ts";
 
 const exitNames = new Map<number, string>(Object.entries(ExitReason).map(([name, reason]) => [reason, name]));
 

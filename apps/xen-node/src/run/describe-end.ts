@@ -23,6 +23,10 @@ export function describeEnd(guest: Guest, end: DomainEnd, fate: GuestFate): stri
     case "destroyed":
       return [`${guest.name} was killed${fateText}`];
     case "crash":
+      if (end.dump?.cause === "machineMemory")
+        return [
+          `${guest.name} was ended: ${end.dump.reason}; run fewer guests or give the machine more memory${fateText}`,
+        ];
       return [
         `${guest.name} crashed${end.dump === undefined ? "" : `: ${end.dump.reason}`}${fateText}`,
         ...(end.dump?.lines ?? []),

@@ -9,7 +9,7 @@ import { schedulingHandlers } from "../../src/daemon/scheduling-handlers.ts";
 
 /** A hypervisor with two domains of two vcpus each, and what the daemon answers about them. */
 function daemon(scheduler: SchedulerName) {
-  const hypervisor = new Hypervisor({ memoryBytes: 64 * 2 ** 20, scheduler: createScheduler<Vcpu>(scheduler) });
+  const hypervisor = new Hypervisor({ memoryBytes: 80 * 2 ** 20, scheduler: createScheduler<Vcpu>(scheduler) });
   const table = new GuestTable(0);
   let wakes = 0;
   for (const name of ["web", "db"]) {

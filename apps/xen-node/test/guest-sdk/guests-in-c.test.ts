@@ -6,6 +6,7 @@ import {
   buildConformanceGuest,
   buildGuest,
   conformanceGuests,
+  guestTargets,
   newGuest,
   packageFolder,
   parseTap,
@@ -23,7 +24,7 @@ describe.skipIf(noCompiler)("guests in C", () => {
   });
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  it.each(conformanceGuests())("conformance: $name", async (guest) => {
+  it.each(guestTargets.flatMap(conformanceGuests))("conformance: $name, $target", async (guest) => {
     const { output, end, dump } = await runs.run(guest.name, buildConformanceGuest(guest, folder), guest);
     const { problems, checks } = parseTap(output);
     const details = output

@@ -4266,10 +4266,10 @@ XEN_ASSERT(offsetof(struct xen_multiboot_mod_list, mod_start) == 0);
 XEN_ASSERT(offsetof(struct xen_multiboot_mod_list, mod_end) == 4);
 XEN_ASSERT(offsetof(struct xen_multiboot_mod_list, cmdline) == 8);
 XEN_ASSERT(offsetof(struct xen_multiboot_mod_list, pad) == 12);
+#endif
 
 /* The machine-to-physical table, which Xen maps into every guest. */
 #define machine_to_phys_mapping ((const unsigned long *)MACH2PHYS_VIRT_START)
-#endif
 
 #undef XEN_ASSERT
 #endif

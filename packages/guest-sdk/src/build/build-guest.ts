@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { packageFolder } from "../package-folder.ts";
 import { UserError } from "../user-error.ts";
 import { findCompiler, runCompiler } from "./compiler.ts";
+import { DEFAULT_TARGET, type GuestTarget, targetSettings } from "./target.ts";
 
 export interface BuildOptions {
   /** Files in C and assembler, and folders with them. */
@@ -12,6 +13,8 @@ export interface BuildOptions {
   output: string;
   /** Where compiled parts are kept for the next build. Default: beside the output. */
   buildFolder?: string;
+  /** Default: 64-bit. */
+  target?: GuestTarget;
   /** Default: $CC, gcc or clang. */
   compiler?: string;
   /** Further arguments for the compiler, such as -DNAME=1. */
@@ -22,8 +25,8 @@ const runtimeFolder = join(packageFolder, "runtime");
 const includeFolder = join(packageFolder, "include");
 
 /**
- * What code in a PV guest needs of its compiler: no library, a fixed place; no red zone, since Xen puts its frames on the
- * stack; no SSE, whose registers a guest kernel would have to save; frame pointers for backtraces.
+ * What code in a PV guest needs of its compiler: no library, a fixed place; no SSE, whose registers a guest kernel would
+ * have to save; frame pointers for backtraces.
  */
 const COMPILE_FLAGS = [
   "-std=gnu11",
@@ -39,18 +42,11 @@ const COMPILE_FLAGS = [
   "-fno-omit-frame-pointer",
   "-fcf-protection=none",
   "-ffunction-sections",
-  "-mno-red-zone",
   "-mgeneral-regs-only",
   "-I",
   includeFolder,
 ];
-const LINK_FLAGS = [
-  "-nostdlib",
-  "-static",
-  "-Wl,--gc-sections,--build-id=none,-z,max-page-size=4096,-z,noexecstack",
-  "-T",
-  join(runtimeFolder, "guest.ld"),
-];
+const LINK_FLAGS = ["-nostdlib", "-static", "-Wl,--gc-sections,--build-id=none,-z,max-page-size=4096,-z,noexecstack"];
 
 const isSource = (name: string): boolean => /\.(c|S)$/.test(name);
 
@@ -63,11 +59,17 @@ function sourcesIn(path: string): string[] {
   return names.sort().map((name) => join(path, name));
 }
 
-/** The runtime's object files, compiled once for each compiler and version of the sources. */
-function runtimeObjects(compiler: string, buildFolder: string): string[] {
-  const sources = readdirSync(runtimeFolder).filter(isSource).sort();
-  const hash = createHash("sha256").update(`${compiler} ${COMPILE_FLAGS.join(" ")}`);
-  for (const folder of [runtimeFolder, includeFolder, join(includeFolder, "xen")]) {
+/** The runtime's object files, compiled once for each compiler, target and version of the sources. */
+function runtimeObjects(compiler: string, flags: string[], targetFolder: string, buildFolder: string): string[] {
+  const sources = [runtimeFolder, targetFolder].flatMap((folder) =>
+    readdirSync(folder)
+      .filter(isSource)
+      .sort()
+      .map((name) => join(folder, name)),
+  );
+  const hash = createHash("sha256").update(`${compiler} ${flags.join(" ")}`);
+  const includeFolders = [includeFolder, join(includeFolder, "arch"), join(includeFolder, "xen")];
+  for (const folder of [runtimeFolder, targetFolder, ...includeFolders]) {
     for (const name of readdirSync(folder).sort()) {
       if (/\.(c|h|S)$/.test(name)) hash.update(readFileSync(join(folder, name)));
     }
@@ -78,14 +80,13 @@ function runtimeObjects(compiler: string, buildFolder: string): string[] {
     const fresh = `${folder}.${process.pid}`;
     mkdirSync(fresh, { recursive: true });
     try {
-      const paths = sources.map((name) => join(runtimeFolder, name));
-      runCompiler(compiler, [...COMPILE_FLAGS, "-c", ...paths], fresh);
+      runCompiler(compiler, [...flags, "-c", ...sources], fresh);
       if (!existsSync(folder)) renameSync(fresh, folder);
     } finally {
       rmSync(fresh, { recursive: true, force: true });
     }
   }
-  return sources.map((name) => join(folder, name.replace(isSourceSuffix, ".o")));
+  return sources.map((name) => join(folder, basename(name).replace(isSourceSuffix, ".o")));
 }
 
 const isSourceSuffix = /\.(c|S)$/;
@@ -96,16 +97,17 @@ const isSourceSuffix = /\.(c|S)$/;
  * @returns the absolute path of the ELF file.
  * @throws UserError: there is no compiler, or it refuses the sources.
  */
-export function buildGuest({ sources, output, buildFolder, compiler: wanted, flags = [] }: BuildOptions): string {
-  const compiler = findCompiler(wanted);
+export function buildGuest(options: BuildOptions): string {
+  const { sources, output, buildFolder, flags = [] } = options;
+  const compiler = findCompiler(options.compiler);
+  const { folder, compileFlags, linkFlags } = targetSettings(options.target ?? DEFAULT_TARGET);
+  const compile = [...COMPILE_FLAGS, ...compileFlags];
+  const targetFolder = join(runtimeFolder, folder);
+  const link = [...LINK_FLAGS, ...linkFlags, "-T", join(targetFolder, "guest.ld")];
   const target = resolve(output);
   const paths = sources.flatMap(sourcesIn).map((path) => resolve(path));
   mkdirSync(dirname(target), { recursive: true });
-  const objects = runtimeObjects(compiler, resolve(buildFolder ?? dirname(target)));
-  runCompiler(
-    compiler,
-    [...COMPILE_FLAGS, ...flags, ...LINK_FLAGS, "-o", target, ...objects, ...paths],
-    dirname(target),
-  );
+  const objects = runtimeObjects(compiler, compile, targetFolder, resolve(buildFolder ?? dirname(target)));
+  runCompiler(compiler, [...compile, ...flags, ...link, "-o", target, ...objects, ...paths], dirname(target));
   return target;
 }

@@ -47,10 +47,10 @@ ${TYPES}
 ${structDefinitions("x86_32").join("\n\n")}
 #else
 ${structDefinitions("x86_64").join("\n\n")}
+#endif
 
 /* The machine-to-physical table, which Xen maps into every guest. */
 #define machine_to_phys_mapping ((const unsigned long *)MACH2PHYS_VIRT_START)
-#endif
 
 #undef XEN_ASSERT
 #endif

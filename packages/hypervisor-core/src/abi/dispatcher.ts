@@ -59,6 +59,7 @@ export class HypercallDispatcher {
     const { regs } = hv;
     const number = this.number64();
     if (number === __HYPERVISOR_iret) {
+      vcpu.domain.activity.hypercalls[__HYPERVISOR_iret]++;
       vcpu.domain.abi.iret(hv, vcpu);
       return;
     }
@@ -75,6 +76,7 @@ export class HypercallDispatcher {
     const { hv } = this;
     const number = hv.regs.lo(Gpr.rax) >>> 0;
     if (number === __HYPERVISOR_iret) {
+      vcpu.domain.activity.hypercalls[__HYPERVISOR_iret]++;
       vcpu.domain.abi.iret(hv, vcpu);
       return;
     }
@@ -131,6 +133,7 @@ export class HypercallDispatcher {
     hv.hypercallCount++;
     const handlers = vcpu.native === undefined ? vcpu.domain.abi.handlers : nativeHandlers;
     const handler = number < handlers.length ? handlers[number] : undefined;
+    if (handler !== undefined) vcpu.domain.activity.hypercalls[number]++;
     if (handler === undefined || hv.trace.enabled || hv.logsRefusals)
       return this.callWatched(vcpu, number, args, handler);
     return handler(hv, vcpu, args);

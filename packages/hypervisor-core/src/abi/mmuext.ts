@@ -150,8 +150,10 @@ function copyPage(hv: Hypervisor, owner: number, source: number, dest: number): 
   if (!types.getPage(source, owner)) return -EINVAL;
   let rc = -EINVAL;
   if (takeWritable(hv, owner, dest)) {
-    const from = frames.hostAddress(source);
-    memory.u8.copyWithin(frames.hostAddress(dest), from, from + PAGE_BYTES);
+    // The destination first: they may be one frame, and it may move.
+    const to = frames.hostAddress(dest);
+    const from = frames.readAddress(source);
+    memory.u8.copyWithin(to, from, from + PAGE_BYTES);
     putWritable(hv, dest);
     rc = 0;
   }

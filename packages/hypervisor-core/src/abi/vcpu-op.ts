@@ -21,6 +21,7 @@ import {
   VCPUOP_up,
 } from "@xen-node/xen-abi";
 import { isGuestRange, u64Number } from "../address.ts";
+import type { GuestAbi } from "../guest-abi/guest-abi.ts";
 import { initialiseVcpu } from "../guest-context.ts";
 import type { Hypervisor } from "../hypervisor.ts";
 import { updateTime, updateTimeArea } from "../pvclock.ts";
@@ -62,7 +63,7 @@ export const vcpuOp: HypercallHandler = (hv, vcpu, args) => {
     case VCPUOP_register_runstate_memory_area: {
       if (!guest.fetch(va, 8)) return -EFAULT;
       const area = abi.words.readVa(guest.u32, 0);
-      if (!isGuestRange(area, runstateBytes)) return -EFAULT;
+      if (!isAreaOf(abi, area, runstateBytes)) return -EFAULT;
       target.runstate.areaVa = area === 0 ? Number.NaN : area;
       hv.writeRunstate(target);
       return 0;
@@ -108,7 +109,7 @@ export const vcpuOp: HypercallHandler = (hv, vcpu, args) => {
     case VCPUOP_register_vcpu_time_memory_area: {
       if (!guest.fetch(va, 8)) return -EFAULT;
       const area = abi.words.readVa(guest.u32, 0);
-      if (!isGuestRange(area, TIME_BYTES)) return -EFAULT;
+      if (!isAreaOf(abi, area, TIME_BYTES)) return -EFAULT;
       target.timeAreaVa = area === 0 ? Number.NaN : area;
       updateTimeArea(hv, target);
       return 0;
@@ -120,6 +121,11 @@ export const vcpuOp: HypercallHandler = (hv, vcpu, args) => {
       return -ENOSYS;
   }
 };
+
+/** Whether Xen may keep writing there. A 32-bit guest's area must also end below Xen's part (compat_handle_okay). */
+function isAreaOf(abi: GuestAbi, va: number, bytes: number): boolean {
+  return isGuestRange(va, bytes) && (abi.wordBits === 64 || va + bytes <= abi.virtStart);
+}
 
 /** For the vcpu that calls, or one that is down, and once (map_vcpu_info of Xen 4.17; later versions have other errnos). */
 function registerVcpuInfo(hv: Hypervisor, caller: Vcpu, target: Vcpu, mfn: number, offset: number): number {

@@ -35,7 +35,8 @@ export class PseudoPhysicalMemory {
 
   /**
    * Writes bytes from a pseudo-physical address on; they may cross pages. Zeros for a page that has nothing on it yet,
-   * of which kernels have many, are not written: the host need not find memory for a page that nobody touches.
+   * of which kernels have many, are not written: the host need not find memory for a page that nobody touches. Whole pages of
+   * kernels and ram disks are shared with other domains that have the same.
    */
   write(address: number, bytes: Uint8Array): void {
     for (let done = 0; done < bytes.length; ) {
@@ -43,7 +44,12 @@ export class PseudoPhysicalMemory {
       const pfn = Math.floor(at / PAGE_BYTES);
       const inPage = at % PAGE_BYTES;
       const part = bytes.subarray(done, done + PAGE_BYTES - inPage);
-      if (this.#used[pfn] !== 0 || !isZero(part)) {
+      if (this.#used[pfn] === 0 && part.length === PAGE_BYTES) {
+        if (!isZero(part)) {
+          this.#used[pfn] = 1;
+          this.#target.fillFrame(this.p2m[pfn], part);
+        }
+      } else if (this.#used[pfn] !== 0 || !isZero(part)) {
         this.#used[pfn] = 1;
         this.#target.u8.set(part, this.#target.hostAddress(this.p2m[pfn]) + inPage);
       }

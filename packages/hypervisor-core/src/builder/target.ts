@@ -14,6 +14,8 @@ export interface BuilderTarget {
   allocFrame(): number;
   /** Offset of a frame's bytes in `u8`. */
   hostAddress(mfn: number): number;
+  /** Fills a whole frame that nothing was written to; it may share the bytes with others until then. */
+  fillFrame(mfn: number, bytes: Uint8Array): void;
   /** Enters pfn as the machine-to-physical translation of a frame. */
   setM2p(mfn: number, pfn: number): void;
   /** Validates and pins the frame as a root of a level: 0, -ERESTART to be called again, or another negative errno. */
@@ -26,6 +28,7 @@ export interface BuilderTarget {
 export interface BuilderMachine {
   readonly memory: { readonly u8: Uint8Array };
   readonly frames: { alloc(domid: number): number; hostAddress(mfn: number): number };
+  readonly contents: { fill(mfn: number, bytes: Uint8Array): void };
   readonly m2p: { set(mfn: number, pfn: number): void };
   readonly types: { pin(mfn: number, level: number, domid: number): number };
 }
@@ -55,6 +58,7 @@ export function builderTarget(machine: BuilderMachine, grants: BuilderGrants, do
       return mfn;
     },
     hostAddress: (mfn) => machine.frames.hostAddress(mfn),
+    fillFrame: (mfn, bytes) => machine.contents.fill(mfn, bytes),
     setM2p: (mfn, pfn) => machine.m2p.set(mfn, pfn),
     pinRoot: (mfn, level) => machine.types.pin(mfn, level, domain.domid),
     grant: (ref, grantee, mfn) => grants.writeEntry(domain.domid, ref, GTF_permit_access, grantee, mfn),

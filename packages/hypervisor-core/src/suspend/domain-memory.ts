@@ -28,14 +28,14 @@ export class DomainMemory {
   /** Copies a page; zeros if it is the domain's no more. */
   readPage(mfn: number, into: Uint8Array, at: number): void {
     const { frames, memory } = this.hv.mmu;
-    const host = frames.hostAddress(mfn);
+    const host = frames.readAddress(mfn);
     if (frames.owner[mfn] !== this.domain.domid) into.fill(0, at, at + PAGE_BYTES);
     else into.set(memory.u8.subarray(host, host + PAGE_BYTES), at);
   }
 
   sharedInfo(): Uint8Array {
     const { frames, memory } = this.hv.mmu;
-    const host = frames.hostAddress(this.domain.sharedInfoMfn);
+    const host = frames.readAddress(this.domain.sharedInfoMfn);
     return host === 0 ? new Uint8Array(PAGE_BYTES) : memory.u8.slice(host, host + PAGE_BYTES);
   }
 

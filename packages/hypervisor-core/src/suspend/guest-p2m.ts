@@ -28,7 +28,7 @@ export interface GuestP2m {
 export function readGuestP2m(hv: Hypervisor, domain: Domain): GuestP2m {
   const { frames, memory, m2p } = hv.mmu;
   const { offsets } = structs.shared_info;
-  const info = frames.hostAddress(domain.sharedInfoMfn);
+  const info = frames.readAddress(domain.sharedInfoMfn);
   const word = (offset: number): { lo: number; hi: number } => {
     const at = (info + offset) >>> 2;
     return { lo: memory.u32[at], hi: memory.u32[at + 1] };
@@ -49,7 +49,7 @@ export function readGuestP2m(hv: Hypervisor, domain: Domain): GuestP2m {
 
   const mfns = new Uint32Array(pages);
   for (let pfn = 0; pfn < pages; pfn++) {
-    const at = (frames.hostAddress(listMfns[Math.floor(pfn / ENTRIES)]) >>> 2) + (pfn % ENTRIES) * 2;
+    const at = (frames.readAddress(listMfns[Math.floor(pfn / ENTRIES)]) >>> 2) + (pfn % ENTRIES) * 2;
     const mfn = memory.u32[at];
     if (memory.u32[at + 1] === 0 && owns(hv, domain, mfn) && m2p.get(mfn) === pfn) mfns[pfn] = mfn;
   }
@@ -99,7 +99,7 @@ function treeFrames(hv: Hypervisor, domain: Domain, top: { lo: number; hi: numbe
   const entry = (mfn: number, index: number): number => {
     if (!owns(hv, domain, mfn))
       throw new DomainImageError("guest", "the guest's tree of frames names a frame that is not its own.");
-    const at = (frames.hostAddress(mfn) >>> 2) + index * 2;
+    const at = (frames.readAddress(mfn) >>> 2) + index * 2;
     return u64Number(memory.u32[at], memory.u32[at + 1]);
   };
   const topMfn = u64Number(top.lo, top.hi);

@@ -14,6 +14,7 @@ import { renumberTable } from "./saved-table.ts";
 import type { SavedVcpu } from "./saved-vcpu.ts";
 
 const ENTRIES = 512;
+const PAGE_BYTES = 4096;
 const PINNED = 8;
 const BROKEN = 13;
 const ABSENT = 15;
@@ -70,6 +71,24 @@ export class RestoredDomain {
     const mfn = this.p2m[pfn] || this.allocate(pfn);
     this.types[pfn] = type;
     if (bytes !== undefined) memory.u8.set(bytes, frames.hostAddress(mfn));
+  }
+
+  /**
+   * Puts a plain page in its place that has the bytes of another domain's frame: it shares their place until one of both
+   * is written, if nobody holds a pointer to that frame. There are no translations to it.
+   * @throws DomainImageError as `addPage`
+   */
+  sharePage(pfn: number, source: number): void {
+    const { frames, memory } = this.hv.mmu;
+    const mfn = this.allocate(pfn);
+    this.types[pfn] = 0;
+    if (frames.isShareable(source)) {
+      frames.share(source, mfn);
+      return;
+    }
+    const to = frames.hostAddress(mfn);
+    const from = frames.readAddress(source);
+    memory.u8.copyWithin(to, from, from + PAGE_BYTES);
   }
 
   private allocate(pfn: number): number {

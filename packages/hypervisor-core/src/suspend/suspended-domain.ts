@@ -6,6 +6,7 @@ import { ContextAt } from "../guest-abi/context64.ts";
 import type { Hypervisor } from "../hypervisor.ts";
 import { DomainImageError } from "./domain-image-error.ts";
 import { type GuestP2m, readGuestP2m } from "./guest-p2m.ts";
+import { RestoredDomain, type SavedState } from "./restored-domain.ts";
 import { renumberTable } from "./saved-table.ts";
 import { type SavedVcpu, saveVcpu } from "./saved-vcpu.ts";
 
@@ -17,6 +18,7 @@ const ABSENT = 15;
 export class SuspendedDomain {
   private readonly p2m: GuestP2m;
   private readonly copy = new Uint8Array(PAGE_BYTES);
+  private readonly table = new Uint8Array(PAGE_BYTES);
   private readonly words = new Uint32Array(this.copy.buffer);
 
   /** @throws DomainImageError if it is not suspended, or its own list of frames cannot be read */
@@ -60,13 +62,38 @@ export class SuspendedDomain {
   }
 
   /**
+   * Gives a new, empty domain what this one has; plain pages are not copied, but shared until one of both writes them.
+   * What is left to do is `finish` of the answer.
+   * @throws DomainImageError: this domain cannot be saved, or the machine has no frames left
+   */
+  forkInto(child: Domain): { pages: RestoredDomain; state: SavedState } {
+    this.check();
+    const { hv } = this;
+    const count = this.pages;
+    const pages = new RestoredDomain(hv, child, count);
+    // No store goes past the frames that are lent now.
+    hv.mmu.tlb.flushDomain(this.domain.domid);
+    for (let pfn = 0; pfn < count; pfn++) {
+      const type = this.pageType(pfn);
+      if (type === ABSENT) continue;
+      if (type === 0) {
+        pages.sharePage(pfn, this.p2m.mfns[pfn]);
+        continue;
+      }
+      this.readPage(pfn, this.table, 0);
+      pages.addPage(pfn, type, this.table);
+    }
+    return { pages, state: { sharedInfo: this.sharedInfo(), vcpus: this.vcpus(), p2mPages: this.p2mPages } };
+  }
+
+  /**
    * Copies a page that is not absent.
    * @throws DomainImageError if it is a page table with an entry for something that is not the guest's own
    */
   readPage(pfn: number, into: Uint8Array, at: number): void {
     const mfn = this.p2m.mfns[pfn];
     const { frames, memory } = this.hv.mmu;
-    const host = frames.hostAddress(mfn);
+    const host = frames.readAddress(mfn);
     const type = this.pageType(pfn) & 7;
     if (type === 0) {
       into.set(memory.u8.subarray(host, host + PAGE_BYTES), at);
@@ -86,7 +113,7 @@ export class SuspendedDomain {
 
   sharedInfo(): Uint8Array {
     const { frames, memory } = this.hv.mmu;
-    const host = frames.hostAddress(this.domain.sharedInfoMfn);
+    const host = frames.readAddress(this.domain.sharedInfoMfn);
     return memory.u8.slice(host, host + PAGE_BYTES);
   }
 

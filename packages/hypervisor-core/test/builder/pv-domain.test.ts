@@ -214,7 +214,7 @@ describe("buildPvDomain", () => {
         initP2m: 0x8000000000,
       });
     const end = (pages: number) => {
-      const machine = new TestMachine(32);
+      const machine = new TestMachine(48);
       return buildPvDomain(machine.target, { kernel: sized(pages), pages: 4096, ...ports }).layout.mappedEndPfn;
     };
     expect(end(800)).toBe(1024);
@@ -249,7 +249,7 @@ describe("buildPvDomain", () => {
   });
 
   it("gives zeros where an earlier domain's frames held something else", () => {
-    const machine = new TestMachine(32);
+    const machine = new TestMachine(48);
     const { frames, memory } = machine.mmu;
     const used: number[] = [];
     for (let mfn = frames.alloc(3); mfn >= 0; mfn = frames.alloc(3)) {
@@ -264,6 +264,24 @@ describe("buildPvDomain", () => {
     const expected = new Uint8Array(5 * 4096);
     expected[4096] = 1;
     expect(Buffer.compare(machine.read(built.vcpu.rootMfn, 0, 5 * 4096), expected)).toBe(0);
+  });
+
+  it("shares whole pages of a kernel and a ram disk with the next domain that has the same", () => {
+    const machine = new TestMachine(64);
+    const { frames } = machine.mmu;
+    const content = Uint8Array.from({ length: 8 * 4096 + 100 }, (_, i) => i >> 6);
+    const options = { kernel: makeKernel([{ paddr: 0, content }]), initrd: content.slice(5), pages: 2048, ...ports };
+    buildPvDomain(machine.target, options);
+    const { free } = frames.places;
+    const before = frames.usage(machine.target.domid);
+    const built = buildPvDomain(machine.target, options);
+    const after = frames.usage(machine.target.domid);
+    expect(before.shared).toBe(16);
+    expect(after.shared).toBe(32);
+    // 2048 frames take four pages of the machine-to-physical table, and two of the narrow one.
+    expect(free - frames.places.free).toBe(after.own - before.own + 6);
+    expect(machine.read(built.vcpu.rootMfn, 0, content.length)).toEqual(content);
+    expect(machine.mmu.audit()).toEqual([]);
   });
 
   it("continues a pin that was preempted", () => {

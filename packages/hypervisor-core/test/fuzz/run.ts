@@ -1,5 +1,9 @@
+import { PvhWorld } from "./pvh-world.ts";
 import { Tally } from "./tally.ts";
-import { type FuzzTarget, FuzzWorld } from "./world.ts";
+import { FuzzWorld, type FuzzTarget as PvTarget } from "./world.ts";
+
+/** PV guests by what they try, or PVH guests. */
+export type FuzzTarget = PvTarget | "pvh";
 
 /** A step that took longer is a hang. */
 const HANG_MS = 1000;
@@ -30,7 +34,7 @@ export function fuzzWorld(
   report: FuzzReport,
   onStep: (step: number) => void = () => {},
 ): void {
-  const world = new FuzzWorld(seed, target, report.tally);
+  const world = target === "pvh" ? new PvhWorld(seed, report.tally) : new FuzzWorld(seed, target, report.tally);
   const fail = (step: number, problems: readonly string[]): never => {
     throw new FuzzFailure(
       `${target}, seed ${seed}, step ${step} (${world.last}):\n  ${problems.slice(0, 12).join("\n  ")}`,

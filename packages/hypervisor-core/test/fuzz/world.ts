@@ -325,4 +325,4 @@ export class FuzzWorld {
 }
 
 /** What the processor, the soft TLB and a thousand frames need. */
-const MACHINE_BYTES = 56 * 2 ** 20;
+const MACHINE_BYTES = 64 * 2 ** 20;

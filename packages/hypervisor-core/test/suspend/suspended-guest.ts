@@ -16,7 +16,7 @@ const VIRT_BASE = -0x80000000;
 
 export function machine(): Hypervisor {
   return new Hypervisor({
-    memoryBytes: 64 * 2 ** 20,
+    memoryBytes: 80 * 2 ** 20,
     clock: new VirtualClock(),
     processor: (hv) => new ScriptedProcessor(hv),
   });

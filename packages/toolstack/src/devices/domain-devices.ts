@@ -21,6 +21,8 @@ export interface DeviceHost {
   readonly log: LogSink;
   /** Runs `work` soon, outside of any hypercall. */
   defer(work: () => void): void;
+  /** Does work that a domain asked for, in that domain's time. */
+  onBehalf<T>(domid: number, work: () => T): T;
 }
 
 interface AttachedDisk {
@@ -69,7 +71,7 @@ export class DomainDevices {
 
   /** Gives the domain a network interface. @param mac in text */
   addVif(handle: number, config: VifConfig, mac: string): void {
-    const { dom0: domain, store, networks, log, defer } = this.host;
+    const { dom0: domain, store, networks, log, defer, onBehalf } = this.host;
     const paths = devicePaths(this.domid, "vif", handle);
     const name = config.vifname ?? `vif${this.domid}.${handle}`;
     const port = networks.addVif(config.bridge, { name, mac, addresses: config.addresses, rate: config.rate });
@@ -82,6 +84,7 @@ export class DomainDevices {
         mac: parseMac(mac) as Uint8Array,
         mtu: config.mtu,
         defer,
+        onBehalf: (work) => onBehalf(this.domid, work),
         log: (message) => log.log("warning", "network", message),
         onClosed: () => {
           port.remove();

@@ -124,13 +124,30 @@ export class GuestDevices {
   statistics(): DeviceStatistics {
     const { current } = this;
     return {
-      networks: [...(current?.vifs.values() ?? [])].map(({ port }) => {
+      networks: [...(current?.vifs ?? [])].map(([handle, { port }]) => {
         const { in: received, out: sent } = port.counters();
-        return { sentBytes: sent.bytes, receivedBytes: received.bytes };
+        return {
+          handle,
+          sentBytes: sent.bytes,
+          receivedBytes: received.bytes,
+          sentPackets: sent.packets,
+          receivedPackets: received.packets,
+          sentDrops: sumOf(sent.drops),
+          receivedDrops: sumOf(received.drops),
+        };
       }),
-      disks: [...(current?.disks.values() ?? [])].map(({ backend }) => {
-        const { rd_req: reads, wr_req: writes, rd_sect, wr_sect, oo_req: waits } = backend.statistics();
-        return { reads, writes, readSectors: rd_sect, writtenSectors: wr_sect, waits };
+      disks: [...(current?.disks.values() ?? [])].map(({ config, backend }) => {
+        const { rd_req, wr_req, f_req, ds_req, rd_sect, wr_sect, oo_req } = backend.statistics();
+        return {
+          name: config.vdev.name,
+          reads: rd_req,
+          writes: wr_req,
+          flushes: f_req,
+          discards: ds_req,
+          readSectors: rd_sect,
+          writtenSectors: wr_sect,
+          waits: oo_req,
+        };
       }),
     };
   }
@@ -148,6 +165,8 @@ export class GuestDevices {
     }));
   }
 }
+
+const sumOf = (numbers: Readonly<Record<string, number>>): number => Object.values(numbers).reduce((a, b) => a + b, 0);
 
 function number(device: AttachedDevice, end: "backend" | "frontend", name: string): number | undefined {
   const text = device.read(end, name);

@@ -86,7 +86,7 @@ export class CodeReader implements CodeSource {
     const offset = place & (PAGE - 1);
     const mfn = this.frameOf(page);
     if (mfn < 0) return undefined;
-    const host = mmu.frames.hostAddress(mfn);
+    const host = mmu.frames.readAddress(mfn);
     const long = (this.mode & CodeMode.LONG) !== 0;
     let status = this.decoder.decode(mmu.memory.u8, host + offset, PAGE - offset, long, insn);
     if (status === DecodeStatus.NEED_MORE) {
@@ -94,7 +94,7 @@ export class CodeReader implements CodeSource {
       if (second < 0) return undefined;
       const first = PAGE - offset;
       this.bytes.set(mmu.memory.u8.subarray(host + offset, host + PAGE));
-      const next = mmu.frames.hostAddress(second);
+      const next = mmu.frames.readAddress(second);
       this.bytes.set(mmu.memory.u8.subarray(next, next + 16), first);
       status = this.decoder.decode(this.bytes, 0, first + 16, long, insn);
     }
@@ -125,7 +125,7 @@ export class CodeReader implements CodeSource {
     for (let i = 0; i < out.length; i++) {
       const mfn = this.frameOf(Math.floor((place + i) / PAGE));
       if (mfn < 0) return out.subarray(0, i);
-      out[i] = this.mmu.memory.u8[this.mmu.frames.hostAddress(mfn) + ((place + i) & (PAGE - 1))];
+      out[i] = this.mmu.memory.u8[this.mmu.frames.readAddress(mfn) + ((place + i) & (PAGE - 1))];
     }
     return out;
   }

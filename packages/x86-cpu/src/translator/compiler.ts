@@ -168,7 +168,7 @@ export class RegionCompiler {
         const page = Math.floor(at / PAGE);
         const to = Math.min(end, (page + 1) * PAGE);
         const from = at - page * PAGE;
-        const host = this.mmu.frames.hostAddress(reader.frameOf(page)) + from;
+        const host = this.mmu.frames.readAddress(reader.frameOf(page)) + from;
         ranges.push({ page, start: from, end: to - page * PAGE, bytes: u8.slice(host, host + to - at) });
         at = to;
       }

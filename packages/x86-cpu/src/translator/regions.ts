@@ -299,7 +299,7 @@ export class Regions {
     if (candidates === undefined) return false;
     const mfn = this.mmu.walker.executedFrame(l4Mfn, va | 0, Math.floor(va / 2 ** 32) | 0);
     if (mfn < 0) return false;
-    const at = this.mmu.frames.hostAddress(mfn) + (va & (PAGE - 1));
+    const at = this.mmu.frames.readAddress(mfn) + (va & (PAGE - 1));
     for (const { translation, place, begins } of candidates) {
       if (!this.startsWith(at, begins)) continue;
       this.reader.begin(l4Mfn, va - place, mode);
@@ -355,8 +355,7 @@ export class Regions {
     return ranges.every(({ page, start: from, bytes }) => {
       const mfn = this.reader.frameOf(page);
       if (mfn < 0) return false;
-      const host = this.mmu.frames.hostAddress(mfn) + from;
-      return this.startsWith(host, bytes);
+      return this.startsWith(this.mmu.frames.readAddress(mfn) + from, bytes);
     });
   }
 

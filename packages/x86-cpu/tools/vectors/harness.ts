@@ -22,9 +22,15 @@ export function buildHarness(source: string): string {
   return program;
 }
 
-/** Runs a stream of cases on this machine's processor. */
-export function runNatively(program: string, cases: Uint8Array): ResultReader {
+/** Whether this machine's kernel lets cases run in compatibility mode, with a descriptor for FS. */
+export function hasCompatibilityMode(program: string): boolean {
+  return spawnSync(program, ["--compatibility"]).status === 0;
+}
+
+/** Runs a stream of cases on this machine's processor, again if the harness dies and may. */
+export function runNatively(program: string, cases: Uint8Array, attempts = 1): ResultReader {
   const run = spawnSync(program, [], { input: cases, maxBuffer: 2 ** 31 - 1 });
+  if (run.status !== 0 && attempts > 1) return runNatively(program, cases, attempts - 1);
   if (run.status !== 0) {
     throw new Error(`the harness ended with ${run.signal ?? run.status}: ${run.stderr.toString().trim()}`);
   }

@@ -5,11 +5,12 @@ import { Generator } from "./generate.ts";
 import { prefixCases, takesAnyPrefix } from "./prefixes.ts";
 import type { Random } from "./random.ts";
 import { fitsSequence, SequenceGenerator } from "./sequences.ts";
+import { wildCases } from "./wild-bytes.ts";
 
-/** Something to make cases of: an instruction form, or sequences of several instructions. */
+/** Something to make cases of: an instruction form, sequences of several instructions, or changed bytes. */
 export interface Job {
   readonly name: string;
-  readonly group: Group | "sequence";
+  readonly group: Group | "sequence" | "bytes";
   readonly compatibility: boolean;
   /** Cases compared with those of a form. */
   readonly weight: number;
@@ -92,7 +93,7 @@ function sequenceJobs(forms: readonly Form[]): Job[] {
   return jobs;
 }
 
-/** Every form, then sequences. */
+/** Every form, then sequences and changed bytes. */
 export function allJobs(): Job[] {
   const forms = allForms();
   const single = forms.map(
@@ -104,5 +105,21 @@ export function allJobs(): Job[] {
       make: (random, count, background, emit) => new Generator(random).cases(form, count, background, emit),
     }),
   );
-  return [...single, ...sequenceJobs(forms)];
+  const wild = [false, true].map(
+    (compatibility): Job => ({
+      name: `changed bytes${compatibility ? " compat" : ""}`,
+      group: "bytes",
+      compatibility,
+      weight: 200,
+      make: (random, count, background, emit) =>
+        wildCases(
+          random,
+          forms.filter((form) => form.compatibility === compatibility),
+          count,
+          background,
+          emit,
+        ),
+    }),
+  );
+  return [...single, ...sequenceJobs(forms), ...wild];
 }

@@ -105,8 +105,14 @@ export class Replayer {
   /** How many cases met a deviation, by its reason. */
   readonly deviations = new Map<string, number>();
 
-  /** @param options settings of the translator, for one */
-  constructor(options: CpuOptions = {}) {
+  /**
+   * @param options settings of the translator, for one
+   * @param threadSelector what FS holds
+   */
+  constructor(
+    options: CpuOptions = {},
+    private readonly threadSelector = SELECTOR_THREAD,
+  ) {
     const { mmu } = this;
     this.cpu = new Cpu(mmu, {
       ...options,
@@ -131,9 +137,11 @@ export class Replayer {
   private map(region: Region): void {
     const { frames, memory } = this.mmu;
     const mfns = Array.from({ length: region.pages }, () => frames.alloc(DOMID));
-    const host = frames.hostAddress(mfns[0]);
+    // All places first, before tables take some.
+    const hosts = mfns.map((mfn) => frames.hostAddress(mfn));
+    const [host] = hosts;
     mfns.forEach((mfn, page) => {
-      if (frames.hostAddress(mfn) !== host + page * PAGE) throw new Error("frames of a region are not contiguous");
+      if (hosts[page] !== host + page * PAGE) throw new Error("places of a region are not contiguous");
       this.mapPage(region.address + page * PAGE, mfn, region.writable ? 7 : 5, !region.code);
     });
     const bytes = region.pages * PAGE;
@@ -200,7 +208,7 @@ export class Replayer {
     for (let segment = 0; segment < 4; segment++) {
       state.view.setUint32(SEG_SELECTOR(segment), SELECTOR_DATA, true);
     }
-    state.view.setUint32(SEG_SELECTOR(4), SELECTOR_THREAD, true);
+    state.view.setUint32(SEG_SELECTOR(4), this.threadSelector, true);
     state.setSegmentBase(4, BigInt(FS_BASE));
     state.setSegmentBase(5, BigInt(GS_BASE));
     state.view.setUint32(CR4, CR4_VALUE, true);
@@ -366,7 +374,7 @@ export class Replayer {
     const { state } = this.cpu;
     const code = c.compatibility ? SELECTOR_CODE32 : SELECTOR_CODE64;
     const { segments } = result;
-    const expected = segments?.selectors ?? [SELECTOR_DATA, code, SELECTOR_DATA, SELECTOR_DATA, SELECTOR_THREAD, 0];
+    const expected = segments?.selectors ?? [SELECTOR_DATA, code, SELECTOR_DATA, SELECTOR_DATA, this.threadSelector, 0];
     expected.forEach((selector, i) => {
       // A return to user code clears the RPL of null selectors.
       if (state.selector(i) !== selector && (state.selector(i) > 3 || selector > 3)) {

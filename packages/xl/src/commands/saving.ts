@@ -86,6 +86,28 @@ async function readConfig(file: string): Promise<string> {
   });
 }
 
+const fork: XlCommand = {
+  name: "fork",
+  usage: "[options] <Domain>",
+  summary: "Make domains that go on from where a domain stands",
+  options: { number: { type: "string", short: "n" }, paused: { type: "boolean", short: "p" } },
+  optionHelp: [
+    "-n Number               How many domains to make (default: 1).",
+    "-p                      Leave the new domains paused.",
+  ],
+  needs: 1,
+  takes: 1,
+  async run(context, [domain], { number = "1", paused = false }) {
+    const count = Number(number);
+    if (!/^\d+$/.test(String(number)) || count < 1 || count > 1000)
+      throw new XlError(`xl fork -n takes a number from 1 to 1000, not "${number}".`, ExitStatus.usage);
+    const { client, print } = context;
+    const { domid } = await domainOf(context, domain);
+    const made = await client.call("fork", { domain: String(domid), count, paused: paused === true }, NO_TIMEOUT);
+    for (const each of made) print(`${each.name} ${each.domid}`);
+  },
+};
+
 const dumpCore: XlCommand = {
   name: "dump-core",
   usage: "<Domain> <filename>",
@@ -98,4 +120,4 @@ const dumpCore: XlCommand = {
 };
 
 /** Commands that put domains into files and take them out again. */
-export const savingCommands: XlCommand[] = [save, restore, dumpCore];
+export const savingCommands: XlCommand[] = [save, restore, fork, dumpCore];

@@ -1,4 +1,4 @@
-/* Entry point and what the domain builder reads: notes of xen/include/public/elfnote.h. */
+/* Entry point of 64-bit guests, and what the domain builder reads: notes of xen/include/public/elfnote.h. */
 #include <xen/elfnote.h>
 
 #define VIRT_BASE 0x40000000
