@@ -20,6 +20,7 @@ import type { DeviceStatistics, DomainEnd, Guest, GuestEvents, GuestFate } from 
 import { createKernelDomain, createProgramDomain, type MadeDomain } from "./guest-domain.ts";
 import { type GuestSource, namedImageError } from "./images/guest-files.ts";
 import type { Machine } from "./machine.ts";
+import { type RunningState, runningState } from "./save/running-state.ts";
 import { SuspendRequest } from "./save/suspend-request.ts";
 import { type SuspendedGuest, suspendedGuest } from "./save/suspended-guest.ts";
 
@@ -126,6 +127,7 @@ export class ConfiguredGuest implements Guest {
     }
     this.domain = domain;
     this.made = made;
+    if (made.memoryTargetKib !== undefined) this.write("memory/target", String(made.memoryTargetKib));
     this.events.onStart?.(domain);
     if (!paused) made.run();
   }
@@ -134,6 +136,16 @@ export class ConfiguredGuest implements Guest {
     return "program" in files
       ? createProgramDomain(this.machine, this, files.program)
       : createKernelDomain(this.machine, this, files);
+  }
+
+  get runningState(): RunningState {
+    if (this.domain === undefined) return {};
+    const target = this.read("memory/target");
+    return runningState(
+      this.machine.hypervisor,
+      this.domain,
+      target === undefined || !/^\d{1,12}$/.test(target) ? undefined : Number(target),
+    );
   }
 
   rename(name: string): void {
@@ -231,6 +243,7 @@ export class ConfiguredGuest implements Guest {
       throw error;
     }
     return suspendedGuest(machine, domain, {
+      devices: this.devices,
       onResumed: () => {
         this.suspension = undefined;
       },

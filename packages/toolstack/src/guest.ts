@@ -6,6 +6,7 @@ import type { VifConfig } from "./config/vif-config.ts";
 import type { DiskStatus, VifStatus } from "./devices/device-status.ts";
 import type { GuestConsole } from "./dom0/guest-console.ts";
 import type { GuestSource } from "./images/guest-files.ts";
+import type { RunningState } from "./save/running-state.ts";
 import type { SuspendedGuest } from "./save/suspended-guest.ts";
 
 /** How a domain ended. */
@@ -44,6 +45,8 @@ export interface Guest {
   readonly config: DomainConfig;
   /** What it is now: its name, memory, vcpus and devices may have changed since. */
   readonly currentConfig: DomainConfig;
+  /** What else was set while it ran; `Machine.restoreGuest` takes it. */
+  readonly runningState: RunningState;
   readonly files: GuestSource;
   readonly console: GuestConsole;
   /** The domain now; undefined once it is destroyed. */

@@ -24,6 +24,7 @@ export { Dom0, Dom0Error } from "./dom0/dom0.ts";
 export { GuestConsole } from "./dom0/guest-console.ts";
 // Guests
 export type { DeviceStatistics, DomainEnd, Guest, GuestEvents, GuestFate } from "./guest.ts";
+export { openGuestDisks } from "./images/guest-disks.ts";
 export {
   type GuestFileOptions,
   type GuestFiles,
@@ -32,6 +33,7 @@ export {
   readGuestFiles,
 } from "./images/guest-files.ts";
 export { checkLinuxInitrd } from "./images/initrd-check.ts";
-export { Machine, type MachineOptions } from "./machine.ts";
+export { Machine, type MachineOptions, type ReceivedGuest } from "./machine.ts";
 export { RunLoop, type RunLoopWork } from "./run-loop.ts";
+export { type RunningState, runningStateSchema } from "./save/running-state.ts";
 export type { SuspendedGuest } from "./save/suspended-guest.ts";

@@ -1,5 +1,6 @@
 import { type Domain, SuspendedDomain } from "@xen-node/hypervisor-core";
 import type { ByteOutput } from "@xen-node/migration-stream";
+import type { GuestDevices } from "../devices/guest-devices.ts";
 import type { Machine } from "../machine.ts";
 import { writeDomain } from "./write-domain.ts";
 
@@ -15,6 +16,10 @@ export interface SuspendedGuest {
    * @throws DomainImageError, one sentence, if it cannot be saved or was destroyed meanwhile; what the output throws
    */
   write(out: ByteOutput): Promise<void>;
+  /** Waits for its disks' requests, and lets go of its images, so that another machine may open them. */
+  letGoOfImages(): Promise<void>;
+  /** To be called before `resume` after that. @throws ConfigError: one cannot be opened; it may be tried again */
+  takeImagesBack(): Promise<void>;
   /** Lets it go on as if nothing had been; or lets it be paused. */
   resume(options?: { paused?: boolean }): void;
   /** Takes it apart: it lives on in what was written. Resolves when its images are closed. */
@@ -22,16 +27,19 @@ export interface SuspendedGuest {
 }
 
 interface Ways {
+  devices: Pick<GuestDevices, "letGoOfImages" | "takeImagesBack">;
   onResumed(): void;
   /** Ends the guest for good. */
   end(): Promise<void>;
 }
 
-export function suspendedGuest(machine: Machine, domain: Domain, { onResumed, end }: Ways): SuspendedGuest {
+export function suspendedGuest(machine: Machine, domain: Domain, { devices, onResumed, end }: Ways): SuspendedGuest {
   const { hypervisor, store } = machine;
   return {
     memoryKib: domain.totalPages * PAGE_KIB,
     write: async (out) => writeDomain(out, hypervisor, new SuspendedDomain(hypervisor, domain)),
+    letGoOfImages: () => devices.letGoOfImages(),
+    takeImagesBack: () => devices.takeImagesBack(),
     resume({ paused = false } = {}) {
       if (paused) hypervisor.pauseDomain(domain);
       if (!hypervisor.resumeDomain(domain)) return;
