@@ -61,6 +61,11 @@ export class DaemonProcess {
     return this.run("xl.js", args);
   }
 
+  /** What a shell runs for `xl`, such as another daemon's `xl migrate`. */
+  command(...args: string[]): string {
+    return `XEN_NODE_STATE=${this.state} exec ${process.execPath} ${join(BUILT, "xl.js")} ${args.join(" ")}`;
+  }
+
   xenstore(...args: string[]): Promise<Outcome> {
     return this.run("xenstore.js", args);
   }
