@@ -37,6 +37,8 @@ export class FrameTable {
   readonly type: Uint8Array;
   /** FrameFlags. */
   readonly flags: Uint8Array;
+  /** 1: nothing has written to the frame since `DirtyLog` looked last. */
+  readonly clean: Uint8Array;
   /** Bytes of a frame with hasCode are about to change, or the frame is about to be freed (offset 0, length 4096). */
   onCodeWrite: (mfn: number, offset: number, length: number) => void = () => {};
   /** A frame has no references left and goes to the free list. */
@@ -77,6 +79,7 @@ export class FrameTable {
     this.progress = new Uint16Array(buffer, array(2, "progress"), entries);
     this.type = new Uint8Array(buffer, array(1, "types"), entries);
     this.flags = new Uint8Array(buffer, array(1, "flags"), entries);
+    this.clean = new Uint8Array(buffer, array(1, "dirty log"), entries);
 
     const firstPlace = memory.reserve(count * PAGE_SIZE, PAGE_SIZE, "frames") / PAGE_SIZE;
     for (let i = 0; i < count; i++) this.place[firstMfn + i] = firstPlace + i;
@@ -172,6 +175,7 @@ export class FrameTable {
 
   /** To be called before or after the hypervisor writes bytes of a frame by itself. */
   noteHostWrite(mfn: number, offset: number, length: number): void {
+    this.clean[mfn] = 0;
     if ((this.flags[mfn] & FrameFlags.hasCode) !== 0) this.onCodeWrite(mfn, offset, length);
   }
 

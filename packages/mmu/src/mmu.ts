@@ -1,5 +1,6 @@
 import { auditFrames } from "./audit-frames.ts";
 import { auditTlb } from "./audit-tlb.ts";
+import { DirtyLog } from "./dirty-log.ts";
 import { FrameTable, type FrameTableOptions } from "./frames.ts";
 import { GuestAccess } from "./guest-access.ts";
 import { MachineToPhys } from "./machine-to-phys.ts";
@@ -21,6 +22,7 @@ export class Mmu {
   readonly types: PageTypes;
   readonly m2p: MachineToPhys;
   readonly guest: GuestAccess;
+  readonly dirtyLog: DirtyLog;
 
   /**
    * @param memory what is left of it after earlier reservations becomes frames
@@ -40,6 +42,7 @@ export class Mmu {
     this.types.setXenSlots(Uint32Array.of(this.m2p.slotLo, this.m2p.slotHi));
     this.types.setPaeSlots(this.m2p.narrow.slots);
     this.guest = new GuestAccess(memory, this.frames, this.walker);
+    this.dirtyLog = new DirtyLog(this.frames, this.tlb);
     this.frames.onFree = (mfn) => this.m2p.invalidate(mfn);
   }
 

@@ -184,6 +184,7 @@ export class Walker {
       leafLo = (leafLo | wanted) >>> 0;
       this.mark(leafTable, leaf, leafLo);
     }
+    if (access === 1) this.frames.clean[mfn] = 0;
     this.mfn = mfn;
     this.pteLo = leafLo;
     this.pteHi = leafHi;
@@ -269,6 +270,7 @@ export class Walker {
 
   private mark(table: number, word: number, lo: number): void {
     this.u32[word] = lo;
+    this.frames.clean[table] = 0;
     if ((this.frames.flags[table] & FrameFlags.hasCode) !== 0) {
       this.frames.onCodeWrite(table, (word << 2) & 0xfff, 4);
     }

@@ -35,5 +35,6 @@ export {
 export { checkLinuxInitrd } from "./images/initrd-check.ts";
 export { Machine, type MachineOptions, type ReceivedGuest } from "./machine.ts";
 export { RunLoop, type RunLoopWork } from "./run-loop.ts";
+export type { MovingGuest } from "./save/moving-guest.ts";
 export { type RunningState, runningStateSchema } from "./save/running-state.ts";
 export type { SuspendedGuest } from "./save/suspended-guest.ts";

@@ -43,7 +43,7 @@ export function migrationStreams({ table, host, receptions, note, nowNs }: Migra
     }
   };
   return {
-    migrate: ({ domain, id, verify, command, folder }) => {
+    migrate: ({ domain, id, live, verify, command, folder }) => {
       const hosted = table.find(domain);
       const { guest } = hosted;
       if (leaving.has(hosted)) throw new ControlError("refused", `${guest.name} is being moved already.`);
@@ -56,6 +56,7 @@ export function migrationStreams({ table, host, receptions, note, nowNs }: Migra
             guest,
             peer,
             token: id,
+            live,
             verify,
             say: (text) => tell({ kind: "message", text }),
             recordOffer: () => host.recordOffer(hosted, id),

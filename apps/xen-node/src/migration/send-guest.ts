@@ -6,13 +6,16 @@ import {
   sayHandshake,
   writeSaveFileHeader,
 } from "@xen-node/migration-stream";
-import type { Guest, SuspendedGuest } from "@xen-node/toolstack";
+import type { Guest, MovingGuest, SuspendedGuest } from "@xen-node/toolstack";
 import { savedConfig } from "../saved/saved-guest.ts";
 import { asUserError } from "../user-error.ts";
 import { LostPeer, type Peer } from "./peer.ts";
 
 /** How long a receiver may take to begin, and to tell that the guest runs there. */
 const PATIENCE_MS = 60_000;
+/** As libxl has it: how often pages are sent before the guest is suspended, and how few may be left for then. */
+const MOST_ROUNDS = 5;
+const FEW_PAGES = 50;
 /** Between two tries to learn whose the guest is, or to open its images again. */
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
@@ -23,6 +26,8 @@ export interface Sending {
   /** Names this migration. */
   token: string;
   verify: boolean;
+  /** Its pages are sent while it runs, and those again that change meanwhile. */
+  live: boolean;
   /** Tells whoever waits. */
   say(text: string): void;
   /** Makes it last that the guest was offered to the other side. */
@@ -51,20 +56,27 @@ export async function sendGuest(sending: Sending): Promise<MigrationReport> {
   const began = nowNs();
   let suspended: SuspendedGuest | undefined;
   let stoodStillFrom = began;
-  let pages = 0;
+  const sent = { rounds: 0, pages: 0 };
   try {
     await withPatience(peer, expectHandshake(peer.input, "banner"));
+    const moving = sending.live ? guest.move() : undefined;
+    const devices = deviceNames(guest);
+    const config = savedConfig(guest, { migration: sending.token });
+    const { mandatoryFlags, optionalFlags, optionalBytes } = await writeSaveFileHeader(peer.output, config);
+    const info = `0x${mandatoryFlags.toString(16)}/0x${optionalFlags.toString(16)}/${optionalBytes}`;
+    say(`Saving to migration stream new xl format (info ${info})`);
+    if (moving !== undefined) await sendRounds(sending, moving, sent);
     suspended = await guest.suspend();
     stoodStillFrom = nowNs();
-    const header = await writeSaveFileHeader(peer.output, savedConfig(guest, { migration: sending.token }));
-    say(
-      `Saving to migration stream new xl format (info 0x${header.mandatoryFlags.toString(16)}/0x${header.optionalFlags.toString(16)}/${header.optionalBytes})`,
-    );
-    const work = [suspended.write(peer.output), suspended.letGoOfImages()];
+    if (deviceNames(guest) !== devices)
+      throw new NotMigrated("its devices were changed while it was moved: try again.");
+    const work = [
+      suspended.write(peer.output, { after: moving, verify: sending.verify }).then((pages) => (sent.pages += pages)),
+      suspended.letGoOfImages(),
+    ];
     // Images are taken back only when they were let go of.
     await Promise.allSettled(work);
     await Promise.all(work);
-    pages = suspended.memoryKib / 4;
     await expectHandshake(peer.input, "ready");
     say("migration sender: Target has acknowledged transfer.");
     await sending.recordOffer();
@@ -81,7 +93,28 @@ export async function sendGuest(sending: Sending): Promise<MigrationReport> {
   const downtimeNs = nowNs() - stoodStillFrom;
   say("migration sender: Target reports successful startup.");
   await suspended.end();
-  return { rounds: 0, pages, bytes: peer.sentBytes, totalNs: nowNs() - began, downtimeNs };
+  return { ...sent, bytes: peer.sentBytes, totalNs: nowNs() - began, downtimeNs };
+}
+
+/** Sends pages until few are left or it does not get better. */
+async function sendRounds(
+  { peer, say }: Sending,
+  moving: MovingGuest,
+  sent: { rounds: number; pages: number },
+): Promise<void> {
+  await moving.begin(peer.output);
+  for (let dirty = Number.POSITIVE_INFINITY; sent.rounds < MOST_ROUNDS && dirty > FEW_PAGES; ) {
+    const pages = await moving.round(peer.output);
+    sent.rounds++;
+    sent.pages += pages;
+    dirty = moving.dirtyPages();
+    say(`migration sender: round ${sent.rounds}: ${pages} pages sent, ${dirty} written to meanwhile.`);
+  }
+}
+
+function deviceNames(guest: Guest): string {
+  const { disks, vifs } = guest.currentConfig;
+  return JSON.stringify([disks, vifs]);
 }
 
 type Outcome = { kind: "accepted" } | { kind: "refused"; reason: string };

@@ -1,4 +1,4 @@
-import { truncate, writeFile } from "node:fs/promises";
+import { readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { DaemonProcess } from "../support/daemon-process.ts";
@@ -6,6 +6,15 @@ import type { ExpectStream } from "../support/expect-stream.ts";
 import { debianGuest, noRealGuests, PROMPT } from "../support/real-guests.ts";
 
 const BOOT_MS = 240_000;
+const BLOCKS = 100;
+/** Writes numbers to the disk, one after the other, and reads each back; what differs is noted. */
+const VERIFIER = [
+  "touch /bad",
+  "((n=0; while :; do n=$((n+1)); printf '%-512s' $n | dd of=/dev/xvda bs=512 seek=$((n%100)) conv=fsync 2>/dev/null",
+  "echo 1 >/proc/sys/vm/drop_caches",
+  "got=$(dd if=/dev/xvda bs=512 skip=$((n%100)) count=1 2>/dev/null); [ $got = $n ] || echo bad $n >>/bad",
+  "echo $n >/count; done) & echo $! >/pid)",
+].join("; ");
 
 async function answer(stream: ExpectStream, line: string): Promise<string> {
   const text = await stream.command(line, 60_000);
@@ -43,7 +52,7 @@ describe.skipIf(noRealGuests)("moving Debian's kernel between two daemons", () =
     await here.xl("create", "-q", config);
     const first = here.console("deb");
     await first.stream.expect(PROMPT, BOOT_MS);
-    await first.stream.command("kept=in-a-variable; echo on-the-disk | dd of=/dev/xvda conv=fsync 2>/dev/null");
+    await first.stream.command("kept=in-a-variable");
 
     // Whoever cannot take it leaves it where it is.
     const lost = await here.xl("migrate", "-s", "", "deb", "exit 3");
@@ -51,16 +60,26 @@ describe.skipIf(noRealGuests)("moving Debian's kernel between two daemons", () =
     expect(lost.stderr).toMatch(/Migration failed, resumed at sender\.\n$/);
     expect(await answer(first.stream, "echo $kept")).toBe("in-a-variable");
 
-    const moved = await here.xl("migrate", "--non-live", "-s", "", "deb", there.command("migrate-receive"));
+    // It works on its disk and its memory all the time.
+    await first.stream.command(VERIFIER);
+    const moved = await here.xl("migrate", "--debug", "-s", "", "deb", there.command("migrate-receive"));
     console.log(moved.stderr);
     expect(moved).toMatchObject({ status: 0, stdout: "" });
+    expect(moved.stderr).toMatch(/round 1: \d+ pages sent/);
     expect(await here.list()).toEqual([]);
     expect((await there.list()).map((line) => line.split(" ")[0])).toEqual(["deb"]);
     const second = there.console("deb");
     second.stream.send("\r");
     await second.stream.expect(PROMPT, 60_000);
     expect(await answer(second.stream, "echo $kept")).toBe("in-a-variable");
-    expect(await answer(second.stream, "echo 3 >/proc/sys/vm/drop_caches; head -c 12 /dev/xvda")).toBe("on-the-disk");
+    const count = Number(await answer(second.stream, "cat /count"));
+    await second.stream.command("sleep 2");
+    expect(Number(await answer(second.stream, "cat /count"))).toBeGreaterThan(count);
+    expect(await answer(second.stream, "kill $(cat /pid); sleep 1; cat /bad /count")).toMatch(/^\d+$/);
+    const last = Number(await answer(second.stream, "cat /count"));
+    const image = await readFile(disk, "latin1");
+    for (let n = Math.max(1, last - BLOCKS + 1); n <= last; n++)
+      expect(image.slice((n % BLOCKS) * 512, (n % BLOCKS) * 512 + 512)).toBe(String(n).padEnd(512));
     expect(await answer(second.stream, "nproc")).toBe("2");
   });
 });

@@ -2,6 +2,7 @@ import { type Domain, SuspendedDomain } from "@xen-node/hypervisor-core";
 import type { ByteOutput } from "@xen-node/migration-stream";
 import type { GuestDevices } from "../devices/guest-devices.ts";
 import type { Machine } from "../machine.ts";
+import type { MovingGuest } from "./moving-guest.ts";
 import { writeDomain } from "./write-domain.ts";
 
 const PAGE_KIB = 4;
@@ -13,9 +14,12 @@ export interface SuspendedGuest {
   /**
    * Writes its domain as libxl's stream (docs/specs/libxl-migration-stream.pandoc). The guest stays as it is.
    *
+   * @param options.after the first part of the stream, which was written while it ran
+   * @param options.verify with that: all pages once more, to be compared
+   * @returns how many pages were written
    * @throws DomainImageError, one sentence, if it cannot be saved or was destroyed meanwhile; what the output throws
    */
-  write(out: ByteOutput): Promise<void>;
+  write(out: ByteOutput, options?: { after?: MovingGuest | undefined; verify?: boolean }): Promise<number>;
   /** Waits for its disks' requests, and lets go of its images, so that another machine may open them. */
   letGoOfImages(): Promise<void>;
   /** To be called before `resume` after that. @throws ConfigError: one cannot be opened; it may be tried again */
@@ -37,7 +41,10 @@ export function suspendedGuest(machine: Machine, domain: Domain, { devices, onRe
   const { hypervisor, store } = machine;
   return {
     memoryKib: domain.totalPages * PAGE_KIB,
-    write: async (out) => writeDomain(out, hypervisor, new SuspendedDomain(hypervisor, domain)),
+    write: async (out, { after, verify = false } = {}) =>
+      after === undefined
+        ? writeDomain(out, hypervisor, new SuspendedDomain(hypervisor, domain))
+        : after.finish(out, { verify }),
     letGoOfImages: () => devices.letGoOfImages(),
     takeImagesBack: () => devices.takeImagesBack(),
     resume({ paused = false } = {}) {
