@@ -51,8 +51,9 @@ export async function receiveGuest(receiving: Receiving): Promise<HostedGuest | 
   if (header.config === undefined) throw new ConfigError("the sender gives the domain no configuration.");
   say(" Savefile contains xl domain config in JSON format");
   const config = configFromJson(header.config, STREAM);
-  const { running, migration: token = receiving.newToken() } = savedExtras(header.config, STREAM);
+  const { running, migration = receiving.newToken() } = savedExtras(header.config, STREAM);
   const incoming = await receiving.host.receive(config, peer.input, running);
+  const token = migration.toLowerCase();
   return await receptions.during(token, peer, (begin) =>
     decide(receiving, incoming, { token, name: config.name, begin }),
   );

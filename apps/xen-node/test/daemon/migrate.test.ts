@@ -2,19 +2,11 @@ import { readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { DaemonProcess } from "../support/daemon-process.ts";
+import { BLOCKS, VERIFIER } from "../support/disk-verifier.ts";
 import type { ExpectStream } from "../support/expect-stream.ts";
 import { debianGuest, noRealGuests, PROMPT } from "../support/real-guests.ts";
 
 const BOOT_MS = 240_000;
-const BLOCKS = 100;
-/** Writes numbers to the disk, one after the other, and reads each back; what differs is noted. */
-const VERIFIER = [
-  "touch /bad",
-  "((n=0; while :; do n=$((n+1)); printf '%-512s' $n | dd of=/dev/xvda bs=512 seek=$((n%100)) conv=fsync 2>/dev/null",
-  "echo 1 >/proc/sys/vm/drop_caches",
-  "got=$(dd if=/dev/xvda bs=512 skip=$((n%100)) count=1 2>/dev/null); [ $got = $n ] || echo bad $n >>/bad",
-  "echo $n >/count; done) & echo $! >/pid)",
-].join("; ");
 
 async function answer(stream: ExpectStream, line: string): Promise<string> {
   const text = await stream.command(line, 60_000);
@@ -60,14 +52,20 @@ describe.skipIf(noRealGuests)("moving Debian's kernel between two daemons", () =
     expect(lost.stderr).toMatch(/Migration failed, resumed at sender\.\n$/);
     expect(await answer(first.stream, "echo $kept")).toBe("in-a-variable");
 
+    // What was set while it ran goes with it.
+    for (const command of ["sched-credit2 -d deb -w 512", "vcpu-pin deb 1 0", "mem-set deb 140"])
+      expect((await here.xl(...command.split(" "))).status, command).toBe(0);
     // It works on its disk and its memory all the time.
     await first.stream.command(VERIFIER);
     const moved = await here.xl("migrate", "--debug", "-s", "", "deb", there.command("migrate-receive"));
-    console.log(moved.stderr);
     expect(moved).toMatchObject({ status: 0, stdout: "" });
     expect(moved.stderr).toMatch(/round 1: \d+ pages sent/);
     expect(await here.list()).toEqual([]);
     expect((await there.list()).map((line) => line.split(" ")[0])).toEqual(["deb"]);
+    expect((await there.xl("sched-credit2", "-d", "deb")).stdout).toMatch(/deb +\d+ +512 +0/);
+    const [domid] = (await there.xl("domid", "deb")).stdout.split("\n");
+    const target = await there.xenstore("read", `/local/domain/${domid}/memory/target`);
+    expect(target.stdout).toBe(`${140 * 1024}\n`);
     const second = there.console("deb");
     second.stream.send("\r");
     await second.stream.expect(PROMPT, 60_000);
