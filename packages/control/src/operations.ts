@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { migrationStreams } from "./migration.ts";
 import { diskStatus, domainInfo, domainStatistics, machineInfo, saveFileInfo, vifStatus } from "./results.ts";
 import { schedulingOperations } from "./scheduling.ts";
 
@@ -95,6 +96,7 @@ export const streams = {
   console: { args: v.strictObject({ domain }) },
   /** A changed path a line, and each watched path once at first. */
   "store-watch": { args: v.strictObject({ paths: v.array(v.string()) }) },
+  ...migrationStreams,
 };
 
 type Operations = typeof operations;

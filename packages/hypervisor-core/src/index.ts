@@ -16,6 +16,7 @@ export * from "./random.ts";
 export { cpuidPolicy, missingFeatures } from "./suspend/cpu-policy.ts";
 export { DomainImageError, type DomainImageErrorCode } from "./suspend/domain-image-error.ts";
 export { DomainMemory } from "./suspend/domain-memory.ts";
+export { MovingDomain } from "./suspend/moving-domain.ts";
 export { type RestoredChannels, RestoredDomain, type SavedState } from "./suspend/restored-domain.ts";
 export type { SavedVcpu } from "./suspend/saved-vcpu.ts";
 export { SuspendedDomain } from "./suspend/suspended-domain.ts";

@@ -42,6 +42,19 @@ export class ByteInput {
     return bytes;
   }
 
+  /** The next `length` bytes, which stay to be read. @throws StreamError `truncated` */
+  async peek(length: number, what: string): Promise<Uint8Array> {
+    const { offset } = this;
+    const bytes = await this.read(length, what);
+    const rest = this.chunk.subarray(this.used);
+    this.chunk = new Uint8Array(length + rest.length);
+    this.chunk.set(bytes);
+    this.chunk.set(rest, length);
+    this.used = 0;
+    this.offset = offset;
+    return bytes;
+  }
+
   /** Lets go of the rest. */
   async close(): Promise<void> {
     await this.chunks.return?.();

@@ -1,4 +1,15 @@
 export { type ByteChunks, ByteInput, type ByteOutput } from "./byte-input.ts";
+export {
+  answerWhose,
+  asksWhose,
+  askWhose,
+  expectHandshake,
+  expectReport,
+  type HandshakeText,
+  readQuestion,
+  sayHandshake,
+  sayReport,
+} from "./handshake.ts";
 export { readDomainRecords, readImageHeader } from "./libxc-reader.ts";
 export {
   type DomainRecord,

@@ -63,6 +63,8 @@ export class FrameTable {
   readonly type: Uint8Array;
   /** FrameFlags. */
   readonly flags: Uint16Array;
+  /** 1: nothing has written to the frame since `DirtyLog` looked last. */
+  readonly clean: Uint8Array;
   /** Bytes of a frame with hasCode are about to change, or the frame is about to be freed (offset 0, length 4096). */
   onCodeWrite: (mfn: number, offset: number, length: number) => void = () => {};
   /** A frame has no references left and goes to the free list. */
@@ -119,6 +121,7 @@ export class FrameTable {
     this.flags = new Uint16Array(buffer, array(2, "flags"), entries);
     this.readAt = new Uint16Array(buffer, array(2, "reads of borrowed places"), entries);
     this.type = new Uint8Array(buffer, array(1, "types"), entries);
+    this.clean = new Uint8Array(buffer, array(1, "dirty log"), entries);
 
     this.places = new Places(memory, guess);
     this.place.fill(this.places.zero, firstMfn);
@@ -341,6 +344,7 @@ export class FrameTable {
 
   /** To be called before or after the hypervisor writes bytes of a frame by itself. */
   noteHostWrite(mfn: number, offset: number, length: number): void {
+    this.clean[mfn] = 0;
     if ((this.flags[mfn] & FrameFlags.hasCode) !== 0) this.onCodeWrite(mfn, offset, length);
   }
 

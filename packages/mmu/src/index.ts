@@ -1,6 +1,7 @@
 export { auditFrames } from "./audit-frames.ts";
 export { auditTlb } from "./audit-tlb.ts";
 export { adjustDescriptor } from "./descriptors.ts";
+export { DirtyLog } from "./dirty-log.ts";
 export { FrameTable, type FrameTableOptions, type PlaceUsage } from "./frames.ts";
 export { GuestAccess } from "./guest-access.ts";
 export { MachineToPhys } from "./machine-to-phys.ts";

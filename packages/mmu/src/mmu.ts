@@ -1,6 +1,7 @@
 import { auditFrames } from "./audit-frames.ts";
 import { auditPlaces } from "./audit-places.ts";
 import { auditTlb } from "./audit-tlb.ts";
+import { DirtyLog } from "./dirty-log.ts";
 import { FrameTable, type FrameTableOptions } from "./frames.ts";
 import { GuestAccess } from "./guest-access.ts";
 import { MachineToPhys } from "./machine-to-phys.ts";
@@ -24,6 +25,7 @@ export class Mmu {
   readonly m2p: MachineToPhys;
   readonly guest: GuestAccess;
   readonly contents: SharedContents;
+  readonly dirtyLog: DirtyLog;
 
   /**
    * @param memory what is left of it after earlier reservations becomes frames
@@ -44,6 +46,7 @@ export class Mmu {
     this.types.setPaeSlots(this.m2p.narrow.slots);
     this.contents = new SharedContents(memory, this.frames);
     this.guest = new GuestAccess(memory, this.frames, this.walker);
+    this.dirtyLog = new DirtyLog(this.frames, this.tlb);
     this.frames.onFree = (mfn) => this.m2p.invalidate(mfn);
     this.frames.onMove = (place, index) => this.tlb.dropMoved(place, index);
   }

@@ -398,6 +398,7 @@ export class TypeReferences {
   store(table: number, word: number, lo: number, hi: number): void {
     this.u32[word] = lo;
     this.u32[word + 1] = hi;
+    this.frames.clean[table] = 0;
     if ((this.frames.flags[table] & FrameFlags.hasCode) !== 0) this.frames.onCodeWrite(table, (word << 2) & 0xfff, 8);
   }
 

@@ -184,6 +184,7 @@ export class Walker {
       leafLo = (leafLo | wanted) >>> 0;
       this.mark(leafTable, leaf, leafLo);
     }
+    if (access === 1) this.frames.clean[mfn] = 0;
     this.mfn = mfn;
     this.pteLo = leafLo;
     this.pteHi = leafHi;
@@ -272,6 +273,7 @@ export class Walker {
     // No validated table's place is lent, but others are walked, too.
     if ((flags & FrameFlags.borrowed) !== 0) word = (this.frames.hostAddress(table) >>> 2) + (word & 0x3ff);
     this.u32[word] = lo;
+    this.frames.clean[table] = 0;
     if ((flags & FrameFlags.hasCode) !== 0) this.frames.onCodeWrite(table, (word << 2) & 0xfff, 4);
   }
 }

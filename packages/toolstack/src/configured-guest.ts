@@ -20,6 +20,8 @@ import type { DeviceStatistics, DomainEnd, Guest, GuestEvents, GuestFate } from 
 import { createKernelDomain, createProgramDomain, type MadeDomain } from "./guest-domain.ts";
 import { type GuestSource, namedImageError } from "./images/guest-files.ts";
 import type { Machine } from "./machine.ts";
+import { MovingGuest } from "./save/moving-guest.ts";
+import { type RunningState, runningState } from "./save/running-state.ts";
 import { SuspendRequest } from "./save/suspend-request.ts";
 import { type SuspendedGuest, suspendedGuest } from "./save/suspended-guest.ts";
 
@@ -126,6 +128,7 @@ export class ConfiguredGuest implements Guest {
     }
     this.domain = domain;
     this.made = made;
+    if (made.memoryTargetKib !== undefined) this.write("memory/target", String(made.memoryTargetKib));
     this.events.onStart?.(domain);
     if (!paused) made.run();
   }
@@ -134,6 +137,16 @@ export class ConfiguredGuest implements Guest {
     return "program" in files
       ? createProgramDomain(this.machine, this, files.program)
       : createKernelDomain(this.machine, this, files);
+  }
+
+  get runningState(): RunningState {
+    if (this.domain === undefined) return {};
+    const target = this.read("memory/target");
+    return runningState(
+      this.machine.hypervisor,
+      this.domain,
+      target === undefined || !/^\d{1,12}$/.test(target) ? undefined : Number(target),
+    );
   }
 
   rename(name: string): void {
@@ -212,13 +225,8 @@ export class ConfiguredGuest implements Guest {
   }
 
   async suspend(): Promise<SuspendedGuest> {
-    const { domain, files, machine } = this;
-    if (domain === undefined || domain.state !== "running") throw new ConfigError(`${this.name} does not run.`);
-    if (domain.paused) throw new ConfigError(`${this.name} is paused, so it cannot suspend itself: unpause it first.`);
-    if ("program" in files) throw new ConfigError(`${this.name} is a guest in TypeScript: only kernels can be saved.`);
-    // A save that fails must not take the guest with it.
-    if (!files.kernel.notes.suspendCancel)
-      throw new ConfigError(`${this.name} cannot be saved: its kernel lacks SUSPEND_CANCEL, so it could not go on.`);
+    const { machine } = this;
+    const domain = this.movableDomain();
     if (this.suspension !== undefined) throw new ConfigError(`${this.name} is being saved already.`);
     const request = new SuspendRequest(machine.devices.store, domain.domid, this.name);
     this.suspension = request;
@@ -231,6 +239,7 @@ export class ConfiguredGuest implements Guest {
       throw error;
     }
     return suspendedGuest(machine, domain, {
+      devices: this.devices,
       onResumed: () => {
         this.suspension = undefined;
       },
@@ -239,6 +248,22 @@ export class ConfiguredGuest implements Guest {
         await this.gone;
       },
     });
+  }
+
+  move(): MovingGuest {
+    return new MovingGuest(this.machine.hypervisor, this.movableDomain());
+  }
+
+  /** Its domain, if that can be asked to suspend itself. @throws ConfigError */
+  private movableDomain(): Domain {
+    const { domain, files } = this;
+    if (domain === undefined || domain.state !== "running") throw new ConfigError(`${this.name} does not run.`);
+    if (domain.paused) throw new ConfigError(`${this.name} is paused, so it cannot suspend itself: unpause it first.`);
+    if ("program" in files) throw new ConfigError(`${this.name} is a guest in TypeScript: only kernels can be saved.`);
+    // A save that fails must not take the guest with it.
+    if (!files.kernel.notes.suspendCancel)
+      throw new ConfigError(`${this.name} cannot be saved: its kernel lacks SUSPEND_CANCEL, so it could not go on.`);
+    return domain;
   }
 
   private goOn(domain: Domain): boolean {

@@ -19,8 +19,10 @@ import { applyScheduling, schedulingError } from "./guest-scheduling.ts";
 import type { GuestFiles } from "./images/guest-files.ts";
 import type { Machine } from "./machine.ts";
 import { readDomain } from "./save/read-domain.ts";
+import { applyShares, type RunningState } from "./save/running-state.ts";
 
 const PAGES_PER_MIB = 256;
+const PAGE_KIB = 4;
 
 /** Machine frames of the pages that Dom0 serves rings in. */
 interface RingFrames {
@@ -37,6 +39,8 @@ export interface MadeDomain {
   run(): void;
   /** It is about to be taken apart. */
   end(): void;
+  /** What its balloon driver was told before it was saved, if that was not what its configuration says. */
+  readonly memoryTargetKib?: number | undefined;
 }
 
 interface Named {
@@ -130,11 +134,16 @@ function createPvhDomain(machine: Machine, named: Named, files: GuestFiles): Mad
  *
  * @throws StreamError, DomainImageError or ConfigError, one sentence; RangeError: the machine is full
  */
-export async function readKernelDomain(machine: Machine, named: Named, input: ByteInput): Promise<MadeDomain> {
+export async function readKernelDomain(
+  machine: Machine,
+  named: Named,
+  input: ByteInput,
+  state: RunningState = {},
+): Promise<MadeDomain> {
   const { hypervisor } = machine;
   // Others cannot be saved.
   const domain = emptyKernelDomain(machine, named, { kind: "pv", abi: "x86_64" });
-  const { pages, state } = await readDomain(input, hypervisor, domain).catch((error: unknown) => {
+  const { pages, state: image } = await readDomain(input, hypervisor, domain).catch((error: unknown) => {
     machine.destroyDomain(domain);
     throw error;
   });
@@ -142,10 +151,15 @@ export async function readKernelDomain(machine: Machine, named: Named, input: By
     domain,
     build(storeEvtchn, consoleEvtchn) {
       applyScheduling(hypervisor, domain, named.config);
-      return pages.finish(state, { storeEvtchn, consoleEvtchn });
+      applyShares(hypervisor, domain, state);
+      const { maxKib } = state;
+      if (maxKib !== undefined)
+        domain.maxPages = Math.min(Math.floor(maxKib / PAGE_KIB), domain.maxPages + machine.freeMemoryKib / PAGE_KIB);
+      return pages.finish(image, { storeEvtchn, consoleEvtchn });
     },
     run: () => hypervisor.unpauseDomain(domain),
     end: () => {},
+    memoryTargetKib: state.targetKib,
   };
 }
 

@@ -6,6 +6,8 @@ import type { VifConfig } from "./config/vif-config.ts";
 import type { DiskStatus, VifStatus } from "./devices/device-status.ts";
 import type { GuestConsole } from "./dom0/guest-console.ts";
 import type { GuestSource } from "./images/guest-files.ts";
+import type { MovingGuest } from "./save/moving-guest.ts";
+import type { RunningState } from "./save/running-state.ts";
 import type { SuspendedGuest } from "./save/suspended-guest.ts";
 
 /** How a domain ended. */
@@ -67,6 +69,8 @@ export interface Guest {
   readonly config: DomainConfig;
   /** What it is now: its name, memory, vcpus and devices may have changed since. */
   readonly currentConfig: DomainConfig;
+  /** What else was set while it ran; `Machine.restoreGuest` takes it. */
+  readonly runningState: RunningState;
   readonly files: GuestSource;
   readonly console: GuestConsole;
   /** The domain now; undefined once it is destroyed. */
@@ -82,6 +86,12 @@ export interface Guest {
    * it does not answer within a minute; it is being saved already
    */
   suspend(): Promise<SuspendedGuest>;
+  /**
+   * Begins to write it while it runs; `suspend` follows.
+   *
+   * @throws ConfigError as `suspend`; DomainImageError, one sentence: what it says of its memory makes no sense (yet)
+   */
+  move(): MovingGuest;
   /**
    * Writes its memory and vcpus as an ELF core file in Xen's format (docs/misc/dump-core-format.txt); it stands still
    * meanwhile. A guest that crashed and was preserved can be written too.

@@ -32,6 +32,7 @@ export type {
   GuestFate,
   NetworkStatistics,
 } from "./guest.ts";
+export { openGuestDisks } from "./images/guest-disks.ts";
 export {
   type GuestFileOptions,
   type GuestFiles,
@@ -40,7 +41,9 @@ export {
   readGuestFiles,
 } from "./images/guest-files.ts";
 export { checkLinuxInitrd } from "./images/initrd-check.ts";
-export { Machine, type MachineOptions } from "./machine.ts";
+export { Machine, type MachineOptions, type ReceivedGuest } from "./machine.ts";
 export { RunLoop, type RunLoopWork } from "./run-loop.ts";
 export { forkedConfig, forkedFiles } from "./save/forked-config.ts";
+export type { MovingGuest } from "./save/moving-guest.ts";
+export { type RunningState, runningStateSchema } from "./save/running-state.ts";
 export type { SuspendedGuest } from "./save/suspended-guest.ts";

@@ -34,6 +34,7 @@ import { forkKernelDomain, readKernelDomain } from "./guest-domain.ts";
 import { openGuestDisks } from "./images/guest-disks.ts";
 import type { GuestFiles, GuestSource } from "./images/guest-files.ts";
 import { RunLoop } from "./run-loop.ts";
+import type { RunningState } from "./save/running-state.ts";
 import { randomUuid } from "./uuid.ts";
 
 export interface MachineOptions {
@@ -64,6 +65,17 @@ export interface MachineOptions {
   onVif?: (port: SwitchPort) => void;
   /** The run loop has stopped because something threw that should not: a fault of the hypervisor or of Dom0. */
   onError?(error: unknown): void;
+}
+
+/** A domain that came from elsewhere, until one of the two is called. */
+export interface ReceivedGuest {
+  /**
+   * Makes it a guest.
+   *
+   * @throws DomainImageError or ConfigError, one sentence: nothing is left of it then; the files' disks are the caller's
+   */
+  start(files: GuestFiles, events?: GuestEvents, options?: { paused?: boolean }): Guest;
+  discard(): void;
 }
 
 /** Address spaces that are at hand: each process of a guest has two. */
@@ -266,18 +278,33 @@ export class Machine {
     files: GuestFiles,
     input: ByteInput,
     events: GuestEvents = {},
-    options: { paused?: boolean } = {},
+    options: { paused?: boolean; state?: RunningState } = {},
   ): Promise<Guest> {
+    const received = await this.receiveGuest(config, input, options.state);
+    return received.start(files, events, options);
+  }
+
+  /**
+   * The first half of `restoreGuest`: a domain with the memory of a saved one, which is no guest yet and needs no images.
+   *
+   * @throws StreamError, DomainImageError or ConfigError, one sentence
+   */
+  async receiveGuest(config: DomainConfig, input: ByteInput, state?: RunningState): Promise<ReceivedGuest> {
     this.requireMemory(config);
     const uuid = config.uuid ?? randomUuid(this.random);
-    const restored = await readKernelDomain(this, { name: config.name, config, uuid }, input);
-    if (this.closed) {
-      this.destroyDomain(restored.domain);
-      throw new ConfigError("the machine was closed while a guest was restored.");
-    }
-    const guest = new ConfiguredGuest(this, config, uuid, files, events);
-    guest.start({ ...options, restored });
-    return this.keep(guest);
+    const restored = await readKernelDomain(this, { name: config.name, config, uuid }, input, state);
+    return {
+      start: (files, events = {}, options = {}) => {
+        if (this.closed) {
+          this.destroyDomain(restored.domain);
+          throw new ConfigError("the machine was closed while a guest was restored.");
+        }
+        const guest = new ConfiguredGuest(this, config, uuid, files, events);
+        guest.start({ ...options, restored });
+        return this.keep(guest);
+      },
+      discard: () => this.destroyDomain(restored.domain),
+    };
   }
 
   /**

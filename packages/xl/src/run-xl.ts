@@ -8,6 +8,7 @@ import { deviceCommands } from "./commands/devices.ts";
 import { lifecycleCommands } from "./commands/lifecycle.ts";
 import { listingCommands } from "./commands/listing.ts";
 import { machineCommands } from "./commands/machine.ts";
+import { migrationCommands } from "./commands/migration.ts";
 import { processorCommands } from "./commands/processors.ts";
 import { resourceCommands } from "./commands/resources.ts";
 import { rtdsCommand } from "./commands/rtds.ts";
@@ -20,6 +21,7 @@ const COMMANDS: XlCommand[] = [
   consoleCommand,
   ...lifecycleCommands,
   ...savingCommands,
+  ...migrationCommands,
   ...resourceCommands,
   ...processorCommands,
   ...schedulerCommands,

@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import { ControlServer, DAEMON_SOCKET, makePrivateFolder } from "@xen-node/control";
 import { BuildError, type LogSink } from "@xen-node/hypervisor-core";
 import { ConfigError, Machine, type MachineOptions } from "@xen-node/toolstack";
@@ -5,6 +6,9 @@ import { deviceHandlers } from "../control/device-handlers.ts";
 import type { KernelCache } from "../fetch/kernel-cache.ts";
 import { machineMetrics } from "../metrics/machine-metrics.ts";
 import { type MetricsAddress, MetricsServer } from "../metrics/metrics-server.ts";
+import { AcceptedDomains } from "../migration/accepted-domains.ts";
+import { migrationStreams } from "../migration/migration-handlers.ts";
+import { Receptions } from "../migration/receptions.ts";
 import { asUserError, UserError } from "../user-error.ts";
 import { consoleStream, domainHandlers } from "./domain-handlers.ts";
 import { GuestHost } from "./guest-host.ts";
@@ -72,13 +76,18 @@ export class Daemon {
       });
       // What Xen's own tools look for first.
       machine.store.client().writeAll("/local/domain/0", { name: "Domain-0", domid: "0" });
-      for (const { name, domid, time } of journal.lost)
-        note(`${name} (domain ${domid} since ${time}) was lost with the daemon that ran it`);
+      for (const { name, domid, time, offered } of journal.lost)
+        note(
+          offered === undefined
+            ? `${name} (domain ${domid} since ${time}) was lost with the daemon that ran it`
+            : `${name} (domain ${domid} since ${time}) was being moved to another daemon when this one ended: it runs there or was lost`,
+        );
       const startTime = Math.floor(Date.now() / 1000);
       const table = new GuestTable(startTime);
       const host = new GuestHost({ machine, table, journal, unpackedKernels: options.unpackedKernels, note });
       const saved = new SavedGuests(state, host, table, note);
-      const server = await serve(options, machine, { table, host, startTime, messages, note });
+      const receptions = new Receptions(await AcceptedDomains.open(state));
+      const server = await serve(options, machine, { table, host, receptions, startTime, messages, note });
       const metrics = options.metrics && (await MetricsServer.listen(options.metrics, machineMetrics(machine, table)));
       await machine.networks.ready();
       machine.start();
@@ -117,6 +126,7 @@ export class Daemon {
 interface Served {
   table: GuestTable;
   host: GuestHost;
+  receptions: Receptions;
   /** Seconds since 1970. */
   startTime: number;
   messages: MessageRing;
@@ -124,7 +134,7 @@ interface Served {
 }
 
 async function serve(options: DaemonOptions, machine: Machine, served: Served): Promise<ControlServer> {
-  const { table, host, startTime, messages, note } = served;
+  const { table, host, receptions, startTime, messages, note } = served;
   return await ControlServer.listen(options.state, DAEMON_SOCKET, {
     operations: {
       ...domainHandlers(machine, table, host),
@@ -134,7 +144,11 @@ async function serve(options: DaemonOptions, machine: Machine, served: Served): 
       info: () => machineInfo(machine, startTime),
       log: ({ clear }) => messages.read({ clear }),
     },
-    streams: { ...consoleStream(table), ...storeStreams(() => machine.store.client()) },
+    streams: {
+      ...consoleStream(table),
+      ...storeStreams(() => machine.store.client()),
+      ...migrationStreams({ table, host, receptions, note, nowNs: () => performance.now() * 1e6 }),
+    },
     describeError: (error) => describe(asUserError(error), note),
   });
 }

@@ -1,7 +1,9 @@
+import { access, constants } from "node:fs/promises";
 import { ControlError } from "@xen-node/control";
 import type { Domain } from "@xen-node/hypervisor-core";
 import type { ByteInput } from "@xen-node/migration-stream";
 import {
+  ConfigError,
   type DomainConfig,
   type DomainEnd,
   forkedFiles,
@@ -10,7 +12,10 @@ import {
   type GuestFate,
   type GuestFiles,
   type Machine,
+  openGuestDisks,
   parseXlConfig,
+  type ReceivedGuest,
+  type RunningState,
   readGuestFiles,
   type SuspendedGuest,
 } from "@xen-node/toolstack";
@@ -45,6 +50,17 @@ export interface GuestHostOptions {
 /** How a guest comes to be, paused. */
 type MakeGuest = (config: DomainConfig, files: GuestFiles, events: GuestEvents) => Guest | Promise<Guest>;
 
+/** A guest that another daemon has sent, all of it. One of the two is called, once. */
+export interface IncomingGuest {
+  /**
+   * Opens its images, makes it a guest, has `commit` make that last, and lets it run unless `paused`.
+   *
+   * @throws what `commit` does; ConfigError or DomainImageError, one sentence: nothing is left of it then, and its images are closed
+   */
+  accept(options: { paused: boolean; commit: () => Promise<void> }): Promise<HostedGuest>;
+  discard(): void;
+}
+
 /** Creates a daemon's guests, follows them through their lives and keeps the journal of that. */
 export class GuestHost {
   /** Names of guests whose files are being read. */
@@ -74,8 +90,8 @@ export class GuestHost {
    */
   create(config: DomainConfig, paused: boolean): Promise<HostedGuest> {
     const { machine } = this.options;
-    return this.host(config, paused, (lowered, files, events) =>
-      machine.createGuest(lowered, files, events, { paused: true }),
+    return this.host(config, paused, (checked, files, events) =>
+      machine.createGuest(checked, files, events, { paused: true }),
     );
   }
 
@@ -84,10 +100,14 @@ export class GuestHost {
    *
    * @throws ConfigError, StreamError, DomainImageError or ControlError, one sentence
    */
-  restore(config: DomainConfig, input: ByteInput, paused: boolean): Promise<HostedGuest> {
+  restore(
+    config: DomainConfig,
+    input: ByteInput,
+    { paused, state }: { paused: boolean; state?: RunningState | undefined },
+  ): Promise<HostedGuest> {
     const { machine } = this.options;
-    return this.host(config, paused, (lowered, files, events) =>
-      machine.restoreGuest(lowered, files, input, events, { paused: true }),
+    return this.host(config, paused, (checked, files, events) =>
+      machine.restoreGuest(checked, files, input, events, { paused: true, ...(state === undefined ? {} : { state }) }),
     );
   }
 
@@ -112,6 +132,82 @@ export class GuestHost {
       const free = `${name}-fork${n}`;
       if (this.options.table.byName(free) === undefined && !this.coming.has(free)) return free;
     }
+  }
+
+  /**
+   * Reads a guest that another daemon sends, and keeps its place until it is accepted or discarded. Its images are not
+   * touched before that: they are the other's.
+   *
+   * @throws as `restore`
+   */
+  async receive(config: DomainConfig, input: ByteInput, state?: RunningState): Promise<IncomingGuest> {
+    const { machine, unpackedKernels } = this.options;
+    this.claim(config);
+    this.coming.add(config.name);
+    const forget = (): void => void this.coming.delete(config.name);
+    try {
+      const files = await readGuestFiles({ ...config, disks: [] }, { unpackedKernels });
+      await checkImages(config);
+      const received = await machine.receiveGuest(lowered(config), input, state);
+      return {
+        accept: async ({ paused, commit }) => {
+          try {
+            return await this.accept(config, files, received, commit, paused);
+          } finally {
+            forget();
+          }
+        },
+        discard: () => {
+          received.discard();
+          machine.wake();
+          forget();
+        },
+      };
+    } catch (error) {
+      forget();
+      throw error;
+    }
+  }
+
+  private async accept(
+    config: DomainConfig,
+    files: GuestFiles,
+    received: ReceivedGuest,
+    commit: () => Promise<void>,
+    paused: boolean,
+  ): Promise<HostedGuest> {
+    const { machine, table, note } = this.options;
+    const disks = await openGuestDisks(config.disks).catch((error: unknown) => {
+      received.discard();
+      throw error;
+    });
+    const hosted = await this.build(config, { ...files, disks }, (_, opened, events) =>
+      received.start(opened, events, { paused: true }),
+    );
+    try {
+      await commit();
+    } catch (error) {
+      hosted.guest.destroy();
+      machine.wake();
+      await hosted.guest.gone;
+      throw error;
+    }
+    table.add(hosted);
+    hosted.guest.gone.then(() => this.forget(hosted));
+    await this.recordCreated(hosted).catch((error: Error) => note(`the journal cannot be written: ${error.message}`));
+    if (!paused) hosted.guest.unpause();
+    machine.wake();
+    return hosted;
+  }
+
+  /** The guest is offered to another daemon. Resolves when that is on the disk. */
+  recordOffer({ domain }: HostedGuest, token: string): Promise<void> {
+    return this.options.journal.record({ event: "offered", domid: domain.domid, token });
+  }
+
+  /** It was not taken. */
+  recordKept({ domain }: HostedGuest): void {
+    this.record({ event: "kept", domid: domain.domid });
   }
 
   private async host(
@@ -166,23 +262,19 @@ export class GuestHost {
     let hosted: HostedGuest | undefined;
     const now = (): number => Math.floor(Date.now() / 1000);
     try {
-      const guest: Guest = await make(
-        { ...config, ...(config.uuid === undefined ? {} : { uuid: config.uuid.toLowerCase() }) },
-        files,
-        {
-          onStart: (domain) => {
-            domain.symbolizer = symbolizerOf(files);
-            built = domain;
-            if (hosted === undefined) return;
-            table.leaveDomain(hosted);
-            Object.assign(hosted, { domain, startTime: now() });
-            this.record(this.createdEntry(hosted));
-          },
-          onEnd: (end, fate) => hosted !== undefined && this.onEnd(hosted, end, fate),
-          onRestartFailed: (error) => note(`${guest.name} could not be started again: ${(error as Error).message}`),
-          onInputDrained: () => hosted?.viewers.onInputDrained(),
+      const guest: Guest = await make(lowered(config), files, {
+        onStart: (domain) => {
+          domain.symbolizer = symbolizerOf(files);
+          built = domain;
+          if (hosted === undefined) return;
+          table.leaveDomain(hosted);
+          Object.assign(hosted, { domain, startTime: now() });
+          this.record(this.createdEntry(hosted));
         },
-      );
+        onEnd: (end, fate) => hosted !== undefined && this.onEnd(hosted, end, fate),
+        onRestartFailed: (error) => note(`${guest.name} could not be started again: ${(error as Error).message}`),
+        onInputDrained: () => hosted?.viewers.onInputDrained(),
+      });
       if (built === undefined) throw new Error("a guest was created without a domain");
       hosted = { guest, viewers: new ConsoleViewers(guest.console), domain: built, startTime: now() };
       return hosted;
@@ -217,6 +309,19 @@ export class GuestHost {
   private record(entry: JournalRecord): void {
     this.options.journal.record(entry).catch((error: Error) => {
       this.options.note(`the journal cannot be written: ${error.message}`);
+    });
+  }
+}
+
+const lowered = (config: DomainConfig): DomainConfig =>
+  config.uuid === undefined ? config : { ...config, uuid: config.uuid.toLowerCase() };
+
+/** Better now than when the guest stands still. @throws ConfigError: an image is not there */
+async function checkImages({ disks }: DomainConfig): Promise<void> {
+  for (const { target, readOnly } of disks) {
+    if (target === "" || /^[a-z]+:\/\//i.test(target)) continue;
+    await access(target, readOnly ? constants.R_OK : constants.R_OK | constants.W_OK).catch((error: Error) => {
+      throw new ConfigError(`the image ${target} cannot be used here: ${error.message}.`);
     });
   }
 }

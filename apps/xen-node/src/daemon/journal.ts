@@ -16,10 +16,16 @@ const created = v.object({
   uuid: v.string(),
   /** The configuration, as xl shows it. */
   config: v.record(v.string(), v.unknown()),
+  /** Set once it was offered to another daemon. */
+  offered: v.optional(v.string()),
 });
 const entrySchema = v.variant("event", [
   created,
   v.object({ event: v.literal("renamed"), time: v.string(), domid: v.number(), name: v.string() }),
+  /** It was offered to another daemon: whose it is then is for that one to say. */
+  v.object({ event: v.literal("offered"), time: v.string(), domid: v.number(), token: v.string() }),
+  /** It was not taken, and goes on here. */
+  v.object({ event: v.literal("kept"), time: v.string(), domid: v.number() }),
   v.object({ event: v.literal("ended"), time: v.string(), domid: v.number(), how: v.string() }),
 ]);
 export type JournalEntry = v.InferOutput<typeof entrySchema>;
@@ -120,6 +126,16 @@ function apply(living: Map<number, JournalledDomain>, entry: JournalEntry): void
     case "renamed": {
       const domain = living.get(entry.domid);
       if (domain !== undefined) living.set(entry.domid, { ...domain, name: entry.name });
+      break;
+    }
+    case "offered": {
+      const domain = living.get(entry.domid);
+      if (domain !== undefined) living.set(entry.domid, { ...domain, offered: entry.token });
+      break;
+    }
+    case "kept": {
+      const { offered: _, ...domain } = living.get(entry.domid) ?? {};
+      if ("domid" in domain) living.set(entry.domid, domain as JournalledDomain);
       break;
     }
     case "ended":

@@ -3,6 +3,7 @@ import type { SaveFileHeader } from "@xen-node/migration-stream";
 import { ConfigError, forkedConfig } from "@xen-node/toolstack";
 import { fromFolder } from "../control/device-handlers.ts";
 import { configFromJson } from "../saved/config-from-json.ts";
+import { savedExtras } from "../saved/saved-extras.ts";
 import { openSaveFile, saveGuest } from "../saved/saved-guest.ts";
 import { writeWhole } from "../saved/whole-file.ts";
 import type { GuestHost } from "./guest-host.ts";
@@ -60,7 +61,8 @@ export async function restoreFile(
       text === undefined
         ? { config: configFromJson(header.config ?? "", path), warnings: [] }
         : host.readConfig({ text, file: "the configuration", folder });
-    return { hosted: await host.restore(config, input, paused), header, warnings };
+    const { running } = savedExtras(header.config ?? "{}", path);
+    return { hosted: await host.restore(config, input, { paused, state: running }), header, warnings };
   } finally {
     await close();
   }

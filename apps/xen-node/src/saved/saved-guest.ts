@@ -5,6 +5,7 @@ import type { DomainConfig, Guest, SuspendedGuest } from "@xen-node/toolstack";
 import { fromFolder } from "../control/device-handlers.ts";
 import { configJson } from "../daemon/config-json.ts";
 import { UserError } from "../user-error.ts";
+import { EXTRAS_KEY, type SavedExtras } from "./saved-extras.ts";
 import { writeWhole } from "./whole-file.ts";
 
 /** What becomes of a guest when it has been saved. */
@@ -24,10 +25,7 @@ export async function saveGuest(guest: Guest, path: string, after: AfterSave): P
     // The file is opened before the guest is asked: it should not stand still for a folder that is not there.
     const header = await writeWhole(path, async (out) => {
       suspended = await guest.suspend();
-      const written = await writeSaveFileHeader(
-        out,
-        JSON.stringify(configJson(wherever(guest.currentConfig), guest.uuid)),
-      );
+      const written = await writeSaveFileHeader(out, savedConfig(guest));
       await suspended.write(out);
       return written;
     });
@@ -38,6 +36,12 @@ export async function saveGuest(guest: Guest, path: string, after: AfterSave): P
     suspended?.resume();
     throw error;
   }
+}
+
+/** A guest's configuration for a save file or a migration: libxl's JSON, with what libxl has no keys for beside it. */
+export function savedConfig(guest: Guest, extras: Omit<SavedExtras, "running"> = {}): string {
+  const saved: SavedExtras = { ...extras, running: guest.runningState };
+  return JSON.stringify({ ...configJson(wherever(guest.currentConfig), guest.uuid), [EXTRAS_KEY]: saved });
 }
 
 /** The same configuration for whoever reads it in another folder. */

@@ -46,6 +46,10 @@ export class DaemonProcess {
     await log.expect(/xl reaches this daemon by/, 60_000);
   }
 
+  get runs(): boolean {
+    return this.child !== undefined;
+  }
+
   /** Ends it by a signal. @returns its exit status, or the signal's name */
   async kill(signal: NodeJS.Signals): Promise<number | string> {
     const { child } = this;
@@ -59,6 +63,17 @@ export class DaemonProcess {
 
   xl(...args: string[]): Promise<Outcome> {
     return this.run("xl.js", args);
+  }
+
+  /** Starts xl and does not wait for it; its stderr is a pipe. */
+  startXl(...args: string[]): ChildProcess {
+    const stdio: ["ignore", "ignore", "pipe"] = ["ignore", "ignore", "pipe"];
+    return spawn(process.execPath, [join(BUILT, "xl.js"), ...args], { env: this.environment, stdio });
+  }
+
+  /** What a shell runs for `xl`, such as another daemon's `xl migrate`. */
+  command(...args: string[]): string {
+    return `XEN_NODE_STATE=${this.state} exec ${process.execPath} ${join(BUILT, "xl.js")} ${args.join(" ")}`;
   }
 
   xenstore(...args: string[]): Promise<Outcome> {

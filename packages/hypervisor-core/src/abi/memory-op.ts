@@ -68,8 +68,9 @@ export const memoryOp: HypercallHandler = (hv, vcpu, args) => {
       if (cmd === XENMEM_maximum_reservation) return memory.maximumReservation(guest.u16[0]);
       return memory.maximumGpfn(guest.u16[0]);
     case XENMEM_machphys_mapping: {
-      const lastMfn = hv.mmu.frames.endMfn - 1;
       const { words, structs, machToPhysStart, machToPhysEnd } = vcpu.domain.abi;
+      // Not what there is behind it on this machine: the guest asks once, and may go on on a machine with more memory.
+      const lastMfn = (machToPhysEnd - machToPhysStart) / words.bytes - 1;
       words.write(guest.view, 0, machToPhysStart);
       words.write(guest.view, words.bytes, machToPhysEnd);
       words.write(guest.view, 2 * words.bytes, lastMfn);

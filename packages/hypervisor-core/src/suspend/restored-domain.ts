@@ -65,7 +65,10 @@ export class RestoredDomain {
   addPage(pfn: number, type: number, bytes: Uint8Array | undefined): void {
     if (!(pfn < this.p2m.length))
       throw new DomainImageError("image", `the image holds page ${pfn}, but counts only ${this.p2m.length}.`);
-    if (type === ABSENT) return;
+    if (type === ABSENT) {
+      this.dropPage(pfn);
+      return;
+    }
     if (type === BROKEN) throw new DomainImageError("image", `page ${pfn} was broken when the guest was saved.`);
     const { frames, memory } = this.hv.mmu;
     const mfn = this.p2m[pfn] || this.allocate(pfn);
@@ -89,6 +92,25 @@ export class RestoredDomain {
     const to = frames.hostAddress(mfn);
     const from = frames.readAddress(source);
     memory.u8.copyWithin(to, from, from + PAGE_BYTES);
+  }
+
+  /** Whether a page that was added holds these bytes. A page table does until `finish`. */
+  hasPage(pfn: number, bytes: Uint8Array): boolean {
+    const mfn = this.frameOf(pfn);
+    if (mfn === 0) return false;
+    const { frames, memory } = this.hv.mmu;
+    const host = frames.readAddress(mfn);
+    return Buffer.compare(memory.u8.subarray(host, host + bytes.length), bytes) === 0;
+  }
+
+  /** The guest has given up a page that it had. */
+  private dropPage(pfn: number): void {
+    const mfn = this.p2m[pfn];
+    if (mfn === 0) return;
+    this.p2m[pfn] = 0;
+    this.types[pfn] = ABSENT;
+    this.domain.totalPages--;
+    this.hv.mmu.frames.free(mfn);
   }
 
   private allocate(pfn: number): number {

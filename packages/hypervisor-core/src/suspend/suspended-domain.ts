@@ -52,6 +52,11 @@ export class SuspendedDomain {
       throw new DomainImageError("guest", `${name} is not suspended (any more).`);
   }
 
+  /** The machine frame of a page; 0 = none. */
+  frameOf(pfn: number): number {
+    return this.p2m.mfns[pfn] ?? 0;
+  }
+
   /** What a page is, as XEN_DOMCTL_PFINFO has it: 0, or the level of a page table, plus 8 if pinned; 15 for none. */
   pageType(pfn: number): number {
     const mfn = this.p2m.mfns[pfn] ?? 0;

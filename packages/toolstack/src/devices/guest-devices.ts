@@ -3,13 +3,14 @@ import type { DiskConfig } from "../config/disk-config.ts";
 import type { VifConfig } from "../config/vif-config.ts";
 import type { DeviceStatistics } from "../guest.ts";
 import { type BlockDevice, openGuestDisk } from "../images/guest-disks.ts";
+import { LendableDisk } from "../images/lendable-disk.ts";
 import type { AttachedDevice } from "./attached-device.ts";
 import type { DiskStatus, VifStatus } from "./device-status.ts";
 import { type DeviceHost, DomainDevices } from "./domain-devices.ts";
 
 interface GuestDisk {
   readonly config: DiskConfig;
-  readonly device: BlockDevice | undefined;
+  readonly device: LendableDisk | undefined;
 }
 
 interface GuestVif {
@@ -36,7 +37,7 @@ export class GuestDevices {
     images: readonly (BlockDevice | undefined)[],
     vifs: readonly VifConfig[],
   ) {
-    this.disks = disks.map((config, index) => ({ config, device: images[index] }));
+    this.disks = disks.map((config, index) => ({ config, device: lendable(config, images[index]) }));
     this.vifs = vifs.map((config, handle) => ({ config, handle, mac: config.mac ?? newMac() }));
   }
 
@@ -51,6 +52,7 @@ export class GuestDevices {
   disconnect(then: () => void): void {
     const { current } = this;
     this.current = undefined;
+    for (const { device } of this.disks) device?.giveUp();
     if (current === undefined) then();
     else current.close(then);
   }
@@ -62,11 +64,21 @@ export class GuestDevices {
     await Promise.all(this.disks.map(({ device }) => device?.close()));
   }
 
+  /** Lets go of the images, with all on stable storage that was written, so that another process may open them. */
+  async letGoOfImages(): Promise<void> {
+    await Promise.all(this.disks.map(({ device }) => device?.letGo()));
+  }
+
+  /** @throws ConfigError: one cannot be opened; all can be tried again */
+  async takeImagesBack(): Promise<void> {
+    await Promise.all(this.disks.map(({ device }) => device?.takeBack()));
+  }
+
   async attachDisk(config: DiskConfig): Promise<void> {
     const { name, number } = config.vdev;
     const taken = (): boolean => this.disks.some((disk) => disk.config.vdev.number === number);
     if (taken()) throw new ConfigError(`the guest has a disk ${name} (${number}) already: name another vdev.`);
-    const device = await openGuestDisk(config);
+    const device = lendable(config, await openGuestDisk(config));
     if (this.ended || taken()) {
       await device?.close();
       throw new ConfigError(this.ended ? "the guest has ended." : `the guest has a disk ${name} already.`);
@@ -171,4 +183,13 @@ const sumOf = (numbers: Readonly<Record<string, number>>): number => Object.valu
 function number(device: AttachedDevice, end: "backend" | "frontend", name: string): number | undefined {
   const text = device.read(end, name);
   return text === undefined || !/^\d+$/.test(text) ? undefined : Number(text);
+}
+
+function lendable(config: DiskConfig, device: BlockDevice | undefined): LendableDisk | undefined {
+  if (device === undefined) return undefined;
+  return new LendableDisk(device, async () => {
+    const again = await openGuestDisk(config);
+    if (again === undefined) throw new ConfigError(`the disk ${config.vdev.name} names no image.`);
+    return again;
+  });
 }

@@ -56,6 +56,7 @@ async function untilImage(input: ByteInput): Promise<void> {
 class ImageReading {
   private pages: RestoredDomain | undefined;
   private p2mPages: number[] = [];
+  private last: number | undefined;
   private sharedInfo: Uint8Array | undefined;
   private readonly vcpus = new Map<number, SavedVcpu>();
   private checked = false;
@@ -85,6 +86,8 @@ class ImageReading {
             `the saved domain counts pages up to ${record.last}, and ${MOST_PAGES} can be restored.`,
           );
         this.pages ??= new RestoredDomain(this.hypervisor, this.domain, record.last + 1);
+        if (record.last !== (this.last ??= record.last))
+          throw new ConfigError("the number of the domain's pages changes within the stream.");
         this.p2mPages = record.pages;
         break;
       case "pageData":
@@ -117,15 +120,15 @@ class ImageReading {
   }
 
   private takePages(pfns: readonly number[], types: readonly number[], contents: Uint8Array): void {
-    // The same pages again, for who wants to compare them.
-    if (this.verifying) return;
     if (this.pages === undefined || !this.checked)
       throw new ConfigError("the saved domain has pages before it says what kind of domain it is.");
     let at = 0;
     for (const [i, pfn] of pfns.entries()) {
-      const full = hasContents(types[i]);
-      this.pages.addPage(pfn, types[i], full ? contents.subarray(at, at + PAGE_BYTES) : undefined);
-      if (full) at += PAGE_BYTES;
+      const bytes = hasContents(types[i]) ? contents.subarray(at, at + PAGE_BYTES) : undefined;
+      at += bytes?.length ?? 0;
+      if (!this.verifying) this.pages.addPage(pfn, types[i], bytes);
+      else if (bytes !== undefined && !this.pages.hasPage(pfn, bytes))
+        throw new ConfigError(`page ${pfn} of the domain is not as it was sent: its move went wrong.`);
     }
   }
 

@@ -1,9 +1,11 @@
 import { type Domain, SuspendedDomain } from "@xen-node/hypervisor-core";
 import type { ByteOutput } from "@xen-node/migration-stream";
 import type { DomainConfig } from "../config/domain-config.ts";
+import type { GuestDevices } from "../devices/guest-devices.ts";
 import type { Guest, GuestEvents } from "../guest.ts";
 import type { GuestFiles } from "../images/guest-files.ts";
 import type { Machine } from "../machine.ts";
+import type { MovingGuest } from "./moving-guest.ts";
 import { writeDomain } from "./write-domain.ts";
 
 const PAGE_KIB = 4;
@@ -15,9 +17,16 @@ export interface SuspendedGuest {
   /**
    * Writes its domain as libxl's stream (docs/specs/libxl-migration-stream.pandoc). The guest stays as it is.
    *
+   * @param options.after the first part of the stream, which was written while it ran
+   * @param options.verify with that: all pages once more, to be compared
+   * @returns how many pages were written
    * @throws DomainImageError, one sentence, if it cannot be saved or was destroyed meanwhile; what the output throws
    */
-  write(out: ByteOutput): Promise<void>;
+  write(out: ByteOutput, options?: { after?: MovingGuest | undefined; verify?: boolean }): Promise<number>;
+  /** Waits for its disks' requests, and lets go of its images, so that another machine may open them. */
+  letGoOfImages(): Promise<void>;
+  /** To be called before `resume` after that. @throws ConfigError: one cannot be opened; it may be tried again */
+  takeImagesBack(): Promise<void>;
   /**
    * Makes another guest that goes on from here, as one that was saved and restored, but shares its memory with this one
    * until one of both writes it. As with `Machine.restoreGuest` the files are for later starts, and devices are joined anew.
@@ -33,17 +42,23 @@ export interface SuspendedGuest {
 }
 
 interface Ways {
+  devices: Pick<GuestDevices, "letGoOfImages" | "takeImagesBack">;
   onResumed(): void;
   /** Ends the guest for good. */
   end(): Promise<void>;
 }
 
-export function suspendedGuest(machine: Machine, domain: Domain, { onResumed, end }: Ways): SuspendedGuest {
+export function suspendedGuest(machine: Machine, domain: Domain, { devices, onResumed, end }: Ways): SuspendedGuest {
   const { hypervisor, store } = machine;
   let image: SuspendedDomain | undefined;
   return {
     memoryKib: domain.totalPages * PAGE_KIB,
-    write: async (out) => writeDomain(out, hypervisor, new SuspendedDomain(hypervisor, domain)),
+    write: async (out, { after, verify = false } = {}) =>
+      after === undefined
+        ? writeDomain(out, hypervisor, new SuspendedDomain(hypervisor, domain))
+        : after.finish(out, { verify }),
+    letGoOfImages: () => devices.letGoOfImages(),
+    takeImagesBack: () => devices.takeImagesBack(),
     fork(config, files, events, options) {
       // Its list of frames is read once for all.
       image ??= new SuspendedDomain(hypervisor, domain);

@@ -2,7 +2,7 @@ import { type XlCommand, XlError } from "../command.ts";
 
 /** Why some of xl's subcommands are not here. */
 const REASONS: [names: string, reason: string][] = [
-  ["migrate migrate-receive suspend resume remus", "moving domains is not implemented yet"],
+  ["suspend resume remus", "it is not implemented yet"],
   ["sched-credit", "the machine may have credit2 in its place: use xl sched-credit2"],
   ["config-update", "a configuration is read when its domain is created"],
   ["cd-insert cd-eject", "changing a drive's medium is not implemented yet"],

@@ -390,6 +390,7 @@ static void memory_queries(void)
     EXPECT(HC2(memory_op, XENMEM_current_reservation, UNMAPPED), -EFAULT);
     EXPECT(HC2(memory_op, XENMEM_machphys_mapping, &mapping), 0);
     EXPECT(mapping.v_start, XEN_START);
+    EXPECT(mapping.max_mfn, (mapping.v_end - mapping.v_start) / 8 - 1);
     EXPECT(HC2(memory_op, XENMEM_machphys_mapping, 0), -EFAULT);
     set_xen_guest_handle(map.buffer, (void *)buffer);
     EXPECT(HC2(memory_op, XENMEM_memory_map, &map), 0);

@@ -1,0 +1,113 @@
+import type { BlockDevice } from "./guest-disks.ts";
+
+/**
+ * A guest's disk whose image can be let go of, so that another process may open it, and be taken back. Requests that come
+ * meanwhile wait.
+ */
+export class LendableDisk implements BlockDevice {
+  private device: BlockDevice;
+  private underWay = 0;
+  private onIdle: (() => void) | undefined;
+  /** While the image is let go of: settles when it is back, or closed for good. */
+  private absence: { back: Promise<void>; end(error?: Error): void } | undefined;
+  private closed = false;
+  onResize?: (sizeBytes: number) => void;
+
+  constructor(
+    device: BlockDevice,
+    private readonly reopen: () => Promise<BlockDevice>,
+  ) {
+    this.device = this.follow(device);
+  }
+
+  get name(): string {
+    return this.device.name;
+  }
+
+  get sizeBytes(): number {
+    return this.device.sizeBytes;
+  }
+
+  get readOnly(): boolean {
+    return this.device.readOnly;
+  }
+
+  get sectorBytes(): number {
+    return this.device.sectorBytes;
+  }
+
+  get discardGranularityBytes(): number {
+    return this.device.discardGranularityBytes;
+  }
+
+  read(offset: number, buffers: readonly Uint8Array[]): Promise<void> {
+    return this.perform((device) => device.read(offset, buffers));
+  }
+
+  write(offset: number, buffers: readonly Uint8Array[]): Promise<void> {
+    return this.perform((device) => device.write(offset, buffers));
+  }
+
+  flush(): Promise<void> {
+    return this.perform((device) => device.flush());
+  }
+
+  discard(offset: number, lengthBytes: number): Promise<void> {
+    return this.perform((device) => device.discard(offset, lengthBytes));
+  }
+
+  /** Waits for requests under way, puts all that was written on stable storage, and closes the image. */
+  async letGo(): Promise<void> {
+    if (this.absence !== undefined || this.closed) return;
+    let end: (error?: Error) => void = () => {};
+    const back = new Promise<void>((resolve, reject) => {
+      end = (error) => (error === undefined ? resolve() : reject(error));
+    });
+    // Nobody may be waiting.
+    back.catch(() => {});
+    this.absence = { back, end };
+    if (this.underWay > 0) await new Promise<void>((resolve) => (this.onIdle = resolve));
+    if (!this.device.readOnly) await this.device.flush();
+    await this.device.close();
+  }
+
+  /** Opens the image again; what waits goes on. @throws what opening it does: it can be tried again */
+  async takeBack(): Promise<void> {
+    if (this.absence === undefined || this.closed) return;
+    this.device = this.follow(await this.reopen());
+    const { absence } = this;
+    this.absence = undefined;
+    absence.end();
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    if (this.absence === undefined) await this.device.close();
+    else this.giveUp();
+  }
+
+  /** Requests that wait for the image fail: the guest whose they are is no more. */
+  giveUp(): void {
+    this.absence?.end(new Error(`${this.name} was let go of.`));
+  }
+
+  private follow(device: BlockDevice): BlockDevice {
+    device.onResize = (sizeBytes) => this.onResize?.(sizeBytes);
+    return device;
+  }
+
+  private async perform(request: (device: BlockDevice) => Promise<void>): Promise<void> {
+    while (this.absence !== undefined) await this.absence.back;
+    this.underWay++;
+    try {
+      await request(this.device);
+    } finally {
+      this.underWay--;
+      if (this.underWay === 0) {
+        this.onIdle?.();
+        this.onIdle = undefined;
+      }
+    }
+  }
+}
