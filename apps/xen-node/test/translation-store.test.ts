@@ -11,6 +11,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import type { ProcessorTranslator } from "@xen-node/hypervisor-core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { nativeCode } from "../src/translations/native-code.ts";
@@ -107,6 +109,14 @@ describe("nativeCode", () => {
       native = engine.save(module, run);
     }
     expect(native).toBeDefined();
+    // As in a run of some minutes, V8 has forgotten what it made of functions that were not called for long.
+    setFlagsFromString("--expose-gc");
+    setFlagsFromString("--stress-flush-code");
+    const gc = runInNewContext("gc") as () => void;
+    for (let i = 0; i < 3; i++) gc();
+    setFlagsFromString("--no-stress-flush-code");
+    // With other flags it would be refused.
+    native = engine.save(module, run);
     const restored = engine.restore(native!.slice(), wasm);
     expect(restored).toBeInstanceOf(WebAssembly.Module);
     const again = new WebAssembly.Instance(restored!).exports as { run: (a: number, b: number) => number };

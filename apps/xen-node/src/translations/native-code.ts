@@ -27,6 +27,7 @@ export function nativeCode(): EngineCode | undefined {
 }
 
 function findNatives(): Natives | undefined {
+  // It stays on: V8 forgets the bytecode of functions that were long not called, and reads them again.
   setFlagsFromString("--allow-natives-syntax");
   try {
     const make = (parameters: string, body: string): unknown => new Function(parameters, body);
@@ -37,9 +38,8 @@ function findNatives(): Natives | undefined {
     };
   } catch {
     // A Node that forbids code from strings, or a V8 without these functions.
-    return undefined;
-  } finally {
     setFlagsFromString("--no-allow-natives-syntax");
+    return undefined;
   }
 }
 
