@@ -267,7 +267,7 @@ export class Session {
   private finish(status: number): void {
     const leave = (): void => {
       this.cleanUp();
-      this.translations?.save(this.machine.hypervisor.processor.translator);
+      this.keepTranslations();
       this.resolve(status);
     };
     if (this.ending) {
@@ -277,6 +277,15 @@ export class Session {
     this.ending = true;
     this.machine.start();
     this.machine.close().then(leave, (error: unknown) => this.fail(error));
+  }
+
+  /** They only save time: that they are not kept is no reason for another exit status. */
+  private keepTranslations(): void {
+    try {
+      this.translations?.save(this.machine.hypervisor.processor.translator);
+    } catch (error) {
+      this.note(`what was translated is not kept: ${(error as Error).message}`);
+    }
   }
 
   private fail(error: unknown): void {
