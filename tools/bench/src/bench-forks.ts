@@ -1,5 +1,6 @@
 // `npm run bench:forks`: forks of a running guest in one process. Figures are printed, nothing is judged.
 import { cpus } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { forkedConfig, type Guest, Machine, readGuestFiles, validateDomainConfig } from "@xen-node/toolstack";
 import { cachedDebian, defaultCacheFolder, fetchDebian } from "xen-node";
@@ -7,6 +8,8 @@ import { MissingPeer } from "./missing-peer.ts";
 import { formatTable } from "./table.ts";
 
 const MACHINE_MIB = 1024;
+/** For all forks to answer. */
+const LIMIT_MS = 600_000;
 const PROMPT = /\/root # /;
 /** Beside the forks, nothing else needs memory. */
 const SPARE_GUESTS = 2;
@@ -89,7 +92,10 @@ async function main(): Promise<void> {
   });
   await ask(parent, "parent");
   const parentBack = performance.now();
-  await Promise.all(answers);
+  const late = sleep(LIMIT_MS, undefined, { ref: false }).then(() => {
+    throw new MissingPeer(`${left} of ${forks} forks have not answered in ${LIMIT_MS / 1000} s.`);
+  });
+  await Promise.race([Promise.all(answers), late]);
   const answered = performance.now();
   const owned = children.map(({ domain }) => (domain === undefined ? 0 : frames.usage(domain.domid).own));
   const ms = (value: number): string => value.toFixed(1);
@@ -117,5 +123,6 @@ async function main(): Promise<void> {
 
 main().catch((error: unknown) => {
   console.error(error instanceof MissingPeer ? error.message : error);
-  process.exitCode = 1;
+  // Guests that still run would keep the process.
+  process.exit(1);
 });
