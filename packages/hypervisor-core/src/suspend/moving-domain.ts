@@ -58,7 +58,7 @@ export class MovingDomain {
       return false;
     }
     const { frames, memory } = this.hv.mmu;
-    const host = frames.hostAddress(mfn);
+    const host = frames.readAddress(mfn);
     into.set(memory.u8.subarray(host, host + PAGE_BYTES), at);
     return true;
   }

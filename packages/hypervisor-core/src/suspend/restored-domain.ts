@@ -73,7 +73,8 @@ export class RestoredDomain {
     const { frames, memory } = this.hv.mmu;
     const mfn = this.p2m[pfn] || this.allocate(pfn);
     this.types[pfn] = type;
-    if (bytes !== undefined) memory.u8.set(bytes, frames.hostAddress(mfn));
+    // An untouched page that stays zero takes no memory.
+    if (bytes !== undefined && !this.hasPage(pfn, bytes)) memory.u8.set(bytes, frames.hostAddress(mfn));
   }
 
   /**

@@ -135,4 +135,27 @@ describe("a domain that is sent in rounds", () => {
     // Beside the list of frames: page tables, and what is held.
     expect(pfns.length).toBeLessThan(tables + 10);
   });
+
+  it("takes no memory for pages that nothing was written to, at either end", () => {
+    const hv = machine();
+    const domain = suspendedGuest(hv);
+    const before = hv.mmu.frames.usage(domain.domid);
+    expect(before.untouched).toBeGreaterThan(1000);
+    const moving = new MovingDomain(hv, domain);
+    const to = machine();
+    const copy = to.createDomain({ kind: "pv", maxPages: PAGES });
+    const restored = new RestoredDomain(to, copy, moving.pages);
+    const empty = to.mmu.frames.usage(copy.domid);
+    const bytes = new Uint8Array(PAGE_BYTES);
+    const { pfns } = moving.beginRound();
+    for (const pfn of pfns) if (moving.read(pfn, bytes, 0)) restored.addPage(pfn, 0, bytes);
+    expect(hv.mmu.frames.usage(domain.domid)).toEqual(before);
+    expect(to.mmu.frames.usage(copy.domid).untouched - empty.untouched).toBeGreaterThanOrEqual(before.untouched);
+    // A page that is zero again is written.
+    bytes.fill(7);
+    restored.addPage(FIRST, 0, bytes);
+    bytes.fill(0);
+    restored.addPage(FIRST, 0, bytes);
+    expect(restored.hasPage(FIRST, bytes)).toBe(true);
+  });
 });
