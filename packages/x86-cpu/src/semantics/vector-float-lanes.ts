@@ -51,6 +51,11 @@ export class FloatFormat {
     return this.bits === 32 ? singles(value) : doubles(value);
   }
 
+  /** The sign bit of every lane. */
+  get signs(): number[] {
+    return this.constant(-0);
+  }
+
   operate(f: FunctionBuilder, operation: LaneOperation): void {
     if (this.bits === 32) f[`f32x4_${operation}`]();
     else f[`f64x2_${operation}`]();

@@ -49,9 +49,32 @@ function arithmeticLanes(
     () => {
       softLanes(c, format, Array(lanes).fill(softFunction(c, format, operation)), [a, b], result);
     },
-    () => nativeResultOk(c, format, operation, a, b, result),
+    () => {
+      nativeAllowed(f);
+      f.if_(I32);
+      nativeResultOk(c, format, operation, a, b, result);
+      f.else_();
+      resultExact(c, format, operation, a, b, result);
+      f.end();
+    },
   );
   return result;
+}
+
+/** Pushes whether no lane of a native result lost anything, nor raised anything else. */
+function resultExact(
+  c: VectorContext,
+  format: FloatFormat,
+  operation: Arithmetic,
+  a: number,
+  b: number,
+  result: number,
+): void {
+  const { f } = c;
+  const { sums, products, quotients } = format.bits === 32 ? c.functions.soft.f32Exact : c.functions.soft.f64Exact;
+  f.get(a).get(b);
+  if (operation === "sub") f.v128_const(format.signs).v128_xor();
+  f.get(result).call(operation === "mul" ? products : operation === "div" ? quotients : sums);
 }
 
 /**
@@ -90,7 +113,7 @@ function nativeResultPlain(
   f.i32_and();
 }
 
-/** Pushes whether a native result raised nothing that is not noted already. */
+/** Pushes whether a native result raised nothing but P, or nothing at all. */
 function nativeResultOk(
   c: VectorContext,
   format: FloatFormat,
@@ -100,7 +123,6 @@ function nativeResultOk(
   result: number,
 ): void {
   const { f } = c;
-  nativeAllowed(f);
   format.safeResult(f, result);
   // Zero is exact as a sum, and as a product or quotient of zero.
   format.zero(f, result);
@@ -118,7 +140,6 @@ function nativeResultOk(
   format.ordinary(f, b);
   f.v128_and();
   format.allTrue(f);
-  f.i32_and();
 }
 
 function arithmetic(format: FloatFormat, operation: Arithmetic): VectorSemantics {
@@ -297,6 +318,8 @@ function addSubtract(format: FloatFormat): VectorSemantics {
         format.operate(f, "add");
         f.set(result);
         nativeResultOk(c, format, "add", a, b, result);
+        nativeAllowed(f);
+        f.i32_and();
       },
       () => {
         const pair = [softFunction(c, format, "sub"), softFunction(c, format, "add")];

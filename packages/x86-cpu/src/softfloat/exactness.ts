@@ -1,4 +1,4 @@
-import { F32, F64, type FunctionBuilder, I32, type ModuleBuilder } from "@xen-node/wasm-emit";
+import { F32, F64, type FunctionBuilder, I32, type ModuleBuilder, V128 } from "@xen-node/wasm-emit";
 import { MXCSR } from "../state.ts";
 import { type Code, type Expression, type Local, routine } from "./expression.ts";
 import type { NarrowRoutines } from "./narrow-format.ts";
@@ -18,6 +18,10 @@ export interface ExactnessTests {
   readonly product: number;
   /** r = a / b. */
   readonly quotient: number;
+  /** The same for all lanes of vectors. */
+  readonly sums: number;
+  readonly products: number;
+  readonly quotients: number;
 }
 
 type Operation = "add" | "sub" | "mul" | "eq";
@@ -68,8 +72,21 @@ export function emitExactness(module: ModuleBuilder, n: NarrowRoutines): Exactne
       unlike(c, unusualControl(c));
       emit(c, a, b, r);
     }).index;
+  const lanes = (ofLane: number): number => {
+    const { index, body } = module.function(module.type([V128, V128, V128], [I32]));
+    for (let lane = 0; lane < 128 / n.bits; lane++) {
+      for (const vector of [0, 1, 2]) {
+        body.get(vector);
+        if (single) body.i32x4_extract_lane(lane);
+        else body.i64x2_extract_lane(lane);
+      }
+      body.call(ofLane).i32_eqz().if_().i32_const(0).return_().end();
+    }
+    body.i32_const(1);
+    return index;
+  };
 
-  return {
+  const tests = {
     // Knuth's TwoSum: what r lacks, without a loss. Nothing is lost to underflow either.
     sum: test((c, a, b, r) => {
       unlike(
@@ -113,4 +130,5 @@ export function emitExactness(module: ModuleBuilder, n: NarrowRoutines): Exactne
       operate(f, "eq");
     }),
   };
+  return { ...tests, sums: lanes(tests.sum), products: lanes(tests.product), quotients: lanes(tests.quotient) };
 }
