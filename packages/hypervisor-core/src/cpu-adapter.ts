@@ -1,4 +1,12 @@
-import { CONTEXT_END, CONTEXT_START, Cpu, type CpuidModel, type CpuidResult, X8664V2Cpuid } from "@xen-node/x86-cpu";
+import {
+  CONTEXT_END,
+  CONTEXT_START,
+  Cpu,
+  type CpuidModel,
+  type CpuidResult,
+  type ExitReason,
+  X8664V2Cpuid,
+} from "@xen-node/x86-cpu";
 import { isXenLeaf, xenLeaf } from "./cpuid.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import type { Processor, ProcessorTranslator } from "./processor.ts";
@@ -71,6 +79,7 @@ class CpuProcessor implements Processor {
     this.cpu = new Cpu(hv.mmu, {
       cpuid: this.model,
       translator: hv.translator,
+      systemCall: hv.systemCalls.run,
       hooks: {
         rdtsc: () => hv.now(),
         readDescriptor: (selector) => this.readDescriptor(hv, selector),
@@ -107,6 +116,14 @@ class CpuProcessor implements Processor {
 
   run(budget: number): number {
     return this.cpu.run(budget);
+  }
+
+  get exitHandler(): ((reason: ExitReason) => number) | undefined {
+    return this.cpu.exitHandler;
+  }
+
+  set exitHandler(handler: ((reason: ExitReason) => number) | undefined) {
+    this.cpu.exitHandler = handler;
   }
 
   setAddressSpace(bank: number, l4Mfn: number): void {

@@ -13,6 +13,7 @@ import type { CrashDump } from "./crash.ts";
 import { Debug } from "./debug-access.ts";
 import type { Domain, DomainConfig } from "./domain.ts";
 import { DomainLifecycle } from "./domain-lifecycle.ts";
+import { SystemCallPath } from "./guest-abi/system-call-path.ts";
 import { type BootState, bootVcpu } from "./guest-context.ts";
 import { GuestMemory } from "./guest-memory.ts";
 import type { Hypercalls } from "./hypercalls/interface.ts";
@@ -75,6 +76,7 @@ const MOST_MESSAGES = 256;
 /** The machine: memory, one processor, all domains. Drive it with `runSlice` from an event loop. */
 export class Hypervisor {
   readonly mmu: Mmu;
+  readonly systemCalls: SystemCallPath;
   readonly processor: Processor;
   readonly regs: Registers;
   readonly guest: GuestMemory;
@@ -147,6 +149,7 @@ export class Hypervisor {
     this.events = new EventChannels(this.mmu, host);
     this.grants = new GrantTables(this.mmu);
     this.descriptors = new Descriptors(this);
+    this.systemCalls = new SystemCallPath(this);
     this.processor = options.processor?.(this) ?? createProcessor(this);
     this.regs = new Registers(this.mmu.memory.u32, this.processor);
     this.guest = new GuestMemory(this.mmu);

@@ -1,4 +1,4 @@
-import type { RegionSource, TranslatorCounters } from "@xen-node/x86-cpu";
+import type { ExitReason, RegionSource, TranslatorCounters } from "@xen-node/x86-cpu";
 
 /** A processor's translator of hot code, for reports. */
 export interface ProcessorTranslator {
@@ -17,6 +17,11 @@ export interface Processor {
   retire(count: number): void;
   /** Runs up to `budget` instructions of the loaded context and says why it stopped (ExitReason). `run(1)` runs one. */
   run(budget: number): number;
+  /**
+   * Asked at exits while the processor runs: see `exitHandler` of x86-cpu's `Cpu`. A processor that does not ask ends its run
+   * with every exit.
+   */
+  exitHandler?: ((reason: ExitReason) => number) | undefined;
   /** Selects the soft-TLB bank and page-table root. */
   setAddressSpace(bank: number, l4Mfn: number): void;
   saveContext(dst: Uint8Array): void;

@@ -1,9 +1,10 @@
 import type { Turn } from "@xen-node/schedulers";
-import { ExitReason } from "@xen-node/x86-cpu";
+import { ExitAnswer, ExitReason } from "@xen-node/x86-cpu";
 import { RUNSTATE_running } from "@xen-node/xen-abi";
 import { TABLE_WORK } from "./address-spaces.ts";
 import { WallClock } from "./clock.ts";
 import type { DomainLifecycle } from "./domain-lifecycle.ts";
+import { EXIT_COST } from "./guest-abi/system-call-block.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import { updateTime } from "./pvclock.ts";
 import { TraceKind } from "./trace.ts";
@@ -14,10 +15,9 @@ import type { VcpuWakeups } from "./vcpu-wakeups.ts";
 /** Most instructions between two looks at the clock. */
 const CHUNK = 500_000;
 /**
- * What the hypervisor's own work costs in guest instructions: an exit, and a unit of a hypercall's work. A vcpu is charged
- * for them, and virtual time passes, so that a guest that only exits has no endless slice either.
+ * What a unit of a hypercall's work costs in guest instructions, beside EXIT_COST for an exit. A vcpu is charged for both, and
+ * virtual time passes, so that a guest that only exits has no endless slice either.
  */
-const EXIT_COST = 200;
 const WORK_COST = 20;
 /** Work of the hypervisor's between two looks at the clock, in instructions. */
 const COST_PER_CLOCK = 64 * EXIT_COST;
@@ -37,12 +37,23 @@ export class RunLoop {
   private lastNow = 0;
   /** `runSlice` is at work. */
   active = false;
+  /** The vcpu whose exits may be dealt with while the processor runs on. */
+  private serving: Vcpu | undefined;
+  /** Of the vcpu that is being served: its turn, when it ends, and instructions until then. */
+  private turn!: Turn<Vcpu>;
+  private end = 0;
+  private left = 0;
+  /** What was charged since the clock was read, and how the timers stood. */
+  private sinceClock = 0;
+  private timerChanges = 0;
 
   constructor(
     private readonly hv: Hypervisor,
     private readonly lifecycle: DomainLifecycle,
     private readonly wakeups: VcpuWakeups,
-  ) {}
+  ) {
+    hv.processor.exitHandler = (reason) => this.exitWithinRun(reason);
+  }
 
   /** See `Hypervisor.runSlice`. */
   runSlice(maxNs: number): number {
@@ -149,14 +160,15 @@ export class RunLoop {
 
   private serve(vcpu: Vcpu, turn: Turn<Vcpu>, sliceEnd: number): void {
     const { hv, lifecycle } = this;
+    const { clock, processor, systemCalls, timers } = hv;
     const { types } = hv.mmu;
     const { domid } = vcpu.domain;
-    const { clock, dispatcher, processor, timers } = hv;
-    let end = Math.min(sliceEnd, endOf(turn));
-    let left = clock.instructionsIn(end - turn.sinceNs);
-    let sinceClock = 0;
+    this.turn = turn;
+    this.end = Math.min(sliceEnd, endOf(turn));
+    this.left = clock.instructionsIn(this.end - turn.sinceNs);
+    this.sinceClock = 0;
     let untilTimer = this.untilTimer();
-    let timerChanges = timers.changes;
+    this.timerChanges = timers.changes;
     while (vcpu.runnable && !this.yielded && !turn.over) {
       if (lifecycle.hasShort) {
         lifecycle.endShort();
@@ -167,42 +179,96 @@ export class RunLoop {
         deliverPending(hv, vcpu);
         if (!vcpu.runnable) return;
       }
-      if (timers.changes !== timerChanges) {
+      if (timers.changes !== this.timerChanges) {
         untilTimer = this.untilTimer();
-        timerChanges = timers.changes;
+        this.timerChanges = timers.changes;
       }
       const sooner = endOf(turn);
-      if (sooner < end) {
+      if (sooner < this.end) {
         // Somebody woke up who is to have the processor soon.
-        end = sooner;
-        left = Math.min(left, clock.instructionsIn(end - turn.sinceNs));
+        this.end = sooner;
+        this.left = Math.min(this.left, clock.instructionsIn(sooner - turn.sinceNs));
       }
       const before = processor.retired;
-      const reason = processor.run(Math.max(MIN_BUDGET, Math.min(left, CHUNK, untilTimer)));
-      left -= processor.retired - before;
+      if (processor.exitHandler !== undefined) systemCalls.prepare(vcpu);
+      this.serving = vcpu;
+      let reason: number;
+      try {
+        reason = processor.run(Math.max(MIN_BUDGET, Math.min(this.left, CHUNK, untilTimer)));
+      } finally {
+        this.serving = undefined;
+      }
+      this.left -= processor.retired - before;
+      this.takeOver(vcpu);
       // Before the fault is handled that the missing memory shows as.
       if (lifecycle.hasShort) {
         lifecycle.endShort();
         if (!vcpu.runnable) return;
       }
-      if (reason !== ExitReason.BUDGET) {
+      if (reason !== ExitReason.BUDGET && reason !== ExitReason.STOPPED) {
         handleExit(hv, vcpu, reason);
-        const cost = EXIT_COST + WORK_COST * dispatcher.takeWork();
-        clock.retire(cost);
-        this.charged += cost;
-        sinceClock += cost;
-        left -= cost;
+        this.charge();
       }
-      if (reason === ExitReason.BUDGET || left <= 0 || sinceClock >= COST_PER_CLOCK) {
-        sinceClock = 0;
+      if (reason === ExitReason.BUDGET || this.left <= 0 || this.sinceClock >= COST_PER_CLOCK) {
+        this.sinceClock = 0;
         const now = hv.now();
         this.lastNow = now;
         timers.expire(now);
-        if (now >= end || left <= 0) return;
+        if (now >= this.end || this.left <= 0) return;
         untilTimer = this.untilTimer();
-        timerChanges = timers.changes;
+        this.timerChanges = timers.changes;
       }
     }
+  }
+
+  /** Takes over what was done without TypeScript. */
+  private takeOver(vcpu: Vcpu): void {
+    const exits = this.hv.systemCalls.takeOver(vcpu);
+    if (exits > 0) this.pay(EXIT_COST * exits);
+  }
+
+  /** Has the vcpu pay for an exit; answers what. */
+  private charge(): number {
+    return this.pay(EXIT_COST + WORK_COST * this.hv.dispatcher.takeWork());
+  }
+
+  private pay(cost: number): number {
+    this.hv.clock.retire(cost);
+    this.charged += cost;
+    this.sinceClock += cost;
+    this.left -= cost;
+    return cost;
+  }
+
+  /**
+   * Deals with an exit without the processor's run ending: most need no more than a frame on the guest's stack. Whatever is
+   * out of the ordinary ends it.
+   * @returns what it cost, or one of ExitAnswer
+   */
+  private exitWithinRun(reason: ExitReason): number {
+    const { hv, lifecycle, serving: vcpu, turn } = this;
+    if (vcpu === undefined || lifecycle.hasShort) return ExitAnswer.REFUSED;
+    this.takeOver(vcpu);
+    handleExit(hv, vcpu, reason);
+    const cost = this.charge();
+    const { domid } = vcpu.domain;
+    if (
+      !vcpu.runnable ||
+      this.yielded ||
+      turn.over ||
+      lifecycle.hasShort ||
+      hv.mmu.types.hasWork(domid) ||
+      hv.timers.changes !== this.timerChanges ||
+      endOf(turn) < this.end ||
+      this.sinceClock >= COST_PER_CLOCK
+    )
+      return ExitAnswer.LEAVE;
+    if (hasPending(hv, vcpu)) {
+      deliverPending(hv, vcpu);
+      if (!vcpu.runnable) return ExitAnswer.LEAVE;
+    }
+    hv.systemCalls.prepare(vcpu);
+    return cost;
   }
 
   /** Instructions until the next timer is due. */

@@ -46,6 +46,8 @@ export class JumpCaches {
     memory: MachineMemory,
     private readonly start: number,
     private readonly banks: number,
+    /** Index of a word that counts changes of who has which cache, or is to have another. */
+    private readonly changes: number,
   ) {
     this.u32 = memory.u32;
     this.u8 = memory.u8;
@@ -84,6 +86,7 @@ export class JumpCaches {
   choose(bank: number, domid: number, kind: number, l4: number): void {
     this.mustCompare[bank] = 0;
     const own = this.cacheOf[bank];
+    this.u32[this.changes]++;
     if (own !== NO_CACHE && this.agrees(own, l4)) return;
     this.release(bank);
     let cache = l4 === NO_L4 ? NO_CACHE : this.findShared(domid, kind, l4);
@@ -161,6 +164,7 @@ export class JumpCaches {
     this.l4Entries[known] = this.u32[l4 + index * 2];
     this.l4Entries[known + 1] = this.u32[l4 + index * 2 + 1];
     if (this.users[cache] === 1) return;
+    this.u32[this.changes]++;
     for (let other = 0; other < this.banks; other++) {
       if (cacheOf[other] === cache && other !== bank) mustCompare[other] = 1;
     }

@@ -32,6 +32,8 @@ export const JUMP_CACHE_STRIDE = 0x81000;
 /** The address space: root.ts. */
 export const HEADER_ROOT = 0;
 export const HEADER_DOMID = 4;
+/** Of the first bank: changes whenever a bank or a jump cache is given to another address space, or has to be before it is used. */
+export const HEADER_CHANGES = 8;
 /** Entries in the fill log, or FILL_LOG_OVERFLOW. */
 export const HEADER_FILL_COUNT = 16;
 /** u16 each: entry number, plus FILL_LOG_WRITE for the write array. */

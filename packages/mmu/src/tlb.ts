@@ -10,6 +10,7 @@ import {
   FILL_LOG_CAPACITY,
   FILL_LOG_OVERFLOW,
   FILL_LOG_WRITE,
+  HEADER_CHANGES,
   HEADER_DOMID,
   HEADER_FILL_COUNT,
   HEADER_FILL_LOG,
@@ -47,6 +48,8 @@ const FILLED_WRITE = 8;
 export class TlbBanks {
   /** Banks that `activate` may use. */
   readonly count: number;
+  /** Host address of a u32 that is another one whenever what `bankOf` and `jumpCache` answer may be. */
+  readonly changesAddress: number;
   private readonly start: number;
   private readonly u32: Uint32Array;
   private readonly u16: Uint16Array;
@@ -91,7 +94,8 @@ export class TlbBanks {
     this.domidOf = new Int32Array(this.count).fill(-1);
     this.lastUse = new Float64Array(this.count);
     this.filled = new Uint16Array(this.count * INDICES);
-    this.jumps = new JumpCaches(memory, start + this.count * BANK_BYTES, this.count);
+    this.changesAddress = start + TLB_HEADER + HEADER_CHANGES;
+    this.jumps = new JumpCaches(memory, start + this.count * BANK_BYTES, this.count, this.changesAddress >>> 2);
   }
 
   /** Host bytes that `count` banks need; reserve them with an alignment of 4096. */
@@ -114,6 +118,19 @@ export class TlbBanks {
     this.lastUse[bank] = ++this.clock;
     this.active = bank;
     return this.start + bank * BANK_BYTES;
+  }
+
+  /** Host address of an address space's bank if it can be selected as it is, without `activate`; else 0. */
+  bankOf(root: number): number {
+    const bank = this.bankOfRoot[this.placeOf(root)] - 1;
+    return bank < 0 || this.jumps.isDue(bank) ? 0 : this.start + bank * BANK_BYTES;
+  }
+
+  /** A bank was selected without `activate`. */
+  noteUse(base: number): void {
+    const bank = this.bankAt(base);
+    this.lastUse[bank] = ++this.clock;
+    this.active = bank;
   }
 
   /**
@@ -466,6 +483,7 @@ export class TlbBanks {
     const base = this.start + bank * BANK_BYTES;
     this.flushTranslations(base);
     this.jumps.release(bank);
+    this.u32[this.changesAddress >>> 2]++;
     this.bankOfRoot[place] = 0;
     this.rootOf[bank] = this.domidOf[bank] = -1;
     this.u32[(base + TLB_HEADER + HEADER_ROOT) >>> 2] = 0;

@@ -4,7 +4,7 @@ import { CpuState } from "./cpu-state.ts";
 import { type CpuidModel, X8664V2Cpuid } from "./cpuid.ts";
 import { DataAccess } from "./data-access.ts";
 import { executionBreakpoints, hasBreakpoints } from "./debug-registers.ts";
-import { ExitReason } from "./exit.ts";
+import { ExitAnswer, ExitReason } from "./exit.ts";
 import { Faults } from "./faults.ts";
 import { compileInterpreter, type InterpreterExports } from "./interpreter/compiled.ts";
 import { JUMP_CACHE_MASK, JUMP_CACHE_PLACES } from "./interpreter/jump-cache.ts";
@@ -21,6 +21,7 @@ import {
 } from "./records.ts";
 import {
   BUDGET_BEYOND,
+  CHARGED,
   CONTEXT_BYTES,
   CONTEXT_END,
   CONTEXT_START,
@@ -36,6 +37,7 @@ import {
   FCW,
   FTW,
   JUMP_CACHE,
+  L4_MFN,
   MISS_RECORD,
   MXCSR,
   PAGE_VA,
@@ -74,6 +76,12 @@ export interface CpuOptions {
   hooks?: Partial<CpuHooks>;
   /** Memory for predecoded code, at least 64 KiB; when it is full, all of it is forgotten. Default 32 MiB. */
   codeCacheBytes?: number;
+  /**
+   * Deals with SYSCALL without leaving WebAssembly, whose function it had better be: (budget, RFLAGS) → what is left of the
+   * budget, or a negative number, with nothing changed, for an exit as usual. The context, TLB_BANK, L4_MFN and JUMP_CACHE
+   * are its to change; it adds what it takes of the budget to CHARGED.
+   */
+  systemCall?: (budget: number, rflags: number) => number;
   /** How hot code is translated; false: all of it is interpreted. */
   translator?: TranslatorOptions | false;
 }
@@ -103,6 +111,12 @@ export class Cpu {
   descriptorLo = 0;
   descriptorHi = 0;
   tscAux = 0;
+  /**
+   * Asked at every exit of a run, which goes on with whatever context there is afterwards if the answer is not negative: so
+   * many instructions of the budget it has taken. Else the answer is one of ExitAnswer. It is not asked while it is at work
+   * itself, when it may call `run`, nor while the guest is single-stepped or has breakpoints.
+   */
+  exitHandler: ((reason: ExitReason) => number) | undefined;
 
   readonly regions: Regions | undefined;
   private readonly exports: InterpreterExports;
@@ -112,12 +126,13 @@ export class Cpu {
   private readonly i32: Int32Array;
   private readonly u16: Uint16Array;
   private readonly view: DataView;
-  private bank = 0;
-  private l4Mfn = 0;
   private mode = 0;
   private budgetLeft = 0;
   /** Instructions of the present run that are done. */
   private doneNow = 0;
+  /** The budget that generated code was called with, or what the last exit has left of it. */
+  private given = 0;
+  private handlesExit = false;
   private stopRequested = false;
   private readonly faults: Faults;
   private readonly data: DataAccess;
@@ -165,6 +180,8 @@ export class Cpu {
         missWriteRegion: (size: number, record: number) => this.data.missWriteRegion(size, record),
         sample: () => this.sample(),
         timeStamp: () => this.system.timeStamp(),
+        systemCall: options.systemCall ?? (() => -1),
+        exit: (count: number) => this.exitOfHub(count),
       },
     });
     this.exports = instance.exports as InterpreterExports;
@@ -218,11 +235,19 @@ export class Cpu {
   /** Selects the address space: a bank from `mmu.tlb.activate` and its L4 table. */
   setAddressSpace(bank: number, l4Mfn: number): void {
     const before = this.bank;
-    this.bank = this.data.bank = bank;
     this.mmu.tlb.inherit(before, bank);
-    this.l4Mfn = this.data.l4Mfn = l4Mfn;
     this.i32[TLB_BANK >> 2] = bank;
+    this.i32[L4_MFN >> 2] = l4Mfn;
     this.i32[JUMP_CACHE >> 2] = this.mmu.tlb.jumpCache(bank);
+  }
+
+  /** Host address of the active address space's bank. */
+  private get bank(): number {
+    return this.i32[TLB_BANK >> 2] >>> 0;
+  }
+
+  private get l4Mfn(): number {
+    return this.i32[L4_MFN >> 2];
   }
 
   /** From a hook: stop after the current instruction, with ExitReason.STOPPED unless that has a reason of its own. */
@@ -261,8 +286,9 @@ export class Cpu {
       const recording = step ? undefined : this.regions?.recording;
       if (!step && recording === undefined && this.budgetLeft > MAX_BLOCK_INSTRUCTIONS) {
         this.wrapRip();
-        const before = Math.min(this.budgetLeft, MAX_BUDGET);
-        const reason = this.account(before - this.exports.run(before));
+        this.given = Math.min(this.budgetLeft, MAX_BUDGET);
+        const left = this.exports.run(this.given);
+        const reason = this.account(this.given - left);
         if (reason !== ExitReason.BUDGET) return reason;
       } else {
         const met = breakpoints ? executionBreakpoints(i32) : 0;
@@ -285,8 +311,9 @@ export class Cpu {
         // A breakpoint is met once, however often its instruction repeats or faults.
         if (breakpoints && i32[EXIT_UNFINISHED >> 2] !== 0) i32[SYSTEM_FLAGS >> 2] |= RF;
         if (reason === ExitReason.EXCEPTION) i32[SYSTEM_FLAGS >> 2] |= resume;
-        if (reason !== ExitReason.BUDGET) return reason;
-        if (trap && done > 0) {
+        if (reason !== ExitReason.BUDGET) {
+          if (step || !this.handleExit(reason)) return i32[EXIT_REASON >> 2] as ExitReason;
+        } else if (trap && done > 0) {
           this.faults.raiseDebug(SINGLE_STEP);
           return ExitReason.EXCEPTION;
         }
@@ -316,9 +343,67 @@ export class Cpu {
     }
     // The interpreter alone was asked to go on, and met a region that the budget is too small for.
     if (reason === ExitReason.REGION) reason = ExitReason.BUDGET;
-    this.budgetLeft -= count;
-    this.doneNow += count;
+    this.spend(count);
     return reason;
+  }
+
+  /** Takes from the budget what was done, of which not all was instructions. */
+  private spend(count: number): void {
+    const { i32 } = this;
+    this.budgetLeft -= count;
+    this.doneNow += count - i32[CHARGED >> 2];
+    i32[CHARGED >> 2] = 0;
+  }
+
+  /** From the hub: see `Imports.exit`. */
+  private exitOfHub(count: number): number {
+    const { i32 } = this;
+    const reason = i32[EXIT_REASON >> 2] as ExitReason;
+    if (this.exitHandler === undefined || this.handlesExit || reason === ExitReason.REDISPATCH) return count;
+    this.spend(this.given - count);
+    this.given = count;
+    if (!this.handleExit(reason)) return count;
+    this.given = Math.min(this.budgetLeft, MAX_BUDGET);
+    i32[EXIT_UNFINISHED >> 2] = 0;
+    i32[REGION_STALE >> 2] = 0;
+    const leaves = this.stopRequested || (i32[SYSTEM_FLAGS >> 2] & TF) !== 0 || hasBreakpoints(i32);
+    if (leaves || this.given <= MAX_BLOCK_INSTRUCTIONS) {
+      i32[EXIT_REASON >> 2] = ExitReason.BUDGET;
+      return this.given;
+    }
+    i32[EXIT_REASON >> 2] = 0;
+    this.enterMode(false);
+    this.wrapRip();
+    return this.given;
+  }
+
+  /** Has an exit dealt with. True: the run goes on, if there is any budget left. */
+  private handleExit(reason: ExitReason): boolean {
+    const { exitHandler, budgetLeft, stopRequested } = this;
+    if (exitHandler === undefined || this.handlesExit) return false;
+    this.retired += this.doneNow;
+    this.doneNow = 0;
+    this.handlesExit = true;
+    let answer: number;
+    try {
+      answer = exitHandler(reason);
+    } finally {
+      this.handlesExit = false;
+    }
+    // The handler may have run the processor itself.
+    this.budgetLeft = budgetLeft;
+    this.doneNow = 0;
+    this.stopRequested ||= stopRequested;
+    if (answer === ExitAnswer.REFUSED) {
+      this.i32[EXIT_REASON >> 2] = reason;
+      return false;
+    }
+    if (answer < 0) {
+      this.i32[EXIT_REASON >> 2] = ExitReason.STOPPED;
+      return false;
+    }
+    this.budgetLeft -= answer;
+    return true;
   }
 
   private enterMode(step: boolean): void {

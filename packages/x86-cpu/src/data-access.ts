@@ -4,7 +4,16 @@ import { ExitReason } from "./exit.ts";
 import type { Faults } from "./faults.ts";
 import { R_HANDLER } from "./records.ts";
 import { SplitWrite } from "./split-write.ts";
-import { CALL_EA, EXIT_REASON, EXIT_UNFINISHED, SPLIT_BYTES, SPLIT_READ, SPLIT_WRITE } from "./state.ts";
+import {
+  CALL_EA,
+  EXIT_REASON,
+  EXIT_UNFINISHED,
+  L4_MFN,
+  SPLIT_BYTES,
+  SPLIT_READ,
+  SPLIT_WRITE,
+  TLB_BANK,
+} from "./state.ts";
 
 const PAGE = 4096;
 const NO_FRAME = -1;
@@ -12,9 +21,6 @@ const NO_FRAME = -1;
 /** What generated code calls where the soft TLB does not answer: walks, operands across pages, stores to code. */
 export class DataAccess {
   readonly split: SplitWrite;
-  /** Of the active address space. */
-  bank = 0;
-  l4Mfn = 0;
   /** 64-bit code runs. */
   long = true;
   private splitRead = 0;
@@ -35,6 +41,15 @@ export class DataAccess {
     this.u16 = mmu.memory.u16;
     this.u8 = mmu.memory.u8;
     this.split = new SplitWrite(mmu);
+  }
+
+  /** Of the active address space, as everything says it that changes that. */
+  private get bank(): number {
+    return this.i32[TLB_BANK >> 2] >>> 0;
+  }
+
+  private get l4Mfn(): number {
+    return this.i32[L4_MFN >> 2];
   }
 
   /** High half of the address in CALL_EA; compatibility mode's linear addresses have 32 bits. */

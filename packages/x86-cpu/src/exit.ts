@@ -22,3 +22,11 @@ export const ExitReason = {
   INTERPRET: 10,
 } as const;
 export type ExitReason = (typeof ExitReason)[keyof typeof ExitReason];
+
+/** What `Cpu.exitHandler` answers if it does not answer what dealing with the exit has cost. */
+export const ExitAnswer = {
+  /** The exit was not dealt with: the run ends with it. */
+  REFUSED: -2,
+  /** It was dealt with, and the run ends with ExitReason.STOPPED. */
+  LEAVE: -1,
+} as const;

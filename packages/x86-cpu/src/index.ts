@@ -12,8 +12,9 @@ export {
   type OpcodeEntry,
   opcodeEntries,
 } from "./decode/index.ts";
-export { ExitReason } from "./exit.ts";
+export { ExitAnswer, ExitReason } from "./exit.ts";
 export { readArithmeticFlags, readRflags, writeRflags } from "./flags.ts";
+export { FlagKind } from "./semantics/context.ts";
 export * from "./state.ts";
 export { buildIdentity } from "./translator/build-identity.ts";
 export { listRegion, type RegionSource } from "./translator/listing.ts";

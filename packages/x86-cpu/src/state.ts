@@ -120,6 +120,10 @@ export const REGION_STALE = 0x630;
 export const REGION_ANCHOR = 0x638;
 /** What the run has left beyond the interpreter's share of it. */
 export const BUDGET_BEYOND = 0x640;
+/** L4 table of the active address space. */
+export const L4_MFN = 0x648;
+/** What `CpuOptions.systemCall` has taken of the budget that was not for instructions. */
+export const CHARGED = 0x64c;
 
 /** Free for tables and spills of the floating-point routines. */
 export const FP_SCRATCH = 0x700;

@@ -47,6 +47,8 @@ export function instantiate(
     missWriteRegion: refuse,
     sample: refuse,
     timeStamp: refuse,
+    systemCall: refuse,
+    exit: refuse,
   };
   const instance = new WebAssembly.Instance(new WebAssembly.Module(module.toUint8Array()), { cpu });
   return { exports: instance.exports as Exports, memory };

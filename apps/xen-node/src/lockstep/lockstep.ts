@@ -39,6 +39,8 @@ class Side {
     const { processor } = hypervisor;
     const { u8, view, i32 } = hypervisor.mmu.memory;
     const state = new CpuState(view, i32);
+    // Each exit is the end of a run, then, and is compared.
+    processor.exitHandler = undefined;
     const run = processor.run.bind(processor);
     processor.run = (budget) => {
       const exit = run(budget);

@@ -11,8 +11,16 @@ const IF = 0x200;
 const DF = 0x400;
 const IOPL = 0x3000;
 /** Cleared on entry to a guest handler: TF, NT, RF, VM, AC. */
-const CLEARED_ON_ENTRY = 0x100 | 0x4000 | 0x10000 | 0x20000 | 0x40000;
+export const CLEARED_ON_ENTRY = 0x100 | 0x4000 | 0x10000 | 0x20000 | 0x40000;
 const UPCALL_MASK = 1;
+
+/** Words of the smallest frame, a system call's. */
+export const SYSTEM_CALL_WORDS = 7;
+
+/** Where a frame of so many words begins below the top of a stack. */
+export function frameBelow(top: number, words: number): number {
+  return top - (vaLow(top) & 15) - words * 8;
+}
 
 /**
  * Builds an exception frame on the guest kernel's stack and sends the vcpu to `handler`. Lowest address first:
@@ -68,8 +76,8 @@ function bounceWithFlags(
     top = vcpu.kernelSp;
     hv.addressSpaces.toggle(vcpu);
   }
-  const words = 7 + (flags & BounceFlag.errorCode) + ((flags & BounceFlag.failsafe) !== 0 ? 4 : 0);
-  const sp = top - (((vaLow(top) & 15) + 16) & 15) - words * 8;
+  const words = SYSTEM_CALL_WORDS + (flags & BounceFlag.errorCode) + ((flags & BounceFlag.failsafe) !== 0 ? 4 : 0);
+  const sp = frameBelow(top, words);
   if (!isGuestRange(sp, words * 8)) {
     hv.crashDomain(vcpu, "exception frame would lie outside the guest's address space");
     return false;

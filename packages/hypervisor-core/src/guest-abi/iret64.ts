@@ -9,11 +9,11 @@ import { loadCodeSegment64, loadStackSegment64 } from "./segments64.ts";
 const IF = 0x200;
 const IOPL = 0x3000;
 const UPCALL_MASK = 1;
-const VGCF_IN_SYSCALL = 0x100;
-const FRAME_BYTES = 72;
+export const VGCF_IN_SYSCALL = 0x100;
+export const IRET_FRAME_BYTES = 72;
 /** Bits that the hypervisor owns, whatever the frame says: IOPL, VM; bit 1 is always set. */
 const RFLAGS_FORBIDDEN = 0x3000 | 0x20000 | 0x8 | 0x20 | 0x8000;
-const RFLAGS_DEFINED = 0x3fffff;
+export const RFLAGS_FROM_FRAME = 0x3fffff & ~RFLAGS_FORBIDDEN;
 
 /**
  * HYPERVISOR_iret of a 64-bit guest: rax, r11, rcx, flags, rip, cs, rflags, rsp, ss at the guest's rsp
@@ -22,8 +22,8 @@ const RFLAGS_DEFINED = 0x3fffff;
 export function iret64(hv: Hypervisor, vcpu: Vcpu): void {
   const { regs, guest } = hv;
   const sp = regs.va(Gpr.rsp);
-  const at = guest.wordsForRead(sp, FRAME_BYTES);
-  if (at === 0 && !guest.fetch(sp, FRAME_BYTES)) {
+  const at = guest.wordsForRead(sp, IRET_FRAME_BYTES);
+  if (at === 0 && !guest.fetch(sp, IRET_FRAME_BYTES)) {
     hv.crashDomain(vcpu, "iret frame could not be read");
     return;
   }
@@ -51,7 +51,7 @@ export function iret64(hv: Hypervisor, vcpu: Vcpu): void {
     hv.addressSpaces.toggle(vcpu);
   }
   if (vcpu.domain.vmAssists.has(VMASST_TYPE_architectural_iopl)) vcpu.iopl = rflags & IOPL;
-  const newFlags = (rflags & RFLAGS_DEFINED & ~RFLAGS_FORBIDDEN) | IF | 2;
+  const newFlags = (rflags & RFLAGS_FROM_FRAME) | IF | 2;
   regs.setRip(ripLo, ripHi);
   regs.rflags = newFlags;
   regs.set(Gpr.rsp, rspLo, rspHi);

@@ -13,9 +13,9 @@ import type { Vcpu } from "../vcpu.ts";
 import type { FlatSegments } from "./guest-abi.ts";
 
 /** Hidden parts of Xen's flat descriptors: type, S, DPL 3, P, L, D/B, G as in descriptor bytes 5 and 6. */
-const FLAT_CODE64_ATTR = 0xa0fb;
+export const FLAT_CODE64_ATTR = 0xa0fb;
 const FLAT_CODE32_ATTR = 0xc0fb;
-const FLAT_DATA_ATTR = 0xc0f3;
+export const FLAT_DATA_ATTR = 0xc0f3;
 const FLAT_LIMIT = 0xffffffff;
 
 /** Accessed bits are set, so that a load never needs to write the descriptor back. */

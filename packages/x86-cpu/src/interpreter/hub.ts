@@ -1,7 +1,7 @@
 import { I32, I64, type ModuleBuilder } from "@xen-node/wasm-emit";
 import { ExitReason } from "../exit.ts";
 import { MAX_BLOCK_INSTRUCTIONS, R_HANDLER, R_PLAIN, REGION_HANDLER } from "../records.ts";
-import { BUDGET_BEYOND, EXIT_REASON, PAGE_VA, REGION_ENTRIES, RIP, SAMPLE_LEFT } from "../state.ts";
+import { BUDGET_BEYOND, EXIT_REASON, PAGE_VA, REGION_ENTRIES, RIP, SAMPLE_LEFT, SYSTEM_FLAGS } from "../state.ts";
 import { ENTRY_RECORD, ENTRY_WORD, firstPlace } from "./jump-cache.ts";
 import type { ImportIndices } from "./shared-functions.ts";
 
@@ -14,7 +14,13 @@ export const ENTRY_BITS = 9;
  * `run(budget)`: looks RIP up in the jump cache and goes on in the region there, or in the interpreter where there is
  * none; a region that leads out of itself comes back here. Every so often the interpreter is sampled for what is hot.
  */
-export function emitHub(module: ModuleBuilder, imports: ImportIndices, interpret: number, lookUp: number): void {
+export function emitHub(
+  module: ModuleBuilder,
+  imports: ImportIndices,
+  interpret: number,
+  lookUp: number,
+  arithmeticFlags: number,
+): void {
   const regionType = module.type([I32, I32], [I32]);
   const regions = module.table(REGION_SLOTS);
   module.exportTable("regions", regions);
@@ -29,10 +35,19 @@ export function emitHub(module: ModuleBuilder, imports: ImportIndices, interpret
   const share = f.local(I32);
   const done = f.local(I32);
   const reason = f.local(I32);
+  const left = f.local(I32);
   /** RIP is at what a region could not do: one block at least must be interpreted. */
   const plain = f.local(I32);
   /** The interpreter has come to a region's entry, of which the jump cache may not know yet. */
   const met = f.local(I32);
+  /** Leaves the run with its exit, unless that can be dealt with at once. */
+  const exit = () => {
+    f.get(reason).i32_const(ExitReason.SYSCALL).i32_eq().if_();
+    f.get(count).call(arithmeticFlags).i32_const(0).i32_load(SYSTEM_FLAGS).i32_or().call(imports.systemCall).tee(left);
+    f.i32_const(0).i32_ge_s().if_().get(left).set(count).br(again).end().end();
+    f.get(count).call(imports.exit).set(count);
+    f.i32_const(0).i32_load(EXIT_REASON).i32_eqz().br_if(again).get(count).return_();
+  };
 
   const again = f.loop();
   f.i32_const(0).i64_load(RIP).set(rip);
@@ -50,7 +65,9 @@ export function emitHub(module: ModuleBuilder, imports: ImportIndices, interpret
   f.get(entry).i32_load(REGION_ENTRIES).i32_const(1).i32_add().i32_store(REGION_ENTRIES);
   f.get(word).get(count).get(slot).call_indirect(regionType, regions).set(count);
   f.i32_const(0).i32_load(EXIT_REASON).tee(reason).i32_eqz().br_if(again);
-  f.get(reason).i32_const(ExitReason.INTERPRET).i32_ne().if_().get(count).return_().end();
+  f.get(reason).i32_const(ExitReason.INTERPRET).i32_ne().if_();
+  exit();
+  f.end();
   f.i32_const(1).set(plain).br(again);
   f.end();
   f.else_();
@@ -74,7 +91,9 @@ export function emitHub(module: ModuleBuilder, imports: ImportIndices, interpret
   f.get(count).get(done).i32_sub().set(count);
   f.i32_const(0).i32_const(0).i32_load(SAMPLE_LEFT).get(done).i32_sub().i32_store(SAMPLE_LEFT);
   f.i32_const(0).i32_load(EXIT_REASON).tee(reason).i32_const(ExitReason.REGION).i32_eq().tee(met).br_if(again);
-  f.get(reason).i32_const(ExitReason.BUDGET).i32_ne().if_().get(count).return_().end();
+  f.get(reason).i32_const(ExitReason.BUDGET).i32_ne().if_();
+  exit();
+  f.end();
   f.get(count).i32_const(MAX_BLOCK_INSTRUCTIONS).i32_le_s().if_().get(count).return_().end();
   f.call(imports.sample).i32_eqz().br_if(again);
   f.get(count).return_();

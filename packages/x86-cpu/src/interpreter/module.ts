@@ -351,7 +351,7 @@ export function generateInterpreter(): InterpreterImage {
     outOfLine.map(({ index }) => index),
   );
   helpers.emitCallHandler(hot.length);
-  emitHub(module, imports, interpret.index, lookUp);
+  emitHub(module, imports, interpret.index, lookUp, functions.arithmeticFlags);
   helpers.export(module);
   const names = [...hot, ...outOfLine].map(({ name }) => name);
   if (new Set(names).size !== names.length) throw new Error("two handlers have one name");

@@ -4,8 +4,6 @@ import { WRITE_ARRAY } from "../semantics/emission-context.ts";
 import { emitMultiplyHigh } from "../semantics/multiply-high.ts";
 import { CALL_EA, FLAG_A, FLAG_B, FLAG_KIND, FLAG_R, SPLIT_WRITE, TLB_BANK } from "../state.ts";
 
-/** Byte offset of the jump cache inside a soft-TLB bank (see @xen-node/mmu). */
-
 /** JavaScript functions that generated code calls. */
 export interface Imports extends WebAssembly.ModuleImports {
   /** (size, record) → host address or 0: the address in CALL_EA missed the soft TLB for reading. */
@@ -24,6 +22,10 @@ export interface Imports extends WebAssembly.ModuleImports {
   /** RIP is where the interpreter was met → 1 to leave the run with EXIT_REASON as it is. */
   sample(): number;
   timeStamp(): number;
+  /** (budget, RFLAGS) → what is left of the budget; negative: see `CpuOptions.systemCall`. */
+  systemCall(count: number, rflags: number): number;
+  /** (budget) → what is left of it: the hub has an exit, which is over if EXIT_REASON is 0 afterwards. */
+  exit(count: number): number;
 }
 
 export type ImportIndices = Record<
@@ -35,7 +37,9 @@ export type ImportIndices = Record<
   | "lookup"
   | "missWriteRegion"
   | "sample"
-  | "timeStamp",
+  | "timeStamp"
+  | "systemCall"
+  | "exit",
   number
 >;
 
@@ -52,6 +56,8 @@ export function declareImports(module: ModuleBuilder): ImportIndices {
     missWriteRegion: module.importFunction("cpu", "missWriteRegion", pair),
     sample: module.importFunction("cpu", "sample", module.type([], [I32])),
     timeStamp: module.importFunction("cpu", "timeStamp", module.type([], [I32])),
+    systemCall: module.importFunction("cpu", "systemCall", pair),
+    exit: module.importFunction("cpu", "exit", unary),
   };
 }
 
