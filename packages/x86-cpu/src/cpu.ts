@@ -556,10 +556,16 @@ export class Cpu {
   fetch(record: number, buffer: Uint8Array): void {
     const va = this.addressOfRecord(record);
     const length = this.u8[record + R_LENGTH];
+    const { walker, frames } = this.mmu;
+    let host = 0;
     for (let i = 0; i < length; i++) {
       const at = va + i;
-      if (this.mmu.walker.walk(this.l4Mfn, at | 0, Math.floor(at / 2 ** 32) | 0, Access.exec, true) !== 0) break;
-      buffer[i] = this.u8[this.mmu.frames.readAddress(this.mmu.walker.mfn) + (at & (PAGE - 1))];
+      const offset = at & (PAGE - 1);
+      if (i === 0 || offset === 0) {
+        if (walker.walk(this.l4Mfn, at | 0, Math.floor(at / 2 ** 32) | 0, Access.exec, true) !== 0) break;
+        host = frames.readAddress(walker.mfn);
+      }
+      buffer[i] = this.u8[host + offset];
     }
   }
 

@@ -15,18 +15,20 @@ const CONTROL_BITS = 0x1f7f;
 /** ES and B of the status word. */
 const PENDING = 0x8080;
 
-/** The image is put together here, so that a fault leaves memory and registers as they were. */
-const image = new Uint8Array(LEGACY_BYTES + HEADER_BYTES);
-const imageView = new DataView(image.buffer);
+/** Bytes of machine memory where an image is put together, so that a fault leaves memory and registers as they were. */
+export const IMAGE_BYTES = LEGACY_BYTES + HEADER_BYTES;
+/** No more at a time: what lies in a frame with code is written by way of a buffer. */
+const CHUNK_BYTES = 256;
 
 type Pass = "load" | "check" | "store";
 
 /** Copies between guest memory and the image, or only checks that it can be written to; false after a fault. */
 function transfer(cpu: Cpu, system: SystemInstructions, bytes: number, pass: Pass): boolean {
   const { u8 } = cpu.mmu.memory;
+  const { image } = system;
   const base = system.eaHi * 2 ** 32 + (system.eaLo >>> 0);
   for (let at = 0; at < bytes; ) {
-    const length = Math.min(bytes - at, 4096 - ((base + at) & 4095), 256);
+    const length = Math.min(bytes - at, 4096 - ((base + at) & 4095), CHUNK_BYTES);
     const low = (base + at) | 0;
     const high = Math.floor((base + at) / 2 ** 32) | 0;
     const host =
@@ -34,9 +36,9 @@ function transfer(cpu: Cpu, system: SystemInstructions, bytes: number, pass: Pas
         ? cpu.translateForRead(low, high, length, system.record)
         : cpu.translateForWrite(low, high, length, system.record);
     if (host === 0) return false;
-    if (pass === "load") image.set(u8.subarray(host, host + length), at);
+    if (pass === "load") u8.copyWithin(image + at, host, host + length);
     else if (pass === "store") {
-      u8.set(image.subarray(at, at + length), host);
+      u8.copyWithin(host, image + at, image + at + length);
       cpu.finishWrite(host);
     }
     at += length;
@@ -74,64 +76,65 @@ function fullTags(abridged: number, view: DataView): number {
   return tags;
 }
 
-function storeX87(view: DataView, wide: boolean): void {
-  imageView.setUint16(0, view.getUint16(FCW, true), true);
-  imageView.setUint16(2, view.getUint16(FSW, true), true);
-  imageView.setUint16(4, abridgedTags(view.getUint16(FTW, true)), true);
-  imageView.setUint16(6, view.getUint16(FOP, true), true);
-  imageView.setUint32(8, view.getUint32(FIP, true), true);
-  imageView.setUint32(12, wide ? view.getUint32(FIP + 4, true) : view.getUint16(FCS, true), true);
-  imageView.setUint32(16, view.getUint32(FDP, true), true);
-  imageView.setUint32(20, wide ? view.getUint32(FDP + 4, true) : view.getUint16(FDS, true), true);
+function storeX87(view: DataView, image: number, wide: boolean): void {
+  view.setUint16(image, view.getUint16(FCW, true), true);
+  view.setUint16(image + 2, view.getUint16(FSW, true), true);
+  view.setUint16(image + 4, abridgedTags(view.getUint16(FTW, true)), true);
+  view.setUint16(image + 6, view.getUint16(FOP, true), true);
+  view.setUint32(image + 8, view.getUint32(FIP, true), true);
+  view.setUint32(image + 12, wide ? view.getUint32(FIP + 4, true) : view.getUint16(FCS, true), true);
+  view.setUint32(image + 16, view.getUint32(FDP, true), true);
+  view.setUint32(image + 20, wide ? view.getUint32(FDP + 4, true) : view.getUint16(FDS, true), true);
   const top = (view.getUint16(FSW, true) >> 11) & 7;
   for (let i = 0; i < 8; i++) {
     const from = X87((top + i) & 7);
-    imageView.setBigUint64(32 + i * 16, view.getBigUint64(from, true), true);
-    imageView.setBigUint64(40 + i * 16, BigInt(view.getUint16(from + 8, true)), true);
+    const to = image + 32 + i * 16;
+    view.setUint32(to, view.getUint32(from, true), true);
+    view.setUint32(to + 4, view.getUint32(from + 4, true), true);
+    view.setUint32(to + 8, view.getUint16(from + 8, true), true);
+    view.setUint32(to + 12, 0, true);
   }
 }
 
-function loadX87(view: DataView, wide: boolean): void {
-  const control = (imageView.getUint16(0, true) & CONTROL_BITS) | 0x40;
-  const status = imageView.getUint16(2, true) & ~PENDING;
+function loadX87(view: DataView, image: number, wide: boolean): void {
+  const control = (view.getUint16(image, true) & CONTROL_BITS) | 0x40;
+  const status = view.getUint16(image + 2, true) & ~PENDING;
   view.setUint16(FCW, control, true);
   // ES and B follow from the flags and the masks, whatever the image has.
   view.setUint16(FSW, (status & ~control & 0x3f) !== 0 ? status | PENDING : status, true);
-  view.setUint16(FOP, imageView.getUint16(6, true) & 0x7ff, true);
-  view.setUint32(FIP, imageView.getUint32(8, true), true);
-  view.setUint32(FIP + 4, wide ? imageView.getUint32(12, true) : 0, true);
-  view.setUint16(FCS, wide ? 0 : imageView.getUint16(12, true), true);
-  view.setUint32(FDP, imageView.getUint32(16, true), true);
-  view.setUint32(FDP + 4, wide ? imageView.getUint32(20, true) : 0, true);
-  view.setUint16(FDS, wide ? 0 : imageView.getUint16(20, true), true);
+  view.setUint16(FOP, view.getUint16(image + 6, true) & 0x7ff, true);
+  view.setUint32(FIP, view.getUint32(image + 8, true), true);
+  view.setUint32(FIP + 4, wide ? view.getUint32(image + 12, true) : 0, true);
+  view.setUint16(FCS, wide ? 0 : view.getUint16(image + 12, true), true);
+  view.setUint32(FDP, view.getUint32(image + 16, true), true);
+  view.setUint32(FDP + 4, wide ? view.getUint32(image + 20, true) : 0, true);
+  view.setUint16(FDS, wide ? 0 : view.getUint16(image + 20, true), true);
   const top = (view.getUint16(FSW, true) >> 11) & 7;
   for (let i = 0; i < 8; i++) {
     const to = X87((top + i) & 7);
-    view.setBigUint64(to, imageView.getBigUint64(32 + i * 16, true), true);
-    view.setUint16(to + 8, imageView.getUint16(40 + i * 16, true), true);
+    const from = image + 32 + i * 16;
+    view.setUint32(to, view.getUint32(from, true), true);
+    view.setUint32(to + 4, view.getUint32(from + 4, true), true);
+    view.setUint16(to + 8, view.getUint16(from + 8, true), true);
   }
-  view.setUint16(FTW, fullTags(imageView.getUint8(4), view), true);
+  view.setUint16(FTW, fullTags(view.getUint8(image + 4), view), true);
 }
 
-function storeSse(view: DataView, mode64: boolean): void {
-  for (let i = 0; i < (mode64 ? 16 : 8); i++) {
-    for (let half = 0; half < 16; half += 8) {
-      imageView.setBigUint64(160 + i * 16 + half, view.getBigUint64(XMM(i) + half, true), true);
-    }
-  }
+function bytesOfSse(mode64: boolean): number {
+  return mode64 ? 256 : 128;
 }
 
-function loadSse(view: DataView, mode64: boolean): void {
-  for (let i = 0; i < (mode64 ? 16 : 8); i++) {
-    for (let half = 0; half < 16; half += 8) {
-      view.setBigUint64(XMM(i) + half, imageView.getBigUint64(160 + i * 16 + half, true), true);
-    }
-  }
+function storeSse(u8: Uint8Array, image: number, mode64: boolean): void {
+  u8.copyWithin(image + 160, XMM(0), XMM(0) + bytesOfSse(mode64));
 }
 
-function storeMxcsr(view: DataView): void {
-  imageView.setUint32(24, view.getUint32(MXCSR, true), true);
-  imageView.setUint32(28, MXCSR_MASK, true);
+function loadSse(u8: Uint8Array, image: number, mode64: boolean): void {
+  u8.copyWithin(XMM(0), image + 160, image + 160 + bytesOfSse(mode64));
+}
+
+function storeMxcsr(view: DataView, image: number): void {
+  view.setUint32(image + 24, view.getUint32(MXCSR, true), true);
+  view.setUint32(image + 28, MXCSR_MASK, true);
 }
 
 function aligned(cpu: Cpu, system: SystemInstructions, boundary: number): boolean {
@@ -144,25 +147,25 @@ function aligned(cpu: Cpu, system: SystemInstructions, boundary: number): boolea
 }
 
 export function fxsave(cpu: Cpu, system: SystemInstructions): number {
-  const { view } = cpu.mmu.memory;
-  const { insn } = system;
+  const { u8, view } = cpu.mmu.memory;
+  const { image, insn } = system;
   if (!aligned(cpu, system, 16)) return 0;
   if (!open(cpu, system, LEGACY_BYTES)) return 0;
-  storeX87(view, (insn.rex & 8) !== 0);
-  storeMxcsr(view);
-  storeSse(view, insn.mode64);
+  storeX87(view, image, (insn.rex & 8) !== 0);
+  storeMxcsr(view, image);
+  storeSse(u8, image, insn.mode64);
   return transfer(cpu, system, LEGACY_BYTES, "store") ? system.next() : 0;
 }
 
 export function fxrstor(cpu: Cpu, system: SystemInstructions): number {
-  const { view } = cpu.mmu.memory;
-  const { insn } = system;
+  const { u8, view } = cpu.mmu.memory;
+  const { image, insn } = system;
   if (!aligned(cpu, system, 16) || !transfer(cpu, system, LEGACY_BYTES, "load")) return 0;
-  const mxcsr = imageView.getUint32(24, true);
+  const mxcsr = view.getUint32(image + 24, true);
   if ((mxcsr & ~MXCSR_MASK) !== 0) return cpu.raise(VECTOR.GP, 0);
-  loadX87(view, (insn.rex & 8) !== 0);
+  loadX87(view, image, (insn.rex & 8) !== 0);
   view.setUint32(MXCSR, mxcsr, true);
-  loadSse(view, insn.mode64);
+  loadSse(u8, image, insn.mode64);
   return system.next();
 }
 
@@ -173,41 +176,42 @@ function requested(view: DataView): number {
 
 /** XSAVE and XSAVEOPT: the components asked for, and their bits of XSTATE_BV. */
 export function xsave(cpu: Cpu, system: SystemInstructions): number {
-  const { view } = cpu.mmu.memory;
-  const { insn } = system;
+  const { u8, view } = cpu.mmu.memory;
+  const { image, insn } = system;
   if ((view.getUint32(CR4, true) & OSXSAVE) === 0) return cpu.raise(VECTOR.UD);
   if (!aligned(cpu, system, 64)) return 0;
   const mask = requested(view);
-  if (!open(cpu, system, LEGACY_BYTES + HEADER_BYTES)) return 0;
-  if ((mask & X87_COMPONENT) !== 0) storeX87(view, (insn.rex & 8) !== 0);
+  if (!open(cpu, system, IMAGE_BYTES)) return 0;
+  if ((mask & X87_COMPONENT) !== 0) storeX87(view, image, (insn.rex & 8) !== 0);
   if ((mask & SSE_COMPONENT) !== 0) {
-    storeMxcsr(view);
-    storeSse(view, insn.mode64);
+    storeMxcsr(view, image);
+    storeSse(u8, image, insn.mode64);
   }
-  const present = imageView.getUint32(LEGACY_BYTES, true);
-  imageView.setUint32(LEGACY_BYTES, (present & ~mask) | mask, true);
-  return transfer(cpu, system, LEGACY_BYTES + HEADER_BYTES, "store") ? system.next() : 0;
+  const present = view.getUint32(image + LEGACY_BYTES, true);
+  view.setUint32(image + LEGACY_BYTES, (present & ~mask) | mask, true);
+  return transfer(cpu, system, IMAGE_BYTES, "store") ? system.next() : 0;
 }
 
 export function xrstor(cpu: Cpu, system: SystemInstructions): number {
-  const { view } = cpu.mmu.memory;
-  const { insn } = system;
+  const { u8, view } = cpu.mmu.memory;
+  const { image, insn } = system;
   if ((view.getUint32(CR4, true) & OSXSAVE) === 0) return cpu.raise(VECTOR.UD);
-  if (!aligned(cpu, system, 64) || !transfer(cpu, system, LEGACY_BYTES + HEADER_BYTES, "load")) return 0;
-  const present = imageView.getUint32(LEGACY_BYTES, true);
+  if (!aligned(cpu, system, 64) || !transfer(cpu, system, IMAGE_BYTES, "load")) return 0;
+  const present = view.getUint32(image + LEGACY_BYTES, true);
   // Only the standard form is offered: unknown components, XCOMP_BV and the 8 bytes after it must be 0.
-  const reserved = image.subarray(LEGACY_BYTES + 4, LEGACY_BYTES + 24).some((byte) => byte !== 0);
-  if (reserved || (present & ~view.getUint32(XCR0, true)) !== 0) return cpu.raise(VECTOR.GP, 0);
+  let reserved = 0;
+  for (let at = LEGACY_BYTES + 4; at < LEGACY_BYTES + 24; at += 4) reserved |= view.getUint32(image + at, true);
+  if (reserved !== 0 || (present & ~view.getUint32(XCR0, true)) !== 0) return cpu.raise(VECTOR.GP, 0);
   const mask = requested(view);
   if ((mask & SSE_COMPONENT) !== 0) {
-    const mxcsr = imageView.getUint32(24, true);
+    const mxcsr = view.getUint32(image + 24, true);
     if ((mxcsr & ~MXCSR_MASK) !== 0) return cpu.raise(VECTOR.GP, 0);
     view.setUint32(MXCSR, mxcsr, true);
-    if ((present & SSE_COMPONENT) !== 0) loadSse(view, insn.mode64);
-    else for (let i = 0; i < (insn.mode64 ? 16 : 8); i++) clear(view, XMM(i), 16);
+    if ((present & SSE_COMPONENT) !== 0) loadSse(u8, image, insn.mode64);
+    else clear(view, XMM(0), bytesOfSse(insn.mode64));
   }
   if ((mask & X87_COMPONENT) !== 0) {
-    if ((present & X87_COMPONENT) !== 0) loadX87(view, (insn.rex & 8) !== 0);
+    if ((present & X87_COMPONENT) !== 0) loadX87(view, image, (insn.rex & 8) !== 0);
     else initializeX87(view);
   }
   return system.next();

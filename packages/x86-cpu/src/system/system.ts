@@ -25,7 +25,7 @@ import {
   XCR0,
 } from "../state.ts";
 import { FarTransfers } from "./far-transfers.ts";
-import { fxrstor, fxsave, xrstor, xsave } from "./fpu-image.ts";
+import { fxrstor, fxsave, IMAGE_BYTES, xrstor, xsave } from "./fpu-image.ts";
 import { LegacyInstructions } from "./legacy.ts";
 import { privilegeLevel } from "./privilege.ts";
 import { loadSegment, SegmentQueries } from "./segments.ts";
@@ -42,6 +42,17 @@ export interface SystemContext {
 const INT3 = 0xcc;
 const RDTSC_LENGTH = 2;
 const RDTSC = opcodeEntries.findIndex(({ mnemonic }) => mnemonic === "rdtsc");
+
+/** Ids of the entries with a segment register among their operands. */
+const SEGMENT_LOADS: ReadonlySet<number> = new Set(
+  opcodeEntries
+    .filter(({ operands }) =>
+      operands.some(
+        ({ method }) => method === AddressingMethod.REG_SEGMENT || method === AddressingMethod.FIXED_SEGMENT,
+      ),
+    )
+    .map(({ id }) => id),
+);
 
 /** What a kernel at CPL 0 does with the processor's tables and modes is its hypervisor's affair. */
 const KERNEL_ONLY: ReadonlySet<string> = new Set([
@@ -71,6 +82,8 @@ export class SystemInstructions implements SystemContext {
   record = 0;
   eaLo = 0;
   eaHi = 0;
+  /** Host address of IMAGE_BYTES for fpu-image.ts. */
+  readonly image: number;
   private readonly decoder = new Decoder();
   private readonly bytes = new Uint8Array(16);
   private readonly far: FarTransfers;
@@ -83,6 +96,7 @@ export class SystemInstructions implements SystemContext {
   constructor(private readonly cpu: Cpu) {
     this.view = cpu.mmu.memory.view;
     this.i32 = cpu.mmu.memory.i32;
+    this.image = cpu.mmu.memory.reserve(IMAGE_BYTES, 64, "FPU state image");
     this.far = new FarTransfers(cpu, this);
     this.legacy = new LegacyInstructions(cpu, this);
     this.queries = new SegmentQueries(cpu, this);
@@ -102,14 +116,7 @@ export class SystemInstructions implements SystemContext {
     const rule = this.table.get(entry.mnemonic);
     if (rule !== undefined) return rule();
     if (entry.privileged || entry.ioPrivileged) return this.exit(ExitReason.PRIVILEGED);
-    if (
-      entry.operands.some(
-        ({ method }) => method === AddressingMethod.REG_SEGMENT || method === AddressingMethod.FIXED_SEGMENT,
-      )
-    ) {
-      return this.segmentLoad();
-    }
-    return this.undefined();
+    return SEGMENT_LOADS.has(entry.id) ? this.segmentLoad() : this.undefined();
   }
 
   private rules(): Map<string, Execute> {
@@ -197,18 +204,38 @@ export class SystemInstructions implements SystemContext {
   }
 
   private computeAddress(): void {
-    const { insn, view } = this;
-    let address = (BigInt(insn.dispHi) << 32n) | BigInt(insn.disp >>> 0);
-    if (insn.base === 16) address += BigInt(this.nextRip);
-    else if (insn.base >= 0) address += view.getBigInt64(GPR(insn.base), true);
-    if (insn.index >= 0) address += view.getBigInt64(GPR(insn.index), true) << BigInt(insn.scale);
-    if (insn.addrSize === 4) address &= 0xffffffffn;
-    else if (insn.addrSize === 2) address &= 0xffffn;
+    const { insn, i32 } = this;
+    this.eaLo = insn.disp | 0;
+    this.eaHi = insn.dispHi | 0;
+    if (insn.base === 16) {
+      const { nextRip } = this;
+      this.addToAddress(nextRip | 0, Math.floor(nextRip / 2 ** 32) | 0);
+    } else if (insn.base >= 0) this.addWords(GPR(insn.base));
+    // Times 1, 2, 4 or 8.
+    if (insn.index >= 0) {
+      const at = GPR(insn.index) >> 2;
+      const { scale } = insn;
+      const carried = scale === 0 ? 0 : i32[at] >>> (32 - scale);
+      this.addToAddress(i32[at] << scale, (i32[at + 1] << scale) | carried);
+    }
+    if (insn.addrSize === 4) this.eaHi = 0;
+    else if (insn.addrSize === 2) {
+      this.eaLo &= 0xffff;
+      this.eaHi = 0;
+    }
     const usesStack = insn.base === 4 || insn.base === 5;
     const segment = insn.segment >= 0 ? insn.segment : usesStack ? 2 : 3;
-    if (!insn.mode64 || segment >= FS) address += view.getBigInt64(SEG_BASE(segment), true);
-    this.eaLo = Number(BigInt.asIntN(32, address));
-    this.eaHi = Number(BigInt.asIntN(32, address >> 32n));
+    if (!insn.mode64 || segment >= FS) this.addWords(SEG_BASE(segment));
+  }
+
+  private addWords(address: number): void {
+    this.addToAddress(this.i32[address >> 2], this.i32[(address >> 2) + 1]);
+  }
+
+  private addToAddress(low: number, high: number): void {
+    const sum = (this.eaLo >>> 0) + (low >>> 0);
+    this.eaLo = sum | 0;
+    this.eaHi = (this.eaHi + high + (sum > 0xffffffff ? 1 : 0)) | 0;
   }
 
   private set32(register: number, value: number): void {
