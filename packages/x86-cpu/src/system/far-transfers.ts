@@ -1,7 +1,20 @@
 import type { Cpu } from "../cpu.ts";
 import { ExitReason } from "../exit.ts";
 import { readRflags, writeRflags } from "../flags.ts";
-import { CS, EXIT_VECTOR, IOPL, RSP, SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, SS, VECTOR } from "../state.ts";
+import {
+  CS,
+  EXIT_VECTOR,
+  IOPL,
+  NT,
+  RSP,
+  SEG_ATTR,
+  SEG_BASE,
+  SEG_LIMIT,
+  SEG_SELECTOR,
+  SS,
+  SYSTEM_FLAGS,
+  VECTOR,
+} from "../state.ts";
 import { privilegeLevel } from "./privilege.ts";
 import { DESCRIPTOR, descriptorDpl, descriptorLimit, loadSegment, setSegment } from "./segments.ts";
 import type { SystemInstructions } from "./system.ts";
@@ -9,6 +22,9 @@ import type { SystemInstructions } from "./system.ts";
 const LONG_ATTR = 0x2000;
 /** RFLAGS bits that IRET may change at CPL 3: not IF, IOPL, VM, VIF, VIP. */
 const IRET_FLAGS = 0x254dd5;
+
+/** RIP, CS, RFLAGS, RSP, SS. */
+const MOST_WORDS = 5;
 
 const CODE_FIELDS = [SEG_SELECTOR(CS), SEG_ATTR(CS), SEG_LIMIT(CS), SEG_BASE(CS), SEG_BASE(CS) + 4];
 
@@ -19,8 +35,9 @@ const CODE_FIELDS = [SEG_SELECTOR(CS), SEG_ATTR(CS), SEG_LIMIT(CS), SEG_BASE(CS)
 export class FarTransfers {
   private readonly view: DataView;
   private readonly i32: Int32Array;
-  /** Words popped or read by `read`, in order. */
-  private readonly words: bigint[] = [];
+  /** Words popped or read by `read`, in order, as halves. */
+  private readonly lo = new Int32Array(MOST_WORDS);
+  private readonly hi = new Int32Array(MOST_WORDS);
 
   constructor(
     private readonly cpu: Cpu,
@@ -35,30 +52,23 @@ export class FarTransfers {
   }
 
   /** Reads `count` words of `size` bytes from an address; false after a fault. */
-  private read(address: bigint, size: number, count: number): boolean {
-    this.words.length = 0;
+  private read(low: number, high: number, size: number, count: number): boolean {
+    const { cpu, view } = this;
     for (let i = 0; i < count; i++) {
-      const at = address + BigInt(i * size);
-      const host = this.cpu.translateForRead(
-        Number(BigInt.asIntN(32, at)),
-        Number(BigInt.asIntN(32, at >> 32n)),
-        size,
-        this.system.record,
-      );
+      const at = (low >>> 0) + i * size;
+      const carried = at > 0xffffffff ? 1 : 0;
+      const host = cpu.translateForRead(at | 0, (high + carried) | 0, size, this.system.record);
       if (host === 0) return false;
-      const { view } = this;
-      this.words.push(
-        size === 8
-          ? view.getBigUint64(host, true)
-          : BigInt(size === 4 ? view.getUint32(host, true) : view.getUint16(host, true)),
-      );
+      this.lo[i] = size === 2 ? view.getUint16(host, true) : view.getInt32(host, true);
+      this.hi[i] = size === 8 ? view.getInt32(host + 4, true) : 0;
     }
     return true;
   }
 
-  private stackPointer(): bigint {
-    const rsp = this.view.getBigUint64(RSP, true);
-    return this.long ? rsp : rsp & 0xffffffffn;
+  /** The same from the stack. */
+  private readStack(size: number, count: number): boolean {
+    const { i32 } = this;
+    return this.read(i32[RSP >> 2], this.long ? i32[(RSP >> 2) + 1] : 0, size, count);
   }
 
   /**
@@ -66,7 +76,7 @@ export class FarTransfers {
    * @param before what may fault after the segment was found good and before the target is looked at
    * @returns false after raising a fault
    */
-  private loadCode(selector: number, target: bigint, returning: boolean, before = () => true): boolean {
+  private loadCode(selector: number, low: number, high: number, returning: boolean, before = () => true): boolean {
     const { cpu } = this;
     const code = selector & 0xfffc;
     const fail = (vector: number) => cpu.raise(vector, code) !== 0;
@@ -74,28 +84,23 @@ export class FarTransfers {
     const cpl = privilegeLevel(cpu.mmu.memory.i32);
     if (returning && (selector & 3) !== cpl) return fail(VECTOR.GP);
     if (!cpu.hooks.readDescriptor(selector)) return fail(VECTOR.GP);
-    const low = cpu.descriptorLo;
-    const high = cpu.descriptorHi;
-    if ((high & (DESCRIPTOR.S | DESCRIPTOR.TYPE_CODE)) !== 0x1800) return fail(VECTOR.GP);
-    const conforming = (high & DESCRIPTOR.TYPE_CONFORMING) !== 0;
-    if (conforming ? descriptorDpl(high) > cpl : descriptorDpl(high) !== cpl || (selector & 3) > cpl) {
-      return fail(VECTOR.GP);
-    }
-    if ((high & DESCRIPTOR.L) !== 0 && (high & DESCRIPTOR.DB) !== 0) return fail(VECTOR.GP);
-    if ((high & DESCRIPTOR.P) === 0) return fail(VECTOR.NP);
+    const { descriptorLo, descriptorHi } = cpu;
+    if ((descriptorHi & (DESCRIPTOR.S | DESCRIPTOR.TYPE_CODE)) !== 0x1800) return fail(VECTOR.GP);
+    const conforming = (descriptorHi & DESCRIPTOR.TYPE_CONFORMING) !== 0;
+    const dpl = descriptorDpl(descriptorHi);
+    if (conforming ? dpl > cpl : dpl !== cpl || (selector & 3) > cpl) return fail(VECTOR.GP);
+    const long = (descriptorHi & DESCRIPTOR.L) !== 0;
+    if (long && (descriptorHi & DESCRIPTOR.DB) !== 0) return fail(VECTOR.GP);
+    if ((descriptorHi & DESCRIPTOR.P) === 0) return fail(VECTOR.NP);
     if (!before()) return false;
-    const long = (high & DESCRIPTOR.L) !== 0;
-    const reachable = long
-      ? BigInt.asIntN(48, target) === BigInt.asIntN(64, target)
-      : target <= BigInt(descriptorLimit(low, high));
+    const reachable = long ? isCanonical(high) : high === 0 && low >>> 0 <= descriptorLimit(descriptorLo, descriptorHi);
     if (!reachable) return cpu.raise(VECTOR.GP, 0) !== 0;
-    setSegment(cpu, CS, (selector & ~3) | cpl, low, high);
+    setSegment(cpu, CS, (selector & ~3) | cpl, descriptorLo, descriptorHi);
     return true;
   }
 
-  private goTo(target: bigint): number {
-    const long = (this.i32[SEG_ATTR(CS) >> 2] & LONG_ATTR) !== 0;
-    return this.system.redispatch(Number(long ? BigInt.asIntN(64, target) : target & 0xffffffffn));
+  private goTo(low: number, high: number): number {
+    return this.system.redispatch((this.long ? high * 2 ** 32 : 0) + (low >>> 0));
   }
 
   /**
@@ -106,23 +111,25 @@ export class FarTransfers {
     const { view, cpu } = this;
     const size = this.system.insn.opSize;
     const long = this.long;
-    if ((this.i32[0x1a8 >> 2] & (1 << 14)) !== 0) return cpu.raise(VECTOR.GP, 0);
-    if (!this.read(this.stackPointer(), size, long ? 5 : 3)) return 0;
-    const [rip, cs, flags, rsp, ss] = this.words;
-    if (!long && Number(cs & 3n) > privilegeLevel(cpu.mmu.memory.i32)) return this.system.exit(ExitReason.PRIVILEGED);
+    if ((this.i32[SYSTEM_FLAGS >> 2] & NT) !== 0) return cpu.raise(VECTOR.GP, 0);
+    if (!this.readStack(size, long ? 5 : 3)) return 0;
+    const { lo, hi, i32 } = this;
+    const selector = lo[1] & 0xffff;
+    if (!long && (selector & 3) > privilegeLevel(i32)) return this.system.exit(ExitReason.PRIVILEGED);
     const saved = this.saveCode();
-    if (!this.loadCode(Number(cs & 0xffffn), rip, true)) return 0;
+    if (!this.loadCode(selector, lo[0], hi[0], true)) return 0;
     if (long) {
-      if (!loadSegment(cpu, SS, Number(ss & 0xffffn))) {
+      if (!loadSegment(cpu, SS, lo[4] & 0xffff)) {
         this.restoreCode(saved);
         return 0;
       }
-      view.setBigUint64(RSP, size === 8 ? rsp : size === 4 ? rsp & 0xffffffffn : rsp & 0xffffn, true);
-    } else this.dropStack(size * 3);
+      i32[RSP >> 2] = lo[3];
+      i32[(RSP >> 2) + 1] = hi[3];
+    } else this.dropStack(size * 3, false);
     const mask = size === 2 ? IRET_FLAGS & 0xffff : IRET_FLAGS;
     const old = readRflags(view);
-    writeRflags(view, (old & ~mask & ~(1 << 16)) | (Number(flags & 0xffffffffn) & mask & ~IOPL));
-    return this.goTo(rip);
+    writeRflags(view, (old & ~mask & ~(1 << 16)) | (lo[2] & mask & ~IOPL));
+    return this.goTo(lo[0], hi[0]);
   }
 
   /** CS with its hidden part, to be put back when a later step of the transfer faults. */
@@ -136,46 +143,59 @@ export class FarTransfers {
     });
   }
 
-  private dropStack(bytes: number): void {
-    const rsp = this.stackPointer() + BigInt(bytes);
-    this.view.setBigUint64(RSP, this.long ? BigInt.asUintN(64, rsp) : rsp & 0xffffffffn, true);
+  /** @param wide whether all of RSP counts */
+  private dropStack(bytes: number, wide: boolean): void {
+    const { i32 } = this;
+    const low = (i32[RSP >> 2] >>> 0) + bytes;
+    i32[RSP >> 2] = low | 0;
+    const high = (RSP >> 2) + 1;
+    i32[high] = wide ? i32[high] + (low > 0xffffffff ? 1 : 0) : 0;
   }
 
   retf(): number {
     const { insn } = this.system;
     const size = insn.opSize;
-    if (!this.read(this.stackPointer(), size, 2)) return 0;
-    const [target, cs] = this.words;
-    const before = this.long;
-    if (!this.loadCode(Number(cs & 0xffffn), target, true)) return 0;
-    const rsp = this.view.getBigUint64(RSP, true) + BigInt(size * 2 + insn.immLo);
-    this.view.setBigUint64(RSP, before ? BigInt.asUintN(64, rsp) : rsp & 0xffffffffn, true);
-    return this.goTo(target);
+    if (!this.readStack(size, 2)) return 0;
+    const { lo, hi } = this;
+    const wide = this.long;
+    if (!this.loadCode(lo[1] & 0xffff, lo[0], hi[0], true)) return 0;
+    this.dropStack(size * 2 + insn.immLo, wide);
+    return this.goTo(lo[0], hi[0]);
   }
 
-  /** The far pointer of the instruction: immediate, or in memory with the selector behind the offset. */
-  private pointer(): { offset: bigint; selector: number } | null {
+  /** The far pointer of the instruction, immediate or in memory with the selector behind the offset: into the words. */
+  private pointer(): boolean {
     const { insn, eaLo, eaHi } = this.system;
-    if (!insn.hasMem) return { offset: BigInt(insn.immLo >>> 0), selector: insn.imm2 };
-    const address = (BigInt(eaHi) << 32n) | BigInt(eaLo >>> 0);
+    const { lo, hi } = this;
+    if (!insn.hasMem) {
+      lo[0] = insn.immLo;
+      hi[0] = 0;
+      lo[1] = insn.imm2;
+      return true;
+    }
     const size = insn.opSize;
-    if (!this.read(address, size, 1)) return null;
-    const [offset] = this.words;
-    if (!this.read(address + BigInt(size), 2, 1)) return null;
-    return { offset, selector: Number(this.words[0]) };
+    if (!this.read(eaLo, eaHi, size, 1)) return false;
+    const [offsetLo] = lo;
+    const [offsetHi] = hi;
+    const at = (eaLo >>> 0) + size;
+    if (!this.read(at | 0, (eaHi + (at > 0xffffffff ? 1 : 0)) | 0, 2, 1)) return false;
+    lo[1] = lo[0];
+    lo[0] = offsetLo;
+    hi[0] = offsetHi;
+    return true;
   }
 
   jmpf(): number {
-    const pointer = this.pointer();
-    if (pointer === null || !this.loadCode(pointer.selector, pointer.offset, false)) return 0;
-    return this.goTo(pointer.offset);
+    const { lo, hi } = this;
+    if (!this.pointer() || !this.loadCode(lo[1], lo[0], hi[0], false)) return 0;
+    return this.goTo(lo[0], hi[0]);
   }
 
   callf(): number {
     const { view } = this;
     const { insn, nextRip } = this.system;
-    const pointer = this.pointer();
-    if (pointer === null) return 0;
+    if (!this.pointer()) return 0;
+    const { lo, hi } = this;
     const size = insn.opSize;
     const oldCs = this.i32[SEG_SELECTOR(CS) >> 2] & 0xffff;
     let first = 0n;
@@ -189,11 +209,11 @@ export class FarTransfers {
       // CS goes first, so its fault is the one that is met; nothing is stored before both are known to succeed.
       return this.hostForWrite(first, size) !== 0 && this.hostForWrite(top, size) !== 0;
     };
-    if (!this.loadCode(pointer.selector, pointer.offset, false, pushable)) return 0;
+    if (!this.loadCode(lo[1], lo[0], hi[0], false, pushable)) return 0;
     this.store(first, size, BigInt(oldCs));
     this.store(top, size, BigInt(nextRip));
     view.setBigUint64(RSP, top, true);
-    return this.goTo(pointer.offset);
+    return this.goTo(lo[0], hi[0]);
   }
 
   private hostForWrite(at: bigint, size: number): number {
@@ -217,4 +237,9 @@ export class FarTransfers {
     else view.setUint16(host, Number(value & 0xffffn), true);
     this.cpu.finishWrite(host);
   }
+}
+
+function isCanonical(high: number): boolean {
+  const sign = high >> 15;
+  return sign === 0 || sign === -1;
 }

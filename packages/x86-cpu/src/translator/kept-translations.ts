@@ -117,12 +117,12 @@ class Reader {
     }
   }
 
-  /** A copy, in a buffer of its own. */
+  /** A part of the source itself: it is some megabytes, of which a machine needs only what it meets. */
   bytes(): Uint8Array<ArrayBuffer> {
     const length = this.u32();
     if (this.at + length > this.source.length) throw new RangeError("kept translations are cut off");
     this.at += length;
-    return this.source.slice(this.at - length, this.at) as Uint8Array<ArrayBuffer>;
+    return this.source.subarray(this.at - length, this.at) as Uint8Array<ArrayBuffer>;
   }
 
   text(): string {
