@@ -19,6 +19,8 @@ export interface MarkedPeer<P extends { readonly name: string }> {
   suite(programs: readonly P[], rounds: number): Command;
   /** The programs run in the process that `suite` starts, so that its processor time is theirs. */
   readonly isOneProcess: boolean;
+  /** What ends it when it is done; SIGKILL if it has nothing to do then. */
+  readonly endSignal?: NodeJS.Signals;
   /** What each line of its console begins with that could be a mark. */
   readonly linePrefix?: string;
 }
@@ -83,9 +85,9 @@ function runOnce<P extends { readonly name: string }>(
     let tail = "";
     let reached = false;
     let end: string | undefined;
-    const stop = (how: string): void => {
+    const stop = (how: string, signal?: NodeJS.Signals): void => {
       end ??= how;
-      endPeer(child);
+      endPeer(child, signal);
     };
     const stalled = (): void => {
       const what = reached ? "printed no mark for" : "did not come to its first mark in";
@@ -115,7 +117,7 @@ function runOnce<P extends { readonly name: string }>(
           outcomeOf(name).failure = `ended with status ${status}`;
           settle(name);
         },
-        onDone: () => stop("is done"),
+        onDone: () => stop("is done", peer.endSignal),
         onOther: (line) => {
           tail = `${tail}${line}\n`.slice(-CONSOLE_TAIL);
         },
