@@ -130,7 +130,7 @@ export class TlbBanks {
     if (walker.walk(this.u32[word], vaLo, vaHi, access, true) !== 0) return 0;
     const frames = this.frames;
     const mfn = walker.mfn;
-    const special = frames.flags[mfn] & (FrameFlags.hasCode | FrameFlags.borrowed);
+    const borrowed = (frames.flags[mfn] & FrameFlags.borrowed) !== 0;
     const offset = vaLo & 0xfff;
     if (access === 1) {
       const type = frames.type[mfn];
@@ -139,20 +139,20 @@ export class TlbBanks {
         walker.errorCode = PageFault.present | PageFault.write | PageFault.user;
         return 0;
       }
-      if ((special & FrameFlags.borrowed) !== 0 && !frames.own(mfn)) {
+      if (borrowed && !frames.own(mfn)) {
         // Its domain ends: whoever gets this fault has been told by then.
         walker.errorCode = PageFault.present | PageFault.write | PageFault.user;
         return 0;
       }
       const hostPage = (frames.place[mfn] << 12) >>> 0;
-      if ((special & FrameFlags.hasCode) !== 0) {
+      if (frames.hasCode(mfn)) {
         if (size > 0) frames.onCodeWrite(mfn, offset, Math.min(size, 4096 - offset));
         return hostPage + offset;
       }
       this.insert(base, TLB_WRITE, FILL_LOG_WRITE, vaLo, vaHi, hostPage);
       return hostPage + offset;
     }
-    if ((special & FrameFlags.borrowed) !== 0) frames.noteRead(mfn, (vaLo >>> 12) & (INDICES - 1));
+    if (borrowed) frames.noteRead(mfn, (vaLo >>> 12) & (INDICES - 1));
     const hostPage = (frames.place[mfn] << 12) >>> 0;
     this.insert(base, TLB_READ, 0, vaLo, vaHi, hostPage);
     return hostPage + offset;
@@ -346,7 +346,7 @@ export class TlbBanks {
   dropL1(domid: number, index: number, mfn: number, dirty: boolean, executable: boolean): void {
     if (executable) this.walker.forgetFetches();
     const hostPage = (this.frames.place[mfn] << 12) >>> 0;
-    const code = executable && (this.frames.flags[mfn] & FrameFlags.hasCode) !== 0;
+    const code = executable && this.frames.hasCode(mfn);
     if (code) this.jumps.forget(domid, 1, index);
     const { domidOf, filled, touched } = this;
     for (let bank = 0; bank < touched; bank++) {
