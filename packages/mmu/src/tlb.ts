@@ -68,6 +68,8 @@ export class TlbBanks {
   private touched = 0;
   private clock = 0;
   private active = NO_BANK;
+  /** Some translation for writing led to a frame without a type: there are tables that nobody validates. */
+  private writesUntyped = false;
   /** The bank that was last given to an address space, if it is as empty as then. */
   private assigned = NO_BANK;
   /** While a bank inherits: indices of the first words of both L4 tables, and what is known of their entries. */
@@ -149,6 +151,7 @@ export class TlbBanks {
         if (size > 0) frames.onCodeWrite(mfn, offset, Math.min(size, 4096 - offset));
         return hostPage + offset;
       }
+      if (type === PageType.none) this.writesUntyped = true;
       this.insert(base, TLB_WRITE, FILL_LOG_WRITE, vaLo, vaHi, hostPage);
       return hostPage + offset;
     }
@@ -415,8 +418,11 @@ export class TlbBanks {
 
   /** Drops the write entries of all banks that lead to this frame, or all of them: the frame has code from now on. */
   flushWritable(mfn?: number): void {
-    // What is borrowed has no translation for writing.
-    if (mfn !== undefined && (this.frames.flags[mfn] & FrameFlags.borrowed) !== 0) return;
+    // What is borrowed has no translation for writing, nor has what no validated table maps for that.
+    if (mfn !== undefined) {
+      const { flags, type } = this.frames;
+      if ((flags[mfn] & FrameFlags.borrowed) !== 0 || (type[mfn] === PageType.none && !this.writesUntyped)) return;
+    }
     this.dropLeadingTo(mfn === undefined ? -1 : this.frames.readAddress(mfn), TLB_WRITE, FILL_LOG_WRITE);
   }
 
