@@ -48,6 +48,8 @@ export interface Block {
   plain: number;
   /** Jump-cache word of the region that is entered here, or 0. */
   regionWord: number;
+  /** How often it was looked up while translations were known that might be of its code. */
+  met: number;
 }
 
 /** Somebody who wants to know when bytes change that code was made from. */
@@ -325,6 +327,7 @@ export class CodeCache {
       instructions: index,
       plain: 0,
       regionWord: 0,
+      met: 0,
       start: offset,
       end: Math.min(at, 4096),
       bytes: at - offset,

@@ -264,9 +264,14 @@ export class Regions {
     return word;
   }
 
-  /** What is known of a block that was looked up is used at once: it need not be hot again. */
+  /**
+   * What is known of a block that was looked up is used at once: it need not be hot again. What fits no block of many address
+   * spaces is looked for less and less often.
+   */
   meet(block: Block, va: number, l4Mfn: number, mode: number): void {
-    if (block.regionWord === 0 && this.known.has((va & (PAGE - 1)) | (mode << 12))) this.take(va, l4Mfn, mode);
+    if (block.regionWord !== 0 || !this.known.has((va & (PAGE - 1)) | (mode << 12))) return;
+    block.met++;
+    if ((block.met & (block.met - 1)) === 0) this.take(va, l4Mfn, mode);
   }
 
   /**
