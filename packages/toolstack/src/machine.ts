@@ -80,6 +80,10 @@ export interface ReceivedGuest {
 
 /** Address spaces that are at hand: each process of a guest has two. */
 const TLB_BANKS = 64;
+/** Where more is promised than there is, many guests are to run: so much of what is promised has another address space's. */
+const MIB_A_BANK = 48;
+const MOST_TLB_BANKS = 512;
+const BANK_MIB = 0.65;
 /** What the hypervisor needs beside the guests' memory: soft TLBs, code, page tables of its own. */
 const OVERHEAD_MIB = 128;
 /** What grows with the guests' memory: the frame table, machine-to-physical table. */
@@ -120,8 +124,14 @@ export class Machine {
   constructor(options: MachineOptions) {
     const nominalMiB = Math.max(options.guestMemoryMiB, options.nominalMemoryMiB ?? 0);
     const promisesMore = nominalMiB > options.guestMemoryMiB;
+    const banks = promisesMore
+      ? Math.min(MOST_TLB_BANKS, Math.max(TLB_BANKS, Math.floor(nominalMiB / MIB_A_BANK)))
+      : TLB_BANKS;
     const memoryMiB = Math.ceil(
-      options.guestMemoryMiB * (1 + OVERHEAD_SHARE) + OVERHEAD_MIB + (promisesMore ? nominalMiB * NOMINAL_SHARE : 0),
+      options.guestMemoryMiB * (1 + OVERHEAD_SHARE) +
+        OVERHEAD_MIB +
+        (promisesMore ? nominalMiB * NOMINAL_SHARE : 0) +
+        (banks - TLB_BANKS) * BANK_MIB,
     );
     if (memoryMiB > MOST_MIB) {
       const most = Math.floor((MOST_MIB - OVERHEAD_MIB) / (1 + OVERHEAD_SHARE));
@@ -139,7 +149,7 @@ export class Machine {
       clock: this.clock,
       random: this.random,
       log: options.log ?? silentLog,
-      tlbBanks: TLB_BANKS,
+      tlbBanks: banks,
       translator: options.translator,
       scheduler: createScheduler(options.scheduler),
       trace: new TraceRing({ capacity: options.traceRecords ?? 0, enabled: (options.traceRecords ?? 0) > 0 }),
