@@ -82,7 +82,7 @@ export interface ReceivedGuest {
 const TLB_BANKS = 64;
 /** Where more is promised than there is, many guests are to run: so much of what is promised has another address space's. */
 const MIB_A_BANK = 48;
-const MOST_TLB_BANKS = 512;
+const MOST_MORE_BANKS = 448;
 const BANK_MIB = 0.65;
 /** What the hypervisor needs beside the guests' memory: soft TLBs, code, page tables of its own. */
 const OVERHEAD_MIB = 128;
@@ -124,15 +124,10 @@ export class Machine {
   constructor(options: MachineOptions) {
     const nominalMiB = Math.max(options.guestMemoryMiB, options.nominalMemoryMiB ?? 0);
     const promisesMore = nominalMiB > options.guestMemoryMiB;
-    const banks = promisesMore
-      ? Math.min(MOST_TLB_BANKS, Math.max(TLB_BANKS, Math.floor(nominalMiB / MIB_A_BANK)))
-      : TLB_BANKS;
-    const memoryMiB = Math.ceil(
-      options.guestMemoryMiB * (1 + OVERHEAD_SHARE) +
-        OVERHEAD_MIB +
-        (promisesMore ? nominalMiB * NOMINAL_SHARE : 0) +
-        (banks - TLB_BANKS) * BANK_MIB,
-    );
+    const leastMiB =
+      options.guestMemoryMiB * (1 + OVERHEAD_SHARE) + OVERHEAD_MIB + (promisesMore ? nominalMiB * NOMINAL_SHARE : 0);
+    const banks = promisesMore ? TLB_BANKS + moreBanks(nominalMiB, MOST_MIB - leastMiB) : TLB_BANKS;
+    const memoryMiB = Math.ceil(leastMiB + (banks - TLB_BANKS) * BANK_MIB);
     if (memoryMiB > MOST_MIB) {
       const most = Math.floor((MOST_MIB - OVERHEAD_MIB) / (1 + OVERHEAD_SHARE));
       throw new ConfigError(
@@ -449,4 +444,10 @@ export class Machine {
     for (const action of afterwards) action();
     return afterwards.length > 0;
   }
+}
+
+/** Banks beyond TLB_BANKS for guests of so much memory in all, if a machine can have that much more. */
+function moreBanks(nominalMiB: number, roomMiB: number): number {
+  const wanted = Math.min(MOST_MORE_BANKS, nominalMiB / MIB_A_BANK - TLB_BANKS);
+  return Math.max(0, Math.floor(Math.min(wanted, roomMiB / BANK_MIB - 1)));
 }
