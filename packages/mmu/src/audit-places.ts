@@ -47,6 +47,7 @@ export function auditPlaces(frames: FrameTable, memory: MachineMemory): string[]
   for (const at of places.recycledPlaces()) {
     if (owners.has(at) || borrowers.has(at)) problems.push(`place ${hex(at)} is free, but in use`);
     if (!places.wasUsed(at)) problems.push(`place ${hex(at)} is free twice`);
+    if (places.hasCode[at] !== 0) problems.push(`place ${hex(at)} is free, but has code`);
   }
   const used = owners.size + borrowers.size;
   if (used + places.free !== places.total)

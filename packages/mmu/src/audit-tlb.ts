@@ -94,7 +94,7 @@ function check(
     const type = frames.type[table];
     if (type !== PageType.writable && type !== PageType.none) return "writable, but the frame's type is not";
     if ((frames.flags[table] & FrameFlags.borrowed) !== 0) return "writable, but the frame's place is lent";
-    if ((frames.flags[table] & FrameFlags.hasCode) !== 0) return "writable, but the frame has code";
+    if (frames.hasCode(table)) return "writable, but the frame has code";
   }
   return "";
 }

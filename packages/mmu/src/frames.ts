@@ -65,8 +65,10 @@ export class FrameTable {
   readonly flags: Uint16Array;
   /** 1: nothing has written to the frame since `DirtyLog` looked last. */
   readonly clean: Uint8Array;
-  /** Bytes of a frame with hasCode are about to change, or the frame is about to be freed (offset 0, length 4096). */
+  /** Bytes of a frame with code are about to change, or its place is about to be freed (offset 0, length 4096). */
   onCodeWrite: (mfn: number, offset: number, length: number) => void = () => {};
+  /** A frame has left a place with code, which others keep: what was found out for it leads there still. */
+  onCodeLeft: (place: number) => void = () => {};
   /** A frame has no references left and goes to the free list. */
   onFree: (mfn: number) => void = () => {};
   /**
@@ -179,11 +181,17 @@ export class FrameTable {
     this.readAt[mfn] = before === 0 ? index + 1 : SEVERAL;
   }
 
+  /** Does the processor keep decoded instructions of the frame's bytes? */
+  hasCode(mfn: number): boolean {
+    return this.places.hasCode[this.place[mfn]] === 1;
+  }
+
   /** May a frame's place be lent? Not if it is a table's, or the hypervisor may hold pointers to it. */
   isShareable(mfn: number): boolean {
     const type = this.type[mfn];
     if (type !== PageType.none && type !== PageType.writable) return false;
-    return (this.heldRefs[mfn] | this.heldTypes[mfn] | (this.flags[mfn] & FrameFlags.xenHeap)) === 0;
+    const { xenHeap, unlendable } = FrameFlags;
+    return (this.heldRefs[mfn] | this.heldTypes[mfn] | (this.flags[mfn] & (xenHeap | unlendable))) === 0;
   }
 
   /**
@@ -212,7 +220,7 @@ export class FrameTable {
   borrow(mfn: number, lent: number): void {
     this.lend(mfn);
     const { place, places } = this;
-    if (places.leave(place[mfn])) places.give(place[mfn]);
+    if (places.leave(place[mfn])) this.givePlace(mfn);
     place[mfn] = lent;
     places.lend(lent);
   }
@@ -262,6 +270,7 @@ export class FrameTable {
       this.readAt[mfn] = 0;
       if (place[mfn] !== old) this.onMove(old, at === SEVERAL ? -1 : at - 1);
     }
+    if (places.hasCode[old] !== 0 && place[mfn] !== old) this.onCodeLeft(old);
     return true;
   }
 
@@ -345,17 +354,24 @@ export class FrameTable {
   /** To be called before or after the hypervisor writes bytes of a frame by itself. */
   noteHostWrite(mfn: number, offset: number, length: number): void {
     this.clean[mfn] = 0;
-    if ((this.flags[mfn] & FrameFlags.hasCode) !== 0) this.onCodeWrite(mfn, offset, length);
+    if (this.hasCode(mfn)) this.onCodeWrite(mfn, offset, length);
+  }
+
+  private givePlace(mfn: number): void {
+    const place = this.place[mfn];
+    if (this.hasCode(mfn)) this.onCodeWrite(mfn, 0, PAGE_SIZE);
+    this.places.hasCode[place] = 0;
+    this.places.give(place);
   }
 
   private release(mfn: number): void {
     if (this.refCount[mfn] !== 1 || this.typeCount[mfn] !== 0 || (this.flags[mfn] & FrameFlags.allocated) !== 0) {
       throw new Error(`frame 0x${mfn.toString(16)}: last reference dropped, but it is still in use`);
     }
-    this.noteHostWrite(mfn, 0, PAGE_SIZE);
+    this.clean[mfn] = 0;
     this.onFree(mfn);
-    const place = this.place[mfn];
-    if ((this.flags[mfn] & FrameFlags.borrowed) === 0 || this.places.leave(place)) this.places.give(place);
+    // Nobody has translations to it any more, so code that others share with it may stay.
+    if ((this.flags[mfn] & FrameFlags.borrowed) === 0 || this.places.leave(this.place[mfn])) this.givePlace(mfn);
     this.place[mfn] = this.places.zero;
     this.readAt[mfn] = 0;
     this.ownedCounts[this.owner[mfn]]--;

@@ -6,7 +6,6 @@ import { FrameTable, type FrameTableOptions } from "./frames.ts";
 import { GuestAccess } from "./guest-access.ts";
 import { MachineToPhys } from "./machine-to-phys.ts";
 import { MachineMemory } from "./memory.ts";
-import { FrameFlags } from "./page-type.ts";
 import { PageTypes, type PageTypesOptions } from "./page-types.ts";
 import { SharedContents } from "./shared-contents.ts";
 import { TlbBanks, type TlbBanksOptions } from "./tlb.ts";
@@ -53,7 +52,7 @@ export class Mmu {
 
   /**
    * Called when bytes of a frame with decoded instructions are written by anything but the processor's own fast path,
-   * or when such a frame is freed (offset 0, length 4096).
+   * or when the last frame with those bytes is freed (offset 0, length 4096).
    */
   get onCodeWrite(): (mfn: number, offset: number, length: number) => void {
     return this.frames.onCodeWrite;
@@ -68,16 +67,20 @@ export class Mmu {
     this.frames.noteHostWrite(mfn, offset, length);
   }
 
-  /** The processor keeps decoded instructions of this frame from now on: no translation lets writes by unseen. */
+  /**
+   * The processor keeps decoded instructions of this frame's bytes from now on: no translation lets writes by unseen, and
+   * `frames.onCodeLeft` tells when one of the frames that share them is to have others.
+   */
   markCode(mfn: number): void {
-    if ((this.frames.flags[mfn] & FrameFlags.hasCode) !== 0) return;
-    this.frames.flags[mfn] |= FrameFlags.hasCode;
-    this.tlb.flushWritable(mfn);
+    const { frames, tlb } = this;
+    if (frames.hasCode(mfn)) return;
+    frames.places.hasCode[frames.place[mfn]] = 1;
+    tlb.flushWritable(mfn);
   }
 
-  /** The processor has forgotten all instructions of this frame, in jump caches too. */
-  unmarkCode(mfn: number): void {
-    this.frames.flags[mfn] &= ~FrameFlags.hasCode;
+  /** The processor has forgotten all instructions that lie in a place. */
+  unmarkCode(place: number): void {
+    this.frames.places.hasCode[place] = 0;
   }
 
   /** Checks every invariant of frames, page tables and soft TLB. Violations in words; empty = all is well. */

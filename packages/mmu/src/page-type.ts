@@ -25,8 +25,8 @@ export const FrameFlags = {
   validated: 2,
   /** Validation or devalidation is under way: entries below `progress` hold references, the others none. */
   partial: 4,
-  /** The processor keeps decoded instructions of this frame: writes must be reported. */
-  hasCode: 8,
+  /** Its place is lent to nobody: something is kept of it that is not in its bytes. */
+  unlendable: 8,
   /** The owner's own general reference. */
   allocated: 16,
   /** The hypervisor's frame, shared with its owner, which cannot give it back; holds one type reference. */

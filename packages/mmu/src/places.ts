@@ -12,6 +12,11 @@ export class Places {
   readonly zero: number;
   /** For writes that nobody will read. */
   readonly sink: number;
+  /**
+   * By place: 1 = the processor keeps decoded instructions of these bytes. Frames that share a place share them; writes must
+   * be reported.
+   */
+  readonly hasCode: Uint8Array;
   /** A place is lent no more: it may be written to. */
   onUnlent: (place: number) => void = () => {};
   /** Places that are lent, and the frames that borrow them; the zero page does not count. */
@@ -44,6 +49,7 @@ export class Places {
     this.fresh = this.first + 2;
     this.freshEnd = this.fresh + count;
     this.total = count;
+    this.hasCode = new Uint8Array(this.freshEnd);
   }
 
   /** Bytes of memory that a place costs. */

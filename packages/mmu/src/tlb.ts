@@ -71,6 +71,8 @@ export class TlbBanks {
   private touched = 0;
   private clock = 0;
   private active = NO_BANK;
+  /** Some translation for writing led to a frame without a type: there are tables that nobody validates. */
+  private writesUntyped = false;
   /** The bank that was last given to an address space, if it is as empty as then. */
   private assigned = NO_BANK;
   /** While a bank inherits: indices of the first words of both L4 tables, and what is known of their entries. */
@@ -147,7 +149,7 @@ export class TlbBanks {
     if (walker.walk(this.u32[word], vaLo, vaHi, access, true) !== 0) return 0;
     const frames = this.frames;
     const mfn = walker.mfn;
-    const special = frames.flags[mfn] & (FrameFlags.hasCode | FrameFlags.borrowed);
+    const borrowed = (frames.flags[mfn] & FrameFlags.borrowed) !== 0;
     const offset = vaLo & 0xfff;
     if (access === 1) {
       const type = frames.type[mfn];
@@ -156,20 +158,21 @@ export class TlbBanks {
         walker.errorCode = PageFault.present | PageFault.write | PageFault.user;
         return 0;
       }
-      if ((special & FrameFlags.borrowed) !== 0 && !frames.own(mfn)) {
+      if (borrowed && !frames.own(mfn)) {
         // Its domain ends: whoever gets this fault has been told by then.
         walker.errorCode = PageFault.present | PageFault.write | PageFault.user;
         return 0;
       }
       const hostPage = (frames.place[mfn] << 12) >>> 0;
-      if ((special & FrameFlags.hasCode) !== 0) {
+      if (frames.hasCode(mfn)) {
         if (size > 0) frames.onCodeWrite(mfn, offset, Math.min(size, 4096 - offset));
         return hostPage + offset;
       }
+      if (type === PageType.none) this.writesUntyped = true;
       this.insert(base, TLB_WRITE, FILL_LOG_WRITE, vaLo, vaHi, hostPage);
       return hostPage + offset;
     }
-    if ((special & FrameFlags.borrowed) !== 0) frames.noteRead(mfn, (vaLo >>> 12) & (INDICES - 1));
+    if (borrowed) frames.noteRead(mfn, (vaLo >>> 12) & (INDICES - 1));
     const hostPage = (frames.place[mfn] << 12) >>> 0;
     this.insert(base, TLB_READ, 0, vaLo, vaHi, hostPage);
     return hostPage + offset;
@@ -363,7 +366,7 @@ export class TlbBanks {
   dropL1(domid: number, index: number, mfn: number, dirty: boolean, executable: boolean): void {
     if (executable) this.walker.forgetFetches();
     const hostPage = (this.frames.place[mfn] << 12) >>> 0;
-    const code = executable && (this.frames.flags[mfn] & FrameFlags.hasCode) !== 0;
+    const code = executable && this.frames.hasCode(mfn);
     if (code) this.jumps.forget(domid, 1, index);
     const { domidOf, filled, touched } = this;
     for (let bank = 0; bank < touched; bank++) {
@@ -432,8 +435,11 @@ export class TlbBanks {
 
   /** Drops the write entries of all banks that lead to this frame, or all of them: the frame has code from now on. */
   flushWritable(mfn?: number): void {
-    // What is borrowed has no translation for writing.
-    if (mfn !== undefined && (this.frames.flags[mfn] & FrameFlags.borrowed) !== 0) return;
+    // What is borrowed has no translation for writing, nor has what no validated table maps for that.
+    if (mfn !== undefined) {
+      const { flags, type } = this.frames;
+      if ((flags[mfn] & FrameFlags.borrowed) !== 0 || (type[mfn] === PageType.none && !this.writesUntyped)) return;
+    }
     this.dropLeadingTo(mfn === undefined ? -1 : this.frames.readAddress(mfn), TLB_WRITE, FILL_LOG_WRITE);
   }
 

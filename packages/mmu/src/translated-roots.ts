@@ -227,7 +227,7 @@ export class TranslatedRoots implements TranslatedWalker {
     const flags = this.frames.flags[table];
     if ((flags & FrameFlags.borrowed) !== 0) word = (this.frames.hostAddress(table) >>> 2) + (word & 0x3ff);
     this.u32[word] = lo;
-    if ((flags & FrameFlags.hasCode) !== 0) this.frames.onCodeWrite(table, (word << 2) & 0xfff, 4);
+    if (this.frames.hasCode(table)) this.frames.onCodeWrite(table, (word << 2) & 0xfff, 4);
   }
 }
 

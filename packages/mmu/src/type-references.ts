@@ -399,7 +399,7 @@ export class TypeReferences {
     this.u32[word] = lo;
     this.u32[word + 1] = hi;
     this.frames.clean[table] = 0;
-    if ((this.frames.flags[table] & FrameFlags.hasCode) !== 0) this.frames.onCodeWrite(table, (word << 2) & 0xfff, 8);
+    if (this.frames.hasCode(table)) this.frames.onCodeWrite(table, (word << 2) & 0xfff, 8);
   }
 
   private installXenSlots(mfn: number): void {

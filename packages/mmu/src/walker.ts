@@ -274,6 +274,6 @@ export class Walker {
     if ((flags & FrameFlags.borrowed) !== 0) word = (this.frames.hostAddress(table) >>> 2) + (word & 0x3ff);
     this.u32[word] = lo;
     this.frames.clean[table] = 0;
-    if ((flags & FrameFlags.hasCode) !== 0) this.frames.onCodeWrite(table, (word << 2) & 0xfff, 4);
+    if (this.frames.hasCode(table)) this.frames.onCodeWrite(table, (word << 2) & 0xfff, 4);
   }
 }

@@ -172,6 +172,7 @@ describe("JumpCaches", () => {
     jump(4, 0x3123);
     jump(5, 0x201010);
     jump(6, -0x1000);
+    for (const mfn of t.data) m.mmu.frames.hostAddress(mfn);
     m.mmu.markCode(t.data[2]);
     // A frame without code: nothing can come of it.
     expect(m.mod(t.l1, 0, t.data[0], P | US, 1)).toBe(0);

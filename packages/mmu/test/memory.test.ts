@@ -93,6 +93,7 @@ describe("FrameTable", () => {
     const log: number[][] = [];
     m.mmu.onCodeWrite = (...args) => log.push(args);
     const mfn = m.alloc(1);
+    m.mmu.frames.hostAddress(mfn);
     m.mmu.noteHostWrite(mfn, 1, 2);
     m.mmu.markCode(mfn);
     m.mmu.noteHostWrite(mfn, 1, 2);
@@ -103,6 +104,33 @@ describe("FrameTable", () => {
       [mfn, 24, 8],
       [mfn, 0, 4096],
     ]);
+    expect(m.mmu.audit()).toEqual([]);
+  });
+
+  it("has code of frames that share a place in common, until one of them is written", () => {
+    const m = new Machine();
+    const { frames } = m.mmu;
+    const log: unknown[] = [];
+    m.mmu.onCodeWrite = (...args) => log.push(args);
+    frames.onCodeLeft = (place) => log.push(place);
+    const [one, two, three] = [1, 2, 3].map((domid) => m.alloc(domid));
+    m.mmu.memory.u32[frames.hostAddress(one) >>> 2] = 1;
+    const place = frames.place[one];
+    m.mmu.markCode(one);
+    frames.share(one, two);
+    frames.share(one, three);
+    expect([one, two, three].map((mfn) => frames.hasCode(mfn))).toEqual([true, true, true]);
+    frames.free(one);
+    expect(log).toEqual([]);
+    expect(frames.own(two)).toBe(true);
+    expect(log).toEqual([place]);
+    expect([two, three].map((mfn) => frames.hasCode(mfn))).toEqual([false, true]);
+    // The last one stays where it is.
+    expect(frames.own(three)).toBe(true);
+    expect(frames.place[three]).toBe(place);
+    m.mmu.noteHostWrite(three, 4, 4);
+    frames.free(three);
+    expect(log).toEqual([place, [three, 4, 4], [three, 0, 4096]]);
     expect(m.mmu.audit()).toEqual([]);
   });
 });

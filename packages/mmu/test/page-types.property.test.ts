@@ -157,7 +157,7 @@ class Run {
       case 16:
         if (mmu.frames.exists(frame) && mmu.frames.owner[frame] === domid) {
           if (c % 2 === 0) mmu.markCode(frame);
-          else mmu.unmarkCode(frame);
+          else mmu.unmarkCode(mmu.frames.place[frame]);
         }
         break;
       default:

@@ -80,6 +80,10 @@ export interface ReceivedGuest {
 
 /** Address spaces that are at hand: each process of a guest has two. */
 const TLB_BANKS = 64;
+/** Where more is promised than there is, many guests are to run: so much of what is promised has another address space's. */
+const MIB_A_BANK = 48;
+const MOST_MORE_BANKS = 448;
+const BANK_MIB = 0.65;
 /** What the hypervisor needs beside the guests' memory: soft TLBs, code, page tables of its own. */
 const OVERHEAD_MIB = 128;
 /** What grows with the guests' memory: the frame table, machine-to-physical table. */
@@ -120,9 +124,10 @@ export class Machine {
   constructor(options: MachineOptions) {
     const nominalMiB = Math.max(options.guestMemoryMiB, options.nominalMemoryMiB ?? 0);
     const promisesMore = nominalMiB > options.guestMemoryMiB;
-    const memoryMiB = Math.ceil(
-      options.guestMemoryMiB * (1 + OVERHEAD_SHARE) + OVERHEAD_MIB + (promisesMore ? nominalMiB * NOMINAL_SHARE : 0),
-    );
+    const leastMiB =
+      options.guestMemoryMiB * (1 + OVERHEAD_SHARE) + OVERHEAD_MIB + (promisesMore ? nominalMiB * NOMINAL_SHARE : 0);
+    const banks = promisesMore ? TLB_BANKS + moreBanks(nominalMiB, MOST_MIB - leastMiB) : TLB_BANKS;
+    const memoryMiB = Math.ceil(leastMiB + (banks - TLB_BANKS) * BANK_MIB);
     if (memoryMiB > MOST_MIB) {
       const most = Math.floor((MOST_MIB - OVERHEAD_MIB) / (1 + OVERHEAD_SHARE));
       throw new ConfigError(
@@ -139,7 +144,7 @@ export class Machine {
       clock: this.clock,
       random: this.random,
       log: options.log ?? silentLog,
-      tlbBanks: TLB_BANKS,
+      tlbBanks: banks,
       translator: options.translator,
       scheduler: createScheduler(options.scheduler),
       trace: new TraceRing({ capacity: options.traceRecords ?? 0, enabled: (options.traceRecords ?? 0) > 0 }),
@@ -439,4 +444,10 @@ export class Machine {
     for (const action of afterwards) action();
     return afterwards.length > 0;
   }
+}
+
+/** Banks beyond TLB_BANKS for guests of so much memory in all, if a machine can have that much more. */
+function moreBanks(nominalMiB: number, roomMiB: number): number {
+  const wanted = Math.min(MOST_MORE_BANKS, nominalMiB / MIB_A_BANK - TLB_BANKS);
+  return Math.max(0, Math.floor(Math.min(wanted, roomMiB / BANK_MIB - 1)));
 }

@@ -42,21 +42,23 @@ export interface Block {
   readonly end: number;
   /** Bytes of its instructions, those in the second page too. */
   readonly bytes: number;
-  /** Frame of the second page of an instruction that crosses into it, or −1. */
-  readonly secondMfn: number;
+  /** Place of the second page of an instruction that crosses into it, or −1. */
+  readonly secondPlace: number;
   /** The records as they were before a region took the block over, or 0. */
   plain: number;
   /** Jump-cache word of the region that is entered here, or 0. */
   regionWord: number;
+  /** How often it was looked up while translations were known that might be of its code. */
+  met: number;
 }
 
-/** Somebody who wants to know when bytes of a frame change that code was made from. */
+/** Somebody who wants to know when bytes change that code was made from. */
 export interface CodeUse {
-  readonly mfn: number;
-  /** Bytes [start, end) of the frame. */
+  readonly place: number;
+  /** Bytes [start, end) of it. */
   readonly start: number;
   readonly end: number;
-  /** They changed, or are forgotten. */
+  /** They changed, are forgotten, or a frame has left their place. */
   onChange(): void;
 }
 
@@ -82,10 +84,13 @@ const MAX_RECORDS_PER_INSTRUCTION = 8;
 const BLOCK_BYTES = (MAX_BLOCK_INSTRUCTIONS + 1) * MAX_RECORDS_PER_INSTRUCTION * RECORD_BYTES;
 
 /**
- * Predecoded blocks, keyed by machine frame and offset, so that every mapping of a page and every domain shares them. A
- * block is a straight line of records; its end goes on by a jump or to the block after it.
+ * Predecoded blocks, keyed by the place of a frame's bytes and the offset there, so that every mapping of a page, every domain
+ * and every frame that shares the place shares them. A block is a straight line of records; its end goes on by a jump or to the
+ * block after it. When one of several frames leaves a place, because it is written, all code of the place is forgotten: nobody
+ * knows who was led to it by which frame.
  */
 export class CodeCache {
+  /** By place, as all here. */
   private readonly pages = new Map<number, CodePage>();
   /** Pages into which an instruction of another page's block reaches. */
   private readonly tails = new Map<number, Set<number>>();
@@ -105,6 +110,8 @@ export class CodeCache {
   private readonly breakpoints = new Map<number, number>();
   /** How often the arena was full and everything was dropped. */
   flushes = 0;
+  /** How often a frame has left a place with code that others keep. */
+  departures = 0;
   blocksBuilt = 0;
 
   constructor(
@@ -129,53 +136,65 @@ export class CodeCache {
 
   /** The record of the block at an offset of a frame, if it is there. `secondMfn`: frame of the page that follows. */
   find(mfn: number, offset: number, mode: number, secondMfn: () => number): Block | undefined {
-    const block = this.pages.get(mfn)?.starts.get(offset | (mode << 12));
+    this.keepApartIfWatched(mfn);
+    const place = this.placeOf(mfn);
+    const block = this.pages.get(place)?.starts.get(offset | (mode << 12));
     if (block === undefined) return undefined;
-    if (block.secondMfn >= 0 && block.secondMfn !== secondMfn()) {
-      this.drop(mfn, block);
-      return undefined;
+    if (block.secondPlace >= 0) {
+      const second = secondMfn();
+      if (second < 0 || block.secondPlace !== this.placeOf(second)) {
+        this.drop(place, block);
+        return undefined;
+      }
     }
     return block;
   }
 
+  /** Where a frame's code is kept. */
+  placeOf(mfn: number): number {
+    return this.mmu.frames.place[mfn];
+  }
+
   /** The block that starts at an offset of a frame, if there is one. */
   blockAt(mfn: number, offset: number, mode: number): Block | undefined {
-    return this.pages.get(mfn)?.starts.get(offset | (mode << 12));
+    return this.pages.get(this.placeOf(mfn))?.starts.get(offset | (mode << 12));
   }
 
   /** Offsets of a frame at which blocks of the mode start. */
   *startsIn(mfn: number, mode: number): Generator<number> {
-    for (const key of this.pages.get(mfn)?.starts.keys() ?? []) if (key >> 12 === mode) yield key & 4095;
+    for (const key of this.pages.get(this.placeOf(mfn))?.starts.keys() ?? []) if (key >> 12 === mode) yield key & 4095;
   }
 
   /** Counts a sample of a page that has blocks; answers how many there are, `reset` afterwards. */
   heatOf(mfn: number): number {
-    const page = this.pages.get(mfn);
+    const page = this.pages.get(this.placeOf(mfn));
     return page === undefined ? 0 : ++page.heat;
   }
 
   coolDown(mfn: number, heat: number): void {
-    const page = this.pages.get(mfn);
+    const page = this.pages.get(this.placeOf(mfn));
     if (page) page.heat = heat;
   }
 
-  watch(use: CodeUse): void {
-    const page = this.pageOf(use.mfn);
+  /** @param mfn a frame at the use's place */
+  watch(use: CodeUse, mfn: number): void {
+    const page = this.pageOf(use.place, mfn);
     page.uses.add(use);
     markLines(page, use.start, use.end);
   }
 
   /** Whether a byte of a frame is watched by somebody. */
   isWatched(mfn: number, offset: number): boolean {
-    for (const { start, end } of this.pages.get(mfn)?.uses ?? []) if (start <= offset && offset < end) return true;
+    for (const { start, end } of this.pages.get(this.placeOf(mfn))?.uses ?? [])
+      if (start <= offset && offset < end) return true;
     return false;
   }
 
   unwatch(use: CodeUse): void {
-    const page = this.pages.get(use.mfn);
+    const page = this.pages.get(use.place);
     if (page === undefined) return;
     page.uses.delete(use);
-    this.forgetIfUnused(use.mfn, page);
+    this.forgetIfUnused(use.place, page);
   }
 
   /**
@@ -248,11 +267,13 @@ export class CodeCache {
     this.blocksBuilt++;
     const { writer, decoder, insn, mmu } = this;
     const { position } = writer;
+    this.keepApartIfWatched(mfn);
+    const place = this.placeOf(mfn);
     const page = mmu.frames.readAddress(mfn);
     const bytes = mmu.memory.u8;
     const long = (mode & CodeMode.LONG) !== 0;
     const limit = (mode & CodeMode.STEP) !== 0 ? 1 : MAX_BLOCK_INSTRUCTIONS;
-    const known = this.pages.get(mfn)?.starts;
+    const known = this.pages.get(place)?.starts;
     const first = this.cursor;
     writer.startBlock(first);
     let second = -1;
@@ -306,13 +327,14 @@ export class CodeCache {
       instructions: index,
       plain: 0,
       regionWord: 0,
+      met: 0,
       start: offset,
       end: Math.min(at, 4096),
       bytes: at - offset,
-      secondMfn: second,
+      secondPlace: second < 0 ? -1 : this.placeOf(second),
     };
     this.cursor = position.record;
-    this.register(mfn, block);
+    this.register(block, mfn, second);
     return block;
   }
 
@@ -322,15 +344,32 @@ export class CodeCache {
    */
   setBreakpoint(mfn: number, offset: number, domid: number): void {
     this.breakpoints.set(mfn * 4096 + offset, domid);
+    this.keepApart(mfn);
     this.invalidate(mfn, offset, 1);
   }
 
   clearBreakpoint(mfn: number, offset: number): void {
-    if (this.breakpoints.delete(mfn * 4096 + offset)) this.invalidate(mfn, offset, 1);
+    if (!this.breakpoints.delete(mfn * 4096 + offset)) return;
+    this.invalidate(mfn, offset, 1);
+    if (!this.hasBreakpointIn(mfn)) this.mmu.frames.flags[mfn] &= ~FrameFlags.unlendable;
+  }
+
+  /** A frame that got its place anew since the breakpoint was laid. */
+  private keepApartIfWatched(mfn: number): void {
+    if (this.breakpoints.size > 0 && this.hasBreakpointIn(mfn)) this.keepApart(mfn);
+  }
+
+  /** What is decoded of a frame with breakpoints is no other frame's. */
+  private keepApart(mfn: number): void {
+    const { frames } = this.mmu;
+    frames.flags[mfn] |= FrameFlags.unlendable;
+    frames.own(mfn);
   }
 
   private isBreakpoint(mfn: number, offset: number): boolean {
     if (this.breakpoints.size === 0) return false;
+    // There was no memory left to keep it apart: its domain ends.
+    if ((this.mmu.frames.flags[mfn] & FrameFlags.borrowed) !== 0) return false;
     return this.breakpoints.get(mfn * 4096 + offset) === this.mmu.frames.owner[mfn];
   }
 
@@ -353,32 +392,33 @@ export class CodeCache {
     return entry.flow === Flow.SYSTEM || entry.mnemonic === "popf" ? After.NEXT_BLOCK : After.SAME_BLOCK;
   }
 
-  private register(mfn: number, block: Block): void {
-    const page = this.pageOf(mfn);
+  private register(block: Block, mfn: number, secondMfn: number): void {
+    const { secondPlace } = block;
+    const place = this.placeOf(mfn);
+    const page = this.pageOf(place, mfn);
     page.starts.set(block.key, block);
     page.blocks.add(block);
     markLines(page, block.start, block.end);
-    if (block.secondMfn >= 0) {
-      this.pageOf(block.secondMfn).linesLow |= 1;
-      const tails = this.tails.get(block.secondMfn);
-      if (tails) tails.add(mfn);
-      else this.tails.set(block.secondMfn, new Set([mfn]));
+    if (secondPlace >= 0) {
+      this.pageOf(secondPlace, secondMfn).linesLow |= 1;
+      const tails = this.tails.get(secondPlace);
+      if (tails) tails.add(place);
+      else this.tails.set(secondPlace, new Set([place]));
     }
   }
 
-  private pageOf(mfn: number): CodePage {
-    let page = this.pages.get(mfn);
+  private pageOf(place: number, mfn: number): CodePage {
+    let page = this.pages.get(place);
     if (page === undefined) {
       page = { starts: new Map(), blocks: new Set(), uses: new Set(), heat: 0, linesLow: 0, linesHigh: 0 };
-      this.pages.set(mfn, page);
-      this.mmu.frames.flags[mfn] |= FrameFlags.hasCode;
-      this.mmu.tlb.flushWritable(mfn);
+      this.pages.set(place, page);
+      this.mmu.markCode(mfn);
     }
     return page;
   }
 
-  private drop(mfn: number, block: Block): void {
-    const page = this.pages.get(mfn);
+  private drop(place: number, block: Block): void {
+    const page = this.pages.get(place);
     page?.blocks.delete(block);
     if (page?.starts.get(block.key) === block) page.starts.delete(block.key);
     this.makeStale(block.record, block.records);
@@ -391,34 +431,45 @@ export class CodeCache {
     for (let i = 0; i < count; i++) view.setUint16(record + i * RECORD_BYTES + R_HANDLER, STALE_HANDLER, true);
   }
 
+  /** A frame has left a place that others keep, and may have been led to its code: that is met no more by anybody. */
+  forgetPlace(place: number): void {
+    this.departures++;
+    this.invalidatePlace(place, 0, 4096);
+  }
+
   /** Bytes of a frame change: forgets the blocks that were decoded from them. */
   invalidate(mfn: number, offset: number, length: number): void {
-    const page = this.pages.get(mfn);
+    this.invalidatePlace(this.placeOf(mfn), offset, length);
+  }
+
+  private invalidatePlace(place: number, offset: number, length: number): void {
+    const page = this.pages.get(place);
     if (page === undefined) return;
     if (!touchesLines(page, offset, offset + length)) return;
     for (const block of page.blocks) {
-      if (block.start < offset + length && block.end > offset) this.drop(mfn, block);
+      if (block.start < offset + length && block.end > offset) this.drop(place, block);
     }
     for (const use of [...page.uses]) if (use.start < offset + length && use.end > offset) use.onChange();
     // Instructions that begin in another page and end in this one.
     if (offset < 16) {
-      for (const other of this.tails.get(mfn) ?? []) {
-        for (const block of this.pages.get(other)?.blocks ?? []) if (block.secondMfn === mfn) this.drop(other, block);
+      for (const other of this.tails.get(place) ?? []) {
+        for (const block of this.pages.get(other)?.blocks ?? [])
+          if (block.secondPlace === place) this.drop(other, block);
       }
-      this.tails.delete(mfn);
+      this.tails.delete(place);
     }
-    this.forgetIfUnused(mfn, page);
+    this.forgetIfUnused(place, page);
   }
 
-  private forgetIfUnused(mfn: number, page: CodePage): void {
-    if (page.blocks.size > 0 || page.uses.size > 0 || this.tails.has(mfn) || this.pages.get(mfn) !== page) return;
-    this.pages.delete(mfn);
-    this.mmu.frames.flags[mfn] &= ~FrameFlags.hasCode;
+  private forgetIfUnused(place: number, page: CodePage): void {
+    if (page.blocks.size > 0 || page.uses.size > 0 || this.tails.has(place) || this.pages.get(place) !== page) return;
+    this.pages.delete(place);
+    this.mmu.unmarkCode(place);
   }
 
   /** Whether bytes of a frame belong to an instruction that was decoded. */
   hasCodeIn(mfn: number, offset: number, length: number): boolean {
-    const page = this.pages.get(mfn);
+    const page = this.pages.get(this.placeOf(mfn));
     return page !== undefined && touchesLines(page, offset, offset + length);
   }
 
@@ -435,7 +486,7 @@ export class CodeCache {
     this.flushes++;
     this.begun = undefined;
     for (const page of [...this.pages.values()]) for (const use of [...page.uses]) use.onChange();
-    for (const mfn of this.pages.keys()) this.mmu.frames.flags[mfn] &= ~FrameFlags.hasCode;
+    for (const place of this.pages.keys()) this.mmu.unmarkCode(place);
     this.pages.clear();
     this.tails.clear();
     this.cursor = this.arena;

@@ -202,6 +202,7 @@ export class Cpu {
     mmu.frames.onCodeWrite = (mfn, offset, length) => {
       if (length > 0) this.code.invalidate(mfn, offset, length);
     };
+    mmu.frames.onCodeLeft = (place) => this.code.forgetPlace(place);
     this.reset();
   }
 

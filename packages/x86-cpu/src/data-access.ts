@@ -91,12 +91,14 @@ export class DataAccess {
       return false;
     }
     const firstMfn = mmu.walker.mfn;
+    const { departures } = this.code;
     if (access === Access.write && !mmu.frames.own(firstMfn)) return this.refuse(low, high);
     if (mmu.walker.walk(this.l4Mfn, nextLow, nextHigh, access, true) !== 0) {
       this.faults.raisePageFault(mmu.walker.errorCode, nextLow, nextHigh);
       return false;
     }
     if (access === Access.write && !mmu.frames.own(mmu.walker.mfn)) return this.refuse(nextLow, nextHigh);
+    if (departures !== this.code.departures) return this.beginAgain() !== 0;
     // Now that neither moves any more.
     const host = mmu.frames.readAddress(firstMfn) + (low & (PAGE - 1));
     const secondHost = mmu.frames.readAddress(mmu.walker.mfn);
@@ -115,8 +117,19 @@ export class DataAccess {
     return false;
   }
 
+  /**
+   * The instruction would go on with what is no more: where its operand was, or itself. It has done nothing yet, and is looked
+   * up anew.
+   */
+  private beginAgain(): 0 {
+    this.i32[EXIT_REASON >> 2] = ExitReason.BUDGET;
+    this.i32[EXIT_UNFINISHED >> 2] = 1;
+    return 0;
+  }
+
   missWrite(size: number, record: number): number {
     const { mmu, split } = this;
+    const { departures } = this.code;
     const { lentRead } = this;
     this.lentRead = NO_FRAME;
     const low = this.i32[CALL_EA >> 2];
@@ -128,13 +141,10 @@ export class DataAccess {
     const host = mmu.tlb.fill(this.bank, low, high, Access.write, 0);
     if (host === 0) return this.faults.raisePageFault(mmu.walker.errorCode, low, high);
     const { mfn } = mmu.walker;
-    if (mfn === lentRead && this.stringStores.has(this.u16[(record + R_HANDLER) >>> 1])) {
-      // A string instruction copies within a page that has just moved, and holds where it was: it begins again.
-      this.i32[EXIT_REASON >> 2] = ExitReason.BUDGET;
-      this.i32[EXIT_UNFINISHED >> 2] = 1;
-      return 0;
-    }
-    if ((mmu.frames.flags[mfn] & FrameFlags.hasCode) === 0) return host;
+    if (departures !== this.code.departures) return this.beginAgain();
+    // A string instruction copies within a page that has just moved.
+    if (mfn === lentRead && this.stringStores.has(this.u16[(record + R_HANDLER) >>> 1])) return this.beginAgain();
+    if (!mmu.frames.hasCode(mfn)) return host;
     if (size > SPLIT_BYTES || this.stringStores.has(this.u16[(record + R_HANDLER) >>> 1])) {
       // These may read what they have just stored, so they store in place; nothing of their own block is left to do.
       this.code.invalidate(mfn, offset, size);
@@ -148,7 +158,8 @@ export class DataAccess {
 
   /** The same for translated code, which leaves before a store that is more than one: the interpreter does that. */
   missWriteRegion(size: number, record: number): number {
-    const { mmu } = this;
+    const { mmu, code } = this;
+    const { departures } = code;
     const low = this.i32[CALL_EA >> 2];
     const high = this.highOfAddress();
     if (!this.isReachable(low, high, size)) return this.faults.raiseNonCanonical(record);
@@ -157,7 +168,9 @@ export class DataAccess {
       const host = mmu.tlb.fill(this.bank, low, high, Access.write, 0);
       if (host === 0) return this.faults.raisePageFault(mmu.walker.errorCode, low, high);
       const { mfn } = mmu.walker;
-      if ((mmu.frames.flags[mfn] & FrameFlags.hasCode) === 0 || !this.code.hasCodeIn(mfn, offset, size)) return host;
+      // The region itself may be no more.
+      if (departures === code.departures && !(mmu.frames.hasCode(mfn) && code.hasCodeIn(mfn, offset, size)))
+        return host;
     }
     this.i32[EXIT_REASON >> 2] = ExitReason.INTERPRET;
     return 0;

@@ -14,12 +14,19 @@ const PAGE_BYTES = 4096;
 const PINNED = 8;
 const ABSENT = 15;
 
+/** The pages of a domain that forks share, by pfn, and its page tables as an image has them. */
+interface ForkPrototype {
+  readonly plain: Uint32Array;
+  readonly tables: { pfn: number; type: number; bytes: Uint8Array }[];
+}
+
 /** A suspended PV domain, to be read in the terms of an image: its own numbers of pages instead of machine frames. */
 export class SuspendedDomain {
   private readonly p2m: GuestP2m;
   private readonly copy = new Uint8Array(PAGE_BYTES);
-  private readonly table = new Uint8Array(PAGE_BYTES);
   private readonly words = new Uint32Array(this.copy.buffer);
+  /** What all forks begin with; nothing of it changes while the domain stands still. */
+  private prototype: ForkPrototype | undefined;
 
   /** @throws DomainImageError if it is not suspended, or its own list of frames cannot be read */
   constructor(
@@ -74,21 +81,28 @@ export class SuspendedDomain {
   forkInto(child: Domain): { pages: RestoredDomain; state: SavedState } {
     this.check();
     const { hv } = this;
-    const count = this.pages;
-    const pages = new RestoredDomain(hv, child, count);
+    this.prototype ??= this.readPrototype();
+    const pages = new RestoredDomain(hv, child, this.pages);
     // No store goes past the frames that are lent now.
     hv.mmu.tlb.flushDomain(this.domain.domid);
-    for (let pfn = 0; pfn < count; pfn++) {
-      const type = this.pageType(pfn);
-      if (type === ABSENT) continue;
-      if (type === 0) {
-        pages.sharePage(pfn, this.p2m.mfns[pfn]);
-        continue;
-      }
-      this.readPage(pfn, this.table, 0);
-      pages.addPage(pfn, type, this.table);
-    }
+    for (const pfn of this.prototype.plain) pages.sharePage(pfn, this.p2m.mfns[pfn]);
+    for (const { pfn, type, bytes } of this.prototype.tables) pages.addPage(pfn, type, bytes);
     return { pages, state: { sharedInfo: this.sharedInfo(), vcpus: this.vcpus(), p2mPages: this.p2mPages } };
+  }
+
+  private readPrototype(): ForkPrototype {
+    const plain = new Uint32Array(this.pages);
+    const tables: ForkPrototype["tables"] = [];
+    let count = 0;
+    for (let pfn = 0; pfn < this.pages; pfn++) {
+      const type = this.pageType(pfn);
+      if (type === 0) plain[count++] = pfn;
+      if (type === 0 || type === ABSENT) continue;
+      const bytes = new Uint8Array(PAGE_BYTES);
+      this.readPage(pfn, bytes, 0);
+      tables.push({ pfn, type, bytes });
+    }
+    return { plain: plain.subarray(0, count), tables };
   }
 
   /**

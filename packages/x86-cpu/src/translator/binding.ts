@@ -19,8 +19,8 @@ export class Binding {
   constructor(
     readonly translation: Translation,
     readonly slot: number,
-    /** Frame of each of the translation's pages. */
-    readonly frames: ReadonlyMap<number, number>,
+    /** Where the bytes of each of the translation's pages lie. */
+    readonly places: ReadonlyMap<number, number>,
     /** Where its first instruction was when it was bound. */
     readonly va: number,
   ) {}

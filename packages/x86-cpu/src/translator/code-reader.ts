@@ -65,6 +65,12 @@ export class CodeReader implements CodeSource {
     return mfn;
   }
 
+  /** Where that frame's bytes lie; −1 if there is none. */
+  placeOf(page: number): number {
+    const mfn = this.frameOf(page);
+    return mfn < 0 ? -1 : this.code.placeOf(mfn);
+  }
+
   wasSeen(place: Place): boolean {
     if (this.executionsOf(place) < (this.recording?.leastCount ?? 0)) return false;
     const mfn = this.frameOf(Math.floor(place / PAGE));

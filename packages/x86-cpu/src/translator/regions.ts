@@ -255,7 +255,8 @@ export class Regions {
       for (const page of translation.pages) {
         const at = anchor + page * PAGE;
         const high = Math.floor(at / 2 ** 32) | 0;
-        if (this.mmu.walker.executedFrame(l4Mfn, at | 0, high) !== binding.frames.get(page)) return 0;
+        const mfn = this.mmu.walker.executedFrame(l4Mfn, at | 0, high);
+        if (mfn < 0 || this.code.placeOf(mfn) !== binding.places.get(page)) return 0;
         this.mmu.tlb.dependOn(bank, at | 0, high);
       }
     }
@@ -263,9 +264,14 @@ export class Regions {
     return word;
   }
 
-  /** What is known of a block that was looked up is used at once: it need not be hot again. */
+  /**
+   * What is known of a block that was looked up is used at once: it need not be hot again. What fits no block of many address
+   * spaces is looked for less and less often.
+   */
   meet(block: Block, va: number, l4Mfn: number, mode: number): void {
-    if (block.regionWord === 0 && this.known.has((va & (PAGE - 1)) | (mode << 12))) this.take(va, l4Mfn, mode);
+    if (block.regionWord !== 0 || !this.known.has((va & (PAGE - 1)) | (mode << 12))) return;
+    block.met++;
+    if ((block.met & (block.met - 1)) === 0) this.take(va, l4Mfn, mode);
   }
 
   /**
@@ -320,7 +326,7 @@ export class Regions {
   /** Makes a block that lies around the reader's anchor an entry of a region that is bound there already. */
   private enterBound(translation: Translation, place: Place): boolean {
     for (const binding of this.bindings.get(translation) ?? []) {
-      const isHere = translation.pages.every((page) => binding.frames.get(page) === this.reader.frameOf(page));
+      const isHere = translation.pages.every((page) => binding.places.get(page) === this.reader.placeOf(page));
       if (isHere) return this.enterAt(binding, place);
     }
     return false;
@@ -365,12 +371,12 @@ export class Regions {
     if (this.freeSlots.length === 0) this.evict();
     const slot = this.freeSlots.pop();
     if (slot === undefined) return;
-    const frames = new Map(translation.pages.map((page) => [page, this.reader.frameOf(page)]));
-    const binding = new Binding(translation, slot, frames, va);
+    const places = new Map(translation.pages.map((page) => [page, this.reader.placeOf(page)]));
+    const binding = new Binding(translation, slot, places, va);
     for (const { page, start, end } of translation.ranges) {
-      const use: CodeUse = { mfn: frames.get(page)!, start, end, onChange: () => this.invalidate(binding) };
+      const use: CodeUse = { place: places.get(page)!, start, end, onChange: () => this.invalidate(binding) };
       binding.uses.push(use);
-      this.code.watch(use);
+      this.code.watch(use, this.reader.frameOf(page));
     }
     const before = new Set<number>();
     for (const place of translation.entries) {
@@ -412,7 +418,7 @@ export class Regions {
     const mfn = this.reader.frameOf(page);
     const block = mfn < 0 ? undefined : this.code.blockAt(mfn, place & (PAGE - 1), mode);
     // Its first instruction may reach into the next page, which is another one for other address spaces.
-    if (block === undefined || (block.secondMfn >= 0 && block.secondMfn !== this.reader.frameOf(page + 1)))
+    if (block === undefined || (block.secondPlace >= 0 && block.secondPlace !== this.reader.placeOf(page + 1)))
       return undefined;
     return block;
   }
