@@ -32,6 +32,7 @@ export function program(version: string, onStatus: (status: number) => void): Co
       .option("--kernel <file>", "guest kernel: ELF or bzImage with Xen support")
       .option("--initrd <file>", "initial ram disk")
       .option("--cmdline <text>", "kernel command line")
+      .option("--demo", "a small guest that comes with xen-node, with a command line: nothing is fetched")
       .option("--memory <MiB>", "guest memory (default: 256)", wholeNumber)
       .option("--vcpus <n>", "virtual processors (default: 1)", wholeNumber)
       .option("--translator <setting>", "how hot code is translated: default, off, eager, evict or unlinked");
