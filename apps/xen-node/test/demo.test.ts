@@ -17,7 +17,7 @@ afterAll(async () => {
 const demo = (...args: string[]) => startCli(["run", "--demo", "--cache", folder, ...args]);
 
 describe("xen-node run --demo", () => {
-  it("runs a guest that can be typed to, and ends by its halt", async () => {
+  it("runs a guest that can be typed to, and ends by its halt", { timeout: 120_000 }, async () => {
     const { console, errors, exit } = demo("--cmdline", "quiet please");
     await console.expect(/Xen 4\.17\S*, for guests of .*xen-3\.0-x86_64/);
     await console.expect(/pages: 8192; event channels: console \d+, xenstore \d+, timer \d+/);
@@ -28,12 +28,12 @@ describe("xen-node run --demo", () => {
 
     console.send("help\r");
     await console.expect(/halt {8}powers off/);
-    console.send("read nam\b\bme\r");
+    console.send("read nan\bme\r");
     await console.expect(/ {2}demo\r\n/);
     console.send("read no/such/node\r");
     await console.expect(/xenstore says {3}ENOENT/);
-    console.send("ls \r");
-    await console.expect(/xenstore says {3}EINVAL|demo> $/);
+    console.send("ls device\r");
+    await console.expect(/ls device\r\n {2}\w+/);
     console.send("nonsense\r");
     await console.expect(/There is no command "nonsense": help lists them/);
     console.send("time\r");
