@@ -1,7 +1,7 @@
 // The floors of ARCHITECTURE.md: imports run downward only, and packages of one floor do not know each other.
 const floors = [
-  ["xen-abi", "mmu", "wasm-emit", "guest-images", "packets", "migration-stream", "schedulers"],
-  ["event-channels", "grant-tables", "x86-cpu", "io-rings", "xenbus"],
+  ["xen-abi", "mmu", "wasm-emit", "x86-assembler", "guest-images", "packets", "migration-stream", "schedulers"],
+  ["event-channels", "grant-tables", "x86-cpu", "io-rings", "xenbus", "demo-guest"],
   ["hypervisor-core"],
   ["xenstore", "console", "blkback", "netback", "virtual-disk", "virtual-network", "user-net"],
   ["guest-runtime"],

@@ -43,6 +43,7 @@ export function program(version: string, onStatus: (status: number) => void): Co
         .description("Run guests with this terminal as their console. Without --kernel and files: Debian's own kernel.")
         .argument("[config...]", "xl.cfg files; several guests run side by side"),
     )
+      .option("--demo", "a small guest that comes with xen-node, with a command line: nothing is fetched")
       .option("--sched <name>", "who divides the processor: credit2 (default), rtds, bvt or null")
       .option("--name <name>", "name of the domain")
       .option("--type <type>", "pv or pvh: how the kernel is entered and virtualized (default: pv)")

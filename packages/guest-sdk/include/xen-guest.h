@@ -146,6 +146,8 @@ struct trap_caught {
     unsigned long bounced_at, mask;
 };
 extern volatile struct trap_caught trap_caught;
+/** ds, es, fs and gs as Xen showed them to the failsafe callback last: one of them could not be loaded. */
+extern unsigned long failsafe_selectors[4];
 extern volatile unsigned long trap_resume_at, trap_resume_stack;
 
 /** Runs instructions that may fault, and goes on after them: the vector they faulted with, -1 for none. Details are in

@@ -15,7 +15,10 @@ export interface ConformanceGuest {
 
 const folder = join(packageFolder, "conformance");
 const MEMORY_MIB = 16;
-const MORE_VCPUS = new Map([["vcpus", 2]]);
+const MORE_VCPUS = new Map([
+  ["vcpus", 2],
+  ["failsafe", 2],
+]);
 
 /** The conformance guests for a target, by name: those for both, and its own. */
 export function conformanceGuests(target: GuestTarget = DEFAULT_TARGET): ConformanceGuest[] {

@@ -7,6 +7,7 @@ import type { DomainLifecycle } from "./domain-lifecycle.ts";
 import { EXIT_COST } from "./guest-abi/system-call-block.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import { updateTime } from "./pvclock.ts";
+import { checkDataSegments } from "./segments.ts";
 import { TraceKind } from "./trace.ts";
 import { deliverPending, handleExit, hasPending } from "./traps.ts";
 import type { Vcpu } from "./vcpu.ts";
@@ -124,6 +125,7 @@ export class RunLoop {
   private runVcpu(vcpu: Vcpu, turn: Turn<Vcpu>, sliceEnd: number): number {
     const { hv } = this;
     const { clock, scheduler } = hv;
+    const switched = !hv.isLoaded(vcpu);
     hv.load(vcpu);
     vcpu.running = true;
     this.yielded = false;
@@ -139,6 +141,7 @@ export class RunLoop {
       updateTime(hv, vcpu, start);
       this.wakeups.writeRunstate(vcpu, start);
       hv.addressSpaces.enter(vcpu);
+      if (switched && vcpu.native === undefined) checkDataSegments(hv, vcpu);
       this.serve(vcpu, turn, sliceEnd);
     } catch (error) {
       hv.log.log("error", "domain", `d${vcpu.domain.domid}: serving it failed: ${describe(error)}`);

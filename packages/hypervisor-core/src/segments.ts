@@ -1,10 +1,14 @@
 import { Access, PageType } from "@xen-node/mmu";
-import { CS, SS } from "@xen-node/x86-cpu";
+import { CS, DS, ES, FS, GS, SS } from "@xen-node/x86-cpu";
 import { FIRST_RESERVED_GDT_BYTE } from "@xen-node/xen-abi";
 import { vaHigh, vaLow } from "./address.ts";
 import type { GuestAbi } from "./guest-abi/guest-abi.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import type { Vcpu } from "./vcpu.ts";
+
+/** By their numbers. */
+const SEGMENTS = [ES, CS, SS, DS, FS, GS];
+const DATA_SEGMENTS = [ES, DS, FS, GS];
 
 /** Result of `Descriptors.read`. */
 export class Descriptors {
@@ -134,16 +138,38 @@ export function loadStackSegment(hv: Hypervisor, vcpu: Vcpu, selector: number): 
  */
 export function loadDataSegment(hv: Hypervisor, vcpu: Vcpu, segment: number, selector: number, cpl = 3): boolean {
   const d = hv.descriptors;
-  if ((selector & ~3) !== 0 && d.read(vcpu, selector)) {
-    const type = (d.hi >>> 8) & 0x1f;
-    const readable = (type & 0x18) === 0x10 || (type & 0x1a) === 0x1a;
-    const conforming = (type & 0x1c) === 0x1c;
-    const allowed = conforming || ((d.hi >>> 13) & 3) >= Math.max(cpl, selector & 3);
-    if (readable && allowed && (d.hi & 0x8000) !== 0) {
-      hv.regs.setSegment(segment, selector, baseOf(d.lo, d.hi), limitOf(d.lo, d.hi), (d.hi >>> 8) & 0xf0ff);
-      return true;
-    }
+  if (findDataSegment(hv, vcpu, selector, cpl)) {
+    hv.regs.setSegment(segment, selector, baseOf(d.lo, d.hi), limitOf(d.lo, d.hi), (d.hi >>> 8) & 0xf0ff);
+    return true;
   }
   hv.regs.setSegment(segment, (selector & ~3) === 0 ? selector : 0, 0, 0, 0);
   return (selector & ~3) === 0;
+}
+
+/** Leaves the descriptor of a data segment that can be loaded in `hv.descriptors`. */
+function findDataSegment(hv: Hypervisor, vcpu: Vcpu, selector: number, cpl: number): boolean {
+  const d = hv.descriptors;
+  if ((selector & ~3) === 0 || !d.read(vcpu, selector)) return false;
+  const type = (d.hi >>> 8) & 0x1f;
+  const readable = (type & 0x18) === 0x10 || (type & 0x1a) === 0x1a;
+  const conforming = (type & 0x1c) === 0x1c;
+  const allowed = conforming || ((d.hi >>> 13) & 3) >= Math.max(cpl, selector & 3);
+  return readable && allowed && (d.hi & 0x8000) !== 0;
+}
+
+/**
+ * After another vcpu had the processor, Xen loads the data segments again. Of those that can still be loaded nothing changes
+ * here; the others are null from now on, and the failsafe callback is due.
+ */
+export function checkDataSegments(hv: Hypervisor, vcpu: Vcpu): void {
+  const { regs } = hv;
+  const cpl = regs.selector(CS) & 3;
+  let lost: number[] | undefined;
+  for (const segment of DATA_SEGMENTS) {
+    const selector = regs.selector(segment);
+    if ((selector & ~3) === 0 || findDataSegment(hv, vcpu, selector, cpl)) continue;
+    lost ??= SEGMENTS.map((each) => regs.selector(each));
+    regs.setSegment(segment, 0, 0, 0, 0);
+  }
+  if (lost !== undefined) vcpu.failsafeSelectors = lost;
 }

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { type DomainConfig, type DomainConfigInput, parseXlConfig, validateDomainConfig } from "@xen-node/toolstack";
 import { cachedDebian, type DebianGuest, fetchDebian } from "../fetch/debian.ts";
 import { ensureDebianRoot } from "../fetch/debian-root.ts";
+import { ensureDemoKernel } from "../fetch/demo.ts";
 import type { Progress } from "../fetch/download.ts";
 import { USERSPACE_MARKER } from "../fetch/initramfs.ts";
 import { DEBIAN_ROOT_MARKER } from "../fetch/root-boot.ts";
@@ -25,6 +26,8 @@ export interface GuestOptions {
   vif?: string[];
   /** Debian's userland on a disk, instead of a ram disk's shell. */
   root?: boolean;
+  /** The demonstration guest, for which nothing is fetched. */
+  demo?: boolean;
   /** A save file, which has its configuration in it. */
   restore?: string;
 }
@@ -48,6 +51,7 @@ export interface GuestPlan {
 const DEFAULT_MEMORY_MIB = 256;
 /** apt is at home in more. */
 const ROOT_MEMORY_MIB = 512;
+const DEMO_MEMORY_MIB = 32;
 
 /** What a plan is made of; the check of the whole says whether the type is one. */
 type CommonConfig = Omit<DomainConfigInput, "kernel" | "type"> & { name: string; type: string | undefined };
@@ -56,8 +60,8 @@ type CommonConfig = Omit<DomainConfigInput, "kernel" | "type"> & { name: string;
 const LINUX_CONSOLE = "console=hvc0 earlyprintk=xen";
 
 /**
- * Decides which guests to run: those of the configuration files, else the one of --kernel, else Debian's kernel, which is
- * fetched if it is not in the cache.
+ * Decides which guests to run: those of the configuration files, else the one of --kernel or --demo, else Debian's kernel,
+ * which is fetched if it is not in the cache.
  *
  * @throws UserError or ConfigError, one sentence.
  */
@@ -88,13 +92,14 @@ export async function planGuests(
     return [await planRestored(restore)];
   }
   const common = {
-    memory: options.memory ?? (options.root ? ROOT_MEMORY_MIB : DEFAULT_MEMORY_MIB),
+    memory: options.memory ?? (options.demo ? DEMO_MEMORY_MIB : options.root ? ROOT_MEMORY_MIB : DEFAULT_MEMORY_MIB),
     vcpus: options.vcpus ?? 1,
     type: options.type,
     onReboot: "destroy" as const,
     disks: options.disk ?? [],
     vifs: options.vif ?? [],
   };
+  if (options.demo) return [await planDemo(common, options, fetching.cache)];
   if (options.kernel !== undefined) {
     if (options.root) throw new UserError("--root goes with Debian's own kernel: leave --kernel out.");
     const config = {
@@ -124,6 +129,19 @@ export async function planGuests(
       ...(options.initrd === undefined ? { userspaceMarker: USERSPACE_MARKER } : {}),
     },
   ];
+}
+
+/** The guest that needs neither files nor a network. */
+async function planDemo(
+  common: Omit<CommonConfig, "name">,
+  { name = "demo", cmdline, ...options }: GuestOptions,
+  cache: string,
+): Promise<GuestPlan> {
+  for (const other of ["kernel", "initrd", "root"] as const) {
+    if (options[other]) throw new UserError(`--demo brings a kernel of its own: leave --${other} out.`);
+  }
+  const config = { ...common, name, kernel: await ensureDemoKernel(cache), cmdline: cmdline ?? "" };
+  return { config: validateDomainConfig(config, "command line") };
 }
 
 async function planRestored(file: string): Promise<GuestPlan> {

@@ -67,6 +67,26 @@ static void global_table(void)
     IS(TRAP_OF("movl $0, gdt"), 14);
 }
 
+/** A call gate of 32 bits to an address in a code segment; Xen keeps it from being used by privilege 0, and its own in the RPL. */
+#define CALL_GATE(selector, dpl, offset)                                                                               \
+    (0x00008c0000000000ull | (uint64_t)(dpl) << 45 | (uint64_t)(selector) << 16 | (offset))
+
+static void call_gates(void)
+{
+    tap_section("call gates");
+    IS(put(&gdt[4], CALL_GATE(9, 3, 0x1234)), 0);
+    IS(gdt[4], CALL_GATE(0xb, 0, 0x1234));
+    IS(put(&gdt[4], CALL_GATE(8, 0, 0x1234)), 0);
+    IS(gdt[4], CALL_GATE(9, 0, 0x1234));
+    IS(put(&gdt[4], CALL_GATE(FLAT_KERNEL_CS, 1, 0)), 0);
+    IS(put(&gdt[4], CALL_GATE(FLAT_KERNEL_CS, 1, 0) | 3ull << 32), 0);            /* words to copy */
+    IS(put(&gdt[4], CALL_GATE(FLAT_KERNEL_CS, 1, 0) | 1ull << 37), -XEN_EINVAL);  /* a reserved bit */
+    IS(put(&gdt[4], CALL_GATE(FLAT_KERNEL_DS, 1, 0)), -XEN_EINVAL);               /* Xen's own segments */
+    IS(put(&gdt[4], CALL_GATE(0xe000, 0, 0)), -XEN_EINVAL);
+    IS(put(&gdt[4], CALL_GATE(9, 1, 0) & ~(8ull << 40)), -XEN_EINVAL);            /* of 16 bits */
+    IS(put(&gdt[4], 0), 0);
+}
+
 static void local_table(void)
 {
     unsigned long value;
@@ -110,6 +130,7 @@ static void four_gigabytes(void)
 int main(void)
 {
     global_table();
+    call_gates();
     local_table();
     four_gigabytes();
     asm volatile("movl %0, %%fs" : : "r"(0));

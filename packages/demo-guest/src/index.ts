@@ -1,0 +1,1 @@
+export { demoGuest } from "./demo-guest.ts";
