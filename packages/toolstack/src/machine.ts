@@ -78,9 +78,13 @@ export interface ReceivedGuest {
   discard(): void;
 }
 
-/** Address spaces that are at hand: each process of a guest has two. */
+/** Address spaces that are at hand, each process of a guest has two: so many, and another for each guest. */
 const TLB_BANKS = 64;
-/** What the hypervisor needs beside the guests' memory: soft TLBs, code, page tables of its own. */
+/** There is room for another one for so much of the guests' memory, up to the most that are of use. */
+const MIB_PER_TLB_BANK = 3;
+const TLB_BANK_MIB = 0.66;
+const MOST_TLB_BANKS = 320;
+/** What the hypervisor needs beside the guests' memory: `TLB_BANKS` soft TLBs, code, page tables of its own. */
 const OVERHEAD_MIB = 128;
 /** What grows with the guests' memory: the frame table, machine-to-physical table. */
 const OVERHEAD_SHARE = 1 / 32;
@@ -129,21 +133,27 @@ export class Machine {
         `the guests' ${options.guestMemoryMiB} MiB are more than one machine can have: use at most ${most} MiB in all.`,
       );
     }
+    const moreBanks = Math.min(
+      Math.max(0, Math.floor(nominalMiB / MIB_PER_TLB_BANK) - TLB_BANKS),
+      MOST_TLB_BANKS - TLB_BANKS,
+      Math.floor((MOST_MIB - memoryMiB) / TLB_BANK_MIB),
+    );
     this.guestMemoryKib = nominalMiB * 1024;
     this.onError = options.onError;
     this.clock = options.clock ?? new WallClock();
     this.random = options.random ?? new SeededRandom(this.clock.wallclockAtZeroNs / 1e6);
     this.hypervisor = new Hypervisor({
-      memoryBytes: memoryMiB * 2 ** 20,
+      memoryBytes: (memoryMiB + Math.ceil(moreBanks * TLB_BANK_MIB)) * 2 ** 20,
       nominalBytes: promisesMore ? (nominalMiB * (1 + NOMINAL_SHARE) + OWN_FRAMES_MIB) * 2 ** 20 : undefined,
       clock: this.clock,
       random: this.random,
       log: options.log ?? silentLog,
-      tlbBanks: TLB_BANKS,
+      tlbBanks: TLB_BANKS + moreBanks,
       translator: options.translator,
       scheduler: createScheduler(options.scheduler),
       trace: new TraceRing({ capacity: options.traceRecords ?? 0, enabled: (options.traceRecords ?? 0) > 0 }),
     });
+    this.hypervisor.mmu.tlb.allow(TLB_BANKS);
     this.hypervisor.onWorkAvailable = () => this.loop.wake();
     this.hypervisor.listen({
       onCrash: (domain, dump) => this.dumps.set(domain, dump),
@@ -356,6 +366,8 @@ export class Machine {
 
   private keep(guest: ConfiguredGuest): Guest {
     this.guests.add(guest);
+    // With fewer than there are guests that compute, each would find its translations thrown away at each of its turns.
+    this.hypervisor.mmu.tlb.allow(TLB_BANKS + this.guests.size);
     guest.gone.then(() => this.guests.delete(guest));
     this.loop.wake();
     return guest;
