@@ -32,8 +32,9 @@ export class VcpuWakeups {
       hv.events.raiseVirq(vcpu.domain.domid, vcpu.id, VIRQ_TIMER);
     };
     vcpu.periodicTimer = new Timer((now) => {
-      // A vcpu that does not want the processor gets no ticks; it gets one when it runs again.
-      if (vcpu.periodicNs === 0 || !vcpu.runnable) return;
+      // A vcpu that has not the processor gets no ticks, as in Xen; it gets one when it runs again. Many that wait for it would
+      // else cut the turn of the one that has it to pieces.
+      if (vcpu.periodicNs === 0 || !vcpu.running) return;
       const next = vcpu.periodicTimer.deadline + vcpu.periodicNs;
       // Ticks that were missed are not made up for.
       hv.timers.set(vcpu.periodicTimer, next > now ? next : now + vcpu.periodicNs);
