@@ -1,6 +1,6 @@
 // Installs the workspace's dependencies on a machine that has only Node.js and npm.
 // Says nothing when there is nothing to do.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -58,6 +58,31 @@ export function runTool(name, args, env = {}) {
     return false;
   }
   return result.status === 0;
+}
+
+/**
+ * Starts a tool of node_modules/.bin.
+ * @returns when it has ended: whether it succeeded, and what it wrote
+ */
+export function startTool(name, args) {
+  const child = spawn(join(root, "node_modules", ".bin", name), args, {
+    cwd: root,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: toolEnvironment(),
+    shell: process.platform === "win32",
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text) => {
+      output += text;
+    });
+  }
+  return new Promise((resolve) => {
+    child.on("error", (error) =>
+      resolve({ succeeded: false, output: `${name} could not be started: ${error.message}\n` }),
+    );
+    child.on("close", (status) => resolve({ succeeded: status === 0, output }));
+  });
 }
 
 function toolEnvironment() {

@@ -32,11 +32,10 @@ export class VcpuWakeups {
       hv.events.raiseVirq(vcpu.domain.domid, vcpu.id, VIRQ_TIMER);
     };
     vcpu.periodicTimer = new Timer((now) => {
-      // A vcpu that does not want the processor gets no ticks; it gets one when it runs again.
-      if (vcpu.periodicNs === 0 || !vcpu.runnable) return;
-      const next = vcpu.periodicTimer.deadline + vcpu.periodicNs;
-      // Ticks that were missed are not made up for.
-      hv.timers.set(vcpu.periodicTimer, next > now ? next : now + vcpu.periodicNs);
+      // A vcpu that has not the processor gets no ticks, as in Xen; it gets one when it runs again. Many that wait for it would
+      // else cut the turn of the one that has it to pieces.
+      if (vcpu.periodicNs === 0 || !vcpu.running) return;
+      this.armPeriodic(vcpu, now);
       tick(TimerKind.periodic);
     });
     vcpu.singleshotTimer = new Timer(() => tick(TimerKind.singleshot));
@@ -50,8 +49,14 @@ export class VcpuWakeups {
   /** Before a vcpu runs: the tick that fell due while it waited. */
   catchUpPeriodic(vcpu: Vcpu): void {
     if (vcpu.periodicNs === 0 || vcpu.periodicTimer.armed) return;
-    this.hv.timers.set(vcpu.periodicTimer, this.hv.now() + vcpu.periodicNs);
+    this.armPeriodic(vcpu, this.hv.now());
     this.hv.events.raiseVirq(vcpu.domain.domid, vcpu.id, VIRQ_TIMER);
+  }
+
+  /** For the tick after the one that fell due. Ticks that were missed are not made up for. */
+  private armPeriodic(vcpu: Vcpu, now: number): void {
+    const next = vcpu.periodicTimer.deadline + vcpu.periodicNs;
+    this.hv.timers.set(vcpu.periodicTimer, next > now ? next : now + vcpu.periodicNs);
   }
 
   /** An event was announced to a vcpu. */

@@ -1,6 +1,6 @@
 import { BvtScheduler, Credit2Scheduler, NullScheduler, RtdsScheduler } from "@xen-node/schedulers";
 import { ExitReason } from "@xen-node/x86-cpu";
-import { RUNSTATE_blocked, RUNSTATE_offline, RUNSTATE_runnable, RUNSTATE_running } from "@xen-node/xen-abi";
+import { RUNSTATE_blocked, RUNSTATE_offline, RUNSTATE_runnable, RUNSTATE_running, VIRQ_TIMER } from "@xen-node/xen-abi";
 import { describe, expect, it } from "vitest";
 import type { Vcpu } from "../src/index.ts";
 import { Timer } from "../src/index.ts";
@@ -127,6 +127,29 @@ describe("limits", () => {
     g.hv.runSlice(5 * MS);
     expect(ranMs(domain.vcpus[0])).toBeGreaterThan(4);
     expect(g.hv.auditFrames()).toEqual([]);
+  });
+});
+
+describe("periodic ticks", () => {
+  it("go to whoever has the processor alone, and one that fell due meanwhile when it has it again", () => {
+    const g = makeGuest({ scheduler: new BvtScheduler<Vcpu>() });
+    const vcpus = [g.vcpu, ...Array.from({ length: 15 }, () => addGuest(g.hv).domain.vcpus[0])];
+    const ticks = new Map(vcpus.map(({ domain }) => [domain.domid, 0]));
+    const { events } = g.hv;
+    const raise = events.raiseVirq.bind(events);
+    events.raiseVirq = (domid, vcpu, virq) => {
+      if (virq === VIRQ_TIMER) {
+        expect(g.hv.current?.domain.domid).toBe(domid);
+        ticks.set(domid, (ticks.get(domid) ?? 0) + 1);
+      }
+      return raise(domid, vcpu, virq);
+    };
+    runFor(g.hv, 2 * SECOND);
+    // 25 turns of 5 ms each in which all that it missed is one tick.
+    for (const count of ticks.values()) {
+      expect(count).toBeGreaterThanOrEqual(20);
+      expect(count).toBeLessThanOrEqual(30);
+    }
   });
 });
 

@@ -28,6 +28,8 @@ export interface TlbBanksOptions {
 }
 
 const DEFAULT_BANKS = 32;
+/** The active one is never given to another address space. */
+const LEAST_BANKS = 2;
 /** How many translated address spaces there can be at a time: two for each vcpu of a translated domain. */
 export const MAX_TRANSLATED_ROOTS = 1024;
 const NO_BANK = -1;
@@ -46,7 +48,7 @@ const FILLED_WRITE = 8;
  * it is left, and a guest's own flush requests need no work here.
  */
 export class TlbBanks {
-  /** Banks that `activate` may use. */
+  /** Banks that there is room for. */
   readonly count: number;
   /** Host address of a u32 that is another one whenever what `bankOf` and `jumpCache` answer may be. */
   readonly changesAddress: number;
@@ -69,6 +71,8 @@ export class TlbBanks {
   private readonly unused: number[] = [];
   /** Banks below this were used at least once; the others' arrays are not even initialized. */
   private touched = 0;
+  /** At most so many are in use. */
+  private allowed: number;
   private clock = 0;
   private active = NO_BANK;
   /** Some translation for writing led to a frame without a type: there are tables that nobody validates. */
@@ -87,7 +91,7 @@ export class TlbBanks {
     start: number,
     options: TlbBanksOptions = {},
   ) {
-    this.count = options.banks ?? DEFAULT_BANKS;
+    this.count = this.allowed = options.banks ?? DEFAULT_BANKS;
     this.start = start;
     this.u32 = memory.u32;
     this.u16 = memory.u16;
@@ -103,8 +107,17 @@ export class TlbBanks {
   /** Host bytes that `count` banks need; reserve them with an alignment of 4096. */
   static bytes(options: TlbBanksOptions = {}): number {
     const banks = options.banks ?? DEFAULT_BANKS;
-    if (!(banks >= 2 && banks <= 1024)) throw new RangeError("the soft TLB has 2 to 1024 banks");
+    if (!(banks >= LEAST_BANKS && banks <= 1024)) throw new RangeError("the soft TLB has 2 to 1024 banks");
     return banks * BANK_BYTES + JumpCaches.bytes(banks);
+  }
+
+  /**
+   * Says how many banks `activate` may use from now on; those in use stay. At first, all that there is room for. The more are in
+   * use, the longer an update of a page table takes; but where address spaces take turns that are more than the banks, each
+   * finds its own emptied.
+   */
+  allow(banks: number): void {
+    this.allowed = Math.max(LEAST_BANKS, Math.min(this.count, banks));
   }
 
   /**
@@ -509,12 +522,12 @@ export class TlbBanks {
     const free = this.unused.pop();
     if (free !== undefined) {
       bank = free;
-    } else if (this.touched < this.count) {
+    } else if (this.touched < this.allowed) {
       bank = this.touched++;
       this.clearArrays(this.start + bank * BANK_BYTES);
     } else {
       bank = this.active === 0 ? 1 : 0;
-      for (let i = 0; i < this.count; i++) {
+      for (let i = 0; i < this.touched; i++) {
         if (i !== this.active && this.lastUse[i] < this.lastUse[bank]) bank = i;
       }
       this.flushTranslations(this.start + bank * BANK_BYTES);

@@ -206,6 +206,24 @@ describe("TlbBanks", () => {
     expect(m.mmu.tlb.activate(1, trees[1].l4)).toBe(bases[0]);
   });
 
+  it("uses no more banks than it is allowed, and more when it is allowed more", () => {
+    const m = new Machine({ banks: 4 });
+    const { tlb } = m.mmu;
+    const roots = Array.from({ length: 4 }, () => validated(m).l4);
+    const inUse = (): number[] => [...tlb.inUse()].map(([, , root]) => root);
+    tlb.allow(2);
+    for (const root of roots) tlb.activate(1, root);
+    expect(inUse().sort()).toEqual(roots.slice(2).sort());
+    tlb.allow(100);
+    for (const root of roots) tlb.activate(1, root);
+    expect(inUse().sort()).toEqual([...roots].sort());
+    // What is in use stays so.
+    tlb.allow(0);
+    for (const root of roots) tlb.activate(1, root);
+    expect(inUse().sort()).toEqual([...roots].sort());
+    expect(m.mmu.audit()).toEqual([]);
+  });
+
   it("survives its log filling up", () => {
     const m = new Machine();
     const t = validated(m, 2);

@@ -78,13 +78,13 @@ export interface ReceivedGuest {
   discard(): void;
 }
 
-/** Address spaces that are at hand: each process of a guest has two. */
+/** Address spaces that are at hand, each process of a guest has two: so many, and another process's for each guest. */
 const TLB_BANKS = 64;
-/** Where more is promised than there is, many guests are to run: so much of what is promised has another address space's. */
-const MIB_A_BANK = 48;
-const MOST_MORE_BANKS = 448;
-const BANK_MIB = 0.65;
-/** What the hypervisor needs beside the guests' memory: soft TLBs, code, page tables of its own. */
+/** There is room for another one for so much of the guests' memory, up to the most that are of use. */
+const MIB_PER_TLB_BANK = 3;
+const TLB_BANK_MIB = 0.66;
+const MOST_TLB_BANKS = 512;
+/** What the hypervisor needs beside the guests' memory: `TLB_BANKS` soft TLBs, code, page tables of its own. */
 const OVERHEAD_MIB = 128;
 /** What grows with the guests' memory: the frame table, machine-to-physical table. */
 const OVERHEAD_SHARE = 1 / 32;
@@ -126,29 +126,34 @@ export class Machine {
     const promisesMore = nominalMiB > options.guestMemoryMiB;
     const leastMiB =
       options.guestMemoryMiB * (1 + OVERHEAD_SHARE) + OVERHEAD_MIB + (promisesMore ? nominalMiB * NOMINAL_SHARE : 0);
-    const banks = promisesMore ? TLB_BANKS + moreBanks(nominalMiB, MOST_MIB - leastMiB) : TLB_BANKS;
-    const memoryMiB = Math.ceil(leastMiB + (banks - TLB_BANKS) * BANK_MIB);
+    const memoryMiB = Math.ceil(leastMiB);
     if (memoryMiB > MOST_MIB) {
       const most = Math.floor((MOST_MIB - OVERHEAD_MIB) / (1 + OVERHEAD_SHARE));
       throw new ConfigError(
         `the guests' ${options.guestMemoryMiB} MiB are more than one machine can have: use at most ${most} MiB in all.`,
       );
     }
+    const moreBanks = Math.min(
+      Math.max(0, Math.floor(nominalMiB / MIB_PER_TLB_BANK) - TLB_BANKS),
+      MOST_TLB_BANKS - TLB_BANKS,
+      Math.floor((MOST_MIB - memoryMiB) / TLB_BANK_MIB),
+    );
     this.guestMemoryKib = nominalMiB * 1024;
     this.onError = options.onError;
     this.clock = options.clock ?? new WallClock();
     this.random = options.random ?? new SeededRandom(this.clock.wallclockAtZeroNs / 1e6);
     this.hypervisor = new Hypervisor({
-      memoryBytes: memoryMiB * 2 ** 20,
+      memoryBytes: (memoryMiB + Math.ceil(moreBanks * TLB_BANK_MIB)) * 2 ** 20,
       nominalBytes: promisesMore ? (nominalMiB * (1 + NOMINAL_SHARE) + OWN_FRAMES_MIB) * 2 ** 20 : undefined,
       clock: this.clock,
       random: this.random,
       log: options.log ?? silentLog,
-      tlbBanks: banks,
+      tlbBanks: TLB_BANKS + moreBanks,
       translator: options.translator,
       scheduler: createScheduler(options.scheduler),
       trace: new TraceRing({ capacity: options.traceRecords ?? 0, enabled: (options.traceRecords ?? 0) > 0 }),
     });
+    this.hypervisor.mmu.tlb.allow(TLB_BANKS);
     this.hypervisor.onWorkAvailable = () => this.loop.wake();
     this.hypervisor.listen({
       onCrash: (domain, dump) => this.dumps.set(domain, dump),
@@ -361,6 +366,8 @@ export class Machine {
 
   private keep(guest: ConfiguredGuest): Guest {
     this.guests.add(guest);
+    // With fewer than there are guests that compute, each would find its translations thrown away at each of its turns.
+    this.hypervisor.mmu.tlb.allow(TLB_BANKS + 2 * this.guests.size);
     guest.gone.then(() => this.guests.delete(guest));
     this.loop.wake();
     return guest;
@@ -444,10 +451,4 @@ export class Machine {
     for (const action of afterwards) action();
     return afterwards.length > 0;
   }
-}
-
-/** Banks beyond TLB_BANKS for guests of so much memory in all, if a machine can have that much more. */
-function moreBanks(nominalMiB: number, roomMiB: number): number {
-  const wanted = Math.min(MOST_MORE_BANKS, nominalMiB / MIB_A_BANK - TLB_BANKS);
-  return Math.max(0, Math.floor(Math.min(wanted, roomMiB / BANK_MIB - 1)));
 }

@@ -259,6 +259,8 @@ describe("what xl says when something is wrong", () => {
     [["remus", "web", "host"], 1, "xl remus is not there: it is not implemented yet.\n"],
     [["remus", "-s", "x", "web", "host"], 1, /^xl remus is not there/],
     [["migrate", "-D", "web", "host"], 1, /^xl migrate -D is not there/],
+    [["migrate", "-e", "web", "host"], 1, /^xl migrate -e is not there: the daemon that receives .* always waits/],
+    [["migrate-receive", "-e"], 1, /^xl migrate-receive -e is not there/],
     [["create", "/nonexistent.cfg"], 3, /Failed to read config file: \/nonexistent\.cfg: No such file or directory\n$/],
     [["create", "/a.cfg", "word"], 2, /^unrecognized argument `word'/],
     [["console", "web"], 1, /^xl: this process has no console/],

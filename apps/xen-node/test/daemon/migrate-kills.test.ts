@@ -1,13 +1,13 @@
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { readdir, truncate, writeFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { DaemonProcess } from "../support/daemon-process.ts";
+import { BOOT_MS, configureDebian } from "../support/debian-with-disk.ts";
 import { VERIFIER } from "../support/disk-verifier.ts";
-import { debianGuest, noRealGuests, PROMPT } from "../support/real-guests.ts";
+import { noRealGuests, PROMPT } from "../support/real-guests.ts";
 
-const BOOT_MS = 240_000;
 /** How often something is killed. */
 const KILLS = Number(process.env.MIGRATION_KILLS ?? 2);
 
@@ -54,18 +54,8 @@ describe.skipIf(noRealGuests)("killing either side of a migration", () => {
   });
 
   it("leaves the guest to exactly one of them", { timeout: BOOT_MS + KILLS * 120_000 }, async () => {
-    const { kernel, initrd } = await debianGuest();
     let [sender, receiver] = daemons;
-    const disk = join(sender.folder, "disk.img");
-    await writeFile(disk, "");
-    await truncate(disk, 2 ** 20);
-    const config = await sender.config("deb", {
-      kernel,
-      ramdisk: initrd,
-      extra: "console=hvc0",
-      memory: 144,
-      disk: [`${disk},raw,xvda,w`],
-    });
+    const { config } = await configureDebian(sender);
     for (const daemon of daemons) await daemon.start(160);
     await sender.xl("create", "-q", config);
     const viewer = sender.console("deb");

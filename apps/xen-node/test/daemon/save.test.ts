@@ -1,20 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { truncate, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startCli } from "../support/cli.ts";
 import { DaemonProcess } from "../support/daemon-process.ts";
-import type { ExpectStream } from "../support/expect-stream.ts";
-import { debianGuest, noRealGuests, PROMPT } from "../support/real-guests.ts";
-
-const BOOT_MS = 240_000;
-/** The last lines that a command prints: a long one is echoed in several. */
-async function answer(stream: ExpectStream, line: string, lines = 1): Promise<string> {
-  const text = await stream.command(line, 60_000);
-  return text.trimEnd().split("\n").slice(-lines).join("\n");
-}
-
-const DISK_BYTES = 16 * 2 ** 20;
+import { answer, BOOT_MS, configureDebian } from "../support/debian-with-disk.ts";
+import { noRealGuests, PROMPT } from "../support/real-guests.ts";
 
 describe.skipIf(noRealGuests)("saving Debian's kernel with a disk, a network and two vcpus", () => {
   let daemon: DaemonProcess;
@@ -24,19 +15,7 @@ describe.skipIf(noRealGuests)("saving Debian's kernel with a disk, a network and
   afterEach(() => daemon.end());
 
   it("brings it back, in other processes, with all that it had", { timeout: 600_000 }, async () => {
-    const { kernel, initrd } = await debianGuest();
-    const disk = join(daemon.folder, "disk.img");
-    await writeFile(disk, "");
-    await truncate(disk, DISK_BYTES);
-    const config = await daemon.config("deb", {
-      kernel,
-      ramdisk: initrd,
-      extra: "console=hvc0",
-      memory: 144,
-      vcpus: 2,
-      disk: [`${disk},raw,xvda,w`],
-      vif: [""],
-    });
+    const { config } = await configureDebian(daemon, { vcpus: 2, vif: [""] });
     await daemon.start(160);
     await daemon.xl("create", "-q", config);
     const first = daemon.console("deb");

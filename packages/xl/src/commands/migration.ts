@@ -11,6 +11,10 @@ const IN_DOUBT = [
   "Please check at both ends, and start it again only where it is not on the other one.",
 ];
 
+/** With -e, Xen's xl leaves nobody on the other host to act on on_poweroff and the like. */
+const ALWAYS_WAITS =
+  "the daemon that receives a domain always waits for its death; on_poweroff, on_reboot and on_crash of its configuration say what it does then. Leave -e out.";
+
 const seconds = (ns: number): string => (ns / 1e9).toFixed(2);
 
 function describe({ rounds, pages, bytes, totalNs, downtimeNs }: MigrationReport): string {
@@ -37,14 +41,13 @@ const migrate: XlCommand = {
   },
   optionHelp: [
     "-s <sshcommand>         Use <sshcommand> instead of ssh. String will be passed to sh.",
-    "                        If empty, run <host> instead of ssh <host> xl migrate-receive [-e] [-p].",
-    "-e                      Does nothing: the daemon on <host> waits for the death of the domain.",
+    "                        If empty, run <host> instead of ssh <host> xl migrate-receive [-p].",
     "-T                      Show timestamps during the migration process.",
     "-p                      Do not unpause domain after migrating it.",
     "--debug                 Send all pages once more at the end, and compare them.",
     "--live                  The default: send pages while the domain runs.",
     "--non-live              Suspend the domain first.",
-    "-C <config>, -D         Not there.",
+    "-C <config>, -D, -e     Not there.",
   ],
   needs: 2,
   takes: 2,
@@ -54,9 +57,10 @@ const migrate: XlCommand = {
         "xl migrate -C is not there: the domain keeps its configuration; xl rename and others change it.",
       );
     if (preserve) throw new XlError("xl migrate -D is not there: a domain that is moved always has a new number.");
+    if (noWait) throw new XlError(`xl migrate -e is not there: ${ALWAYS_WAITS}`);
     const { client, complain, folder, now } = context;
     const { domid } = await domainOf(context, domain);
-    const receive = `exec ${String(ssh)} ${host} xl migrate-receive${noWait ? " -e" : ""}${paused ? " -p" : ""}`;
+    const receive = `exec ${String(ssh)} ${host} xl migrate-receive${paused ? " -p" : ""}`;
     const command = ssh === "" ? host : receive;
     const id = randomUUID();
     const say = (text: string): void => complain(timestamps ? `${now().toISOString()} ${text}` : text);
@@ -108,11 +112,13 @@ const migrateReceive: XlCommand = {
     paused: { type: "boolean", short: "p" },
   },
   optionHelp: [
-    "-e, -d                  Do nothing.",
+    "-d                      Does nothing.",
+    "-e                      Not there.",
     "-p                      Do not unpause the domain after receiving it.",
   ],
   takes: 0,
-  async run({ client, complain }, _, { paused }) {
+  async run({ client, complain }, _, { noWait, paused }) {
+    if (noWait) throw new XlError(`xl migrate-receive -e is not there: ${ALWAYS_WAITS}`);
     const id = randomUUID();
     const socket = await client.open("migrate-receive", { id, paused: paused === true });
     carry(process.stdin, socket);
