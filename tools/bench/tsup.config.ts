@@ -8,6 +8,7 @@ export default defineConfig({
     "src/bench-boot.ts",
     "src/bench-io.ts",
     "src/bench-forks.ts",
+    "src/bench-hundred.ts",
     "src/bench-shares.ts",
     "src/bench-isolation.ts",
     "src/web-client.ts",

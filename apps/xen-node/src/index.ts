@@ -1,3 +1,4 @@
+export { setEngineFlags } from "./engine-flags.ts";
 export { defaultCacheFolder } from "./fetch/cache.ts";
 export { type CpioEntry, writeCpio } from "./fetch/cpio.ts";
 export { readDeb } from "./fetch/deb.ts";
@@ -5,4 +6,5 @@ export { cachedDebian, type DebianGuest, type FetchOptions, fetchDebian } from "
 export { buildInitramfs, USERSPACE_MARKER } from "./fetch/initramfs.ts";
 export { kernelPackageOf, type PackageParagraph, parsePackagesIndex } from "./fetch/packages-index.ts";
 export { type LockstepEnd, type LockstepOptions, runInLockstep } from "./lockstep/lockstep.ts";
+export { type MachineSize, TranslationStore } from "./translations/translation-store.ts";
 export { ExitStatus, UserError } from "./user-error.ts";

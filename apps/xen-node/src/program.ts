@@ -135,8 +135,12 @@ the input is wrong; ${ExitStatus.guestCrash} a guest crashed; ${ExitStatus.left}
     )
     .option("--metrics <address>", "serve numbers to Prometheus: PORT of the loopback interface, or ADDRESS:PORT")
     .option("--save", "at SIGTERM save the guests into the state folder, from where the next daemon restores them")
-    .option("--cache <folder>", "where unpacked kernels are kept (default: xen-node in $XDG_CACHE_HOME or ~/.cache)")
+    .option(
+      "--cache <folder>",
+      "where unpacked kernels and translations are kept (default: xen-node in $XDG_CACHE_HOME or ~/.cache)",
+    )
     .option("--translator <setting>", "how hot code is translated: default, off, eager, evict or unlinked")
+    .option("--no-kept-translations", "translate all code anew, and keep no translations for later daemons")
     .option("--sched <name>", "who divides the processor: credit2 (default), rtds, bvt or null")
     .option("--uplink <bridge=kind>", "what joins a bridge to the world, as with run; may be repeated", collect)
     .option("--forward <rule>", "with nat: a port of this machine for a guest's, as with run; may be repeated", collect)

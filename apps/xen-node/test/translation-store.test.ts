@@ -24,7 +24,8 @@ describe("TranslationStore", () => {
   let cache: string;
   const folder = (): string => join(cache, "translations");
   const files = (): string[] => readdirSync(folder());
-  const open = (build = "a build", memoryMiB = 128): TranslationStore => TranslationStore.of(cache, memoryMiB, build)!;
+  const open = (build = "a build", guestMemoryMiB = 128, nominalMemoryMiB?: number): TranslationStore =>
+    TranslationStore.of(cache, { guestMemoryMiB, nominalMemoryMiB }, build)!;
   const translator = (compiled: number, kept = KEPT): ProcessorTranslator =>
     ({ counters: { compiled }, keep: () => kept }) as unknown as ProcessorTranslator;
 
@@ -50,8 +51,11 @@ describe("TranslationStore", () => {
   it("is of its build and size of memory alone", () => {
     open().save(translator(20));
     expect(open("another build").options.kept).toBeUndefined();
-    expect(TranslationStore.of(cache, 128, undefined)).toBeUndefined();
+    expect(TranslationStore.of(cache, { guestMemoryMiB: 128 }, undefined)).toBeUndefined();
     expect(open("a build", 256).options.kept).toBeUndefined();
+    // A larger frame table lies before the frames.
+    expect(open("a build", 128, 256).options.kept).toBeUndefined();
+    expect(open("a build", 128, 100).options.kept).toBeDefined();
   });
 
   it("leaves out what is damaged, and what others could have written", () => {

@@ -21,6 +21,17 @@ it("the built guests are those of the sources, and small", () => {
   for (const name of readdirSync(here("bin"))) expect(statSync(here(`bin/${name}`)).size, name).toBeLessThan(20_000);
 });
 
+it("a guest runs on a machine with as much memory as there can be", async () => {
+  // Addresses of what lies above 2 GiB are negative where they are taken for an i32.
+  const lab = await GuestLab.create({ memoryBytes: 2 ** 32 - 2 ** 16 });
+  const guest = await lab.start("traps");
+  lab.runToEnd(guest);
+  expect(guest.failures, guest.story).toEqual([]);
+  expect(guest.shutdownReason, guest.story).toBe(0);
+  lab.destroy(guest);
+  lab.close();
+});
+
 describe("guests of our own", () => {
   let lab: GuestLab;
   beforeAll(async () => {

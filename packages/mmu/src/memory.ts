@@ -27,6 +27,9 @@ export class MachineMemory {
   readonly f64: Float64Array;
   readonly view: DataView;
   private cursor = CPU_STATE_BYTES;
+  /** What was set aside and is not reserved yet: host addresses, one past the end the second. */
+  private aside = 0;
+  private asideEnd = 0;
   private carveTop: ((byteLength: number, align: number) => number) | undefined;
 
   /** @throws RangeError if `bytes` is out of range or the host cannot reserve it */
@@ -49,7 +52,7 @@ export class MachineMemory {
 
   /**
    * Takes a private, zero-filled region that is never given back. Before the frame table exists it comes from the
-   * bottom; afterwards from the top, out of frames that were never used.
+   * bottom; afterwards from what was set aside there, and then from the top, out of frames that were never used.
    * @param align power of two
    * @param label what it is for, in error messages
    * @returns its host address
@@ -59,9 +62,27 @@ export class MachineMemory {
     if (align < 1 || (align & (align - 1)) !== 0 || !(byteLength >= 0)) {
       throw new RangeError(`reserve ${label}: bad size ${byteLength} or alignment ${align}`);
     }
-    const address = this.carveTop ? this.carveTop(byteLength, align) : this.carveBottom(byteLength, align);
+    const address = this.carveTop
+      ? (this.carveAside(byteLength, align) ?? this.carveTop(byteLength, align))
+      : this.carveBottom(byteLength, align);
     if (address < 0) throw new RangeError(`machine memory is too small for ${label} (${byteLength} bytes)`);
     return address;
+  }
+
+  /**
+   * Keeps a region at the bottom for reservations that are made when the frame table has the rest: their addresses are
+   * below 2 GiB then, whatever the memory's size, so that they are the same number here and as an i32 of generated code.
+   */
+  setAside(byteLength: number): void {
+    this.aside = this.reserve(byteLength, PAGE_SIZE, "what is set aside");
+    this.asideEnd = this.aside + byteLength;
+  }
+
+  private carveAside(byteLength: number, align: number): number | undefined {
+    const start = Math.ceil(this.aside / align) * align;
+    if (start + byteLength > this.asideEnd) return undefined;
+    this.aside = start + byteLength;
+    return start;
   }
 
   private carveBottom(byteLength: number, align: number): number {

@@ -14,6 +14,11 @@ import { Walker } from "./walker.ts";
 
 export interface MmuOptions extends FrameTableOptions, TlbBanksOptions, PageTypesOptions {}
 
+/** From this size on, what is reserved at the top of the memory has addresses that are negative as i32. */
+const SIGNED_BYTES = 2 ** 31;
+/** For the processor: 32 MiB of predecoded code, 8 MiB of translated code's data, and some pages. */
+const ASIDE_BYTES = 41 << 20;
+
 /** The machine's memory management, put together. One per MachineMemory. */
 export class Mmu {
   readonly frames: FrameTable;
@@ -35,6 +40,7 @@ export class Mmu {
     options: MmuOptions = {},
   ) {
     const banks = memory.reserve(TlbBanks.bytes(options), 4096, "soft TLB");
+    if (memory.byteLength > SIGNED_BYTES) memory.setAside(ASIDE_BYTES);
     this.frames = new FrameTable(memory, options);
     this.walker = new Walker(memory, this.frames);
     this.tlb = new TlbBanks(memory, this.frames, this.walker, banks, options);

@@ -32,6 +32,22 @@ describe("MachineMemory", () => {
     expect(() => memory.reserve(1, 1, "more")).toThrow(/too small/);
   });
 
+  it("takes later regions from what was set aside, while that lasts", () => {
+    const memory = new MachineMemory({ bytes: 2 ** 20 });
+    memory.setAside(8192);
+    const before = memory.reserve(100, 4, "before the frame table");
+    const frames = new FrameTable(memory, { firstMfn: 512 });
+    const { freeFrames } = frames;
+    const first = memory.reserve(5000, 64, "first");
+    const second = memory.reserve(3000, 64, "second");
+    expect(first % 64).toBe(0);
+    expect(second).toBeGreaterThanOrEqual(first + 5000);
+    expect(second + 3000).toBeLessThanOrEqual(before);
+    expect(frames.freeFrames).toBe(freeFrames);
+    expect(memory.reserve(3000, 64, "third")).toBeGreaterThan(before);
+    expect(frames.freeFrames).toBeLessThan(freeFrames);
+  });
+
   it("works near 4 GiB with unsigned host addresses", () => {
     const mmu = new Mmu(new MachineMemory({ bytes: 2 ** 32 - 0x10000 }));
     const top = mmu.frames.endMfn - 1;
@@ -40,7 +56,11 @@ describe("MachineMemory", () => {
     mmu.frames.place[far] = 0xc0000;
     expect(mmu.frames.hostAddress(far)).toBe(0xc0000000);
     expect(mmu.frames.readAddress(far)).toBe(0xc0000000);
-    expect(mmu.memory.reserve(4096, 4096, "top")).toBeGreaterThan(2 ** 31);
+    // What the processor keeps there is named by i32 in its generated code.
+    const arena = mmu.memory.reserve(40 << 20, 64, "arena");
+    expect(arena + (40 << 20)).toBeLessThan(2 ** 31);
+    expect(mmu.memory.reserve(4096, 4096, "page")).toBeGreaterThanOrEqual(arena + (40 << 20));
+    expect(mmu.memory.reserve(40 << 20, 4096, "top")).toBeGreaterThan(2 ** 31);
     expect(mmu.frames.exists(mmu.frames.endMfn)).toBe(false);
     expect(top).toBeGreaterThan(2 ** 20);
     expect(mmu.m2p.get(top)).toBe(-1);

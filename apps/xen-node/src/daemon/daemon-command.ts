@@ -6,7 +6,8 @@ import { filteredLog, parseLogFilter } from "../report/log-filter.ts";
 import { readFirewall } from "../run/firewall-file.ts";
 import { type NetworkOptions, planUplinks } from "../run/network-options.ts";
 import { schedulerSetting } from "../run/scheduler-setting.ts";
-import { translatorSetting } from "../run/translator-setting.ts";
+import { keepsTranslations, translatorSetting } from "../run/translator-setting.ts";
+import { TranslationStore } from "../translations/translation-store.ts";
 import { Daemon } from "./daemon.ts";
 
 /** The options of `xen-node daemon`. */
@@ -17,6 +18,8 @@ export interface DaemonCommandOptions extends NetworkOptions {
   firewall?: string;
   log?: string;
   translator?: string;
+  /** False: what earlier runs translated is not used, and nothing is kept. */
+  keptTranslations?: boolean;
   sched?: string;
   save?: boolean;
   metrics?: string;
@@ -47,17 +50,20 @@ export async function runDaemon(options: DaemonCommandOptions, cache: string): P
   });
   const memory = options.memory ?? DEFAULT_MEMORY_MIB;
   const state = options.state ?? stateFolder();
+  const size = { guestMemoryMiB: memory, nominalMemoryMiB: options.nominalMemory };
+  const translator = translatorSetting(options.translator);
+  const translations = keepsTranslations(options) ? TranslationStore.of(cache, size) : undefined;
   const daemon = await Daemon.start({
     state,
     unpackedKernels: unpackedKernels(cache),
     machine: {
-      guestMemoryMiB: memory,
-      nominalMemoryMiB: options.nominalMemory,
-      translator: translatorSetting(options.translator),
+      ...size,
+      translator: translator && { ...translator, ...translations?.options },
       scheduler: schedulerSetting(options.sched),
       uplinks: planUplinks({ uplink, forward, dns }),
       rules: options.firewall === undefined ? [] : await readFirewall(options.firewall),
     },
+    translations,
     metrics: options.metrics === undefined ? undefined : parseMetricsAddress(options.metrics),
     log: filteredLog(parseLogFilter(options.log), write),
     note,

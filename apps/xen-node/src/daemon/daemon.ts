@@ -9,6 +9,8 @@ import { type MetricsAddress, MetricsServer } from "../metrics/metrics-server.ts
 import { AcceptedDomains } from "../migration/accepted-domains.ts";
 import { migrationStreams } from "../migration/migration-handlers.ts";
 import { Receptions } from "../migration/receptions.ts";
+import { TranslationKeeper } from "../translations/translation-keeper.ts";
+import type { TranslationStore } from "../translations/translation-store.ts";
 import { asUserError, UserError } from "../user-error.ts";
 import { consoleStream, domainHandlers } from "./domain-handlers.ts";
 import { GuestHost } from "./guest-host.ts";
@@ -26,6 +28,8 @@ export interface DaemonOptions {
   state: string;
   unpackedKernels: KernelCache;
   machine: Omit<MachineOptions, "log" | "onError">;
+  /** Where translations are kept for later daemons; undefined: nowhere. */
+  translations?: TranslationStore | undefined;
   /** Where Prometheus may ask for numbers; undefined: nowhere. */
   metrics?: MetricsAddress | undefined;
   /** Takes the hypervisor's messages, beside `xl dmesg`. */
@@ -44,6 +48,7 @@ export class Daemon {
     private readonly journal: Journal,
     private readonly saved: SavedGuests,
     private readonly metrics: MetricsServer | undefined,
+    private readonly translations: TranslationKeeper | undefined,
     private readonly unlock: () => Promise<void>,
   ) {}
 
@@ -92,7 +97,11 @@ export class Daemon {
       await machine.networks.ready();
       machine.start();
       await saved.restoreAll();
-      return new Daemon(machine, server, journal, saved, metrics, unlock);
+      const { translator } = machine.hypervisor.processor;
+      const translations =
+        options.translations && translator && new TranslationKeeper(options.translations, translator, note);
+      translations?.start();
+      return new Daemon(machine, server, journal, saved, metrics, translations, unlock);
     } catch (error) {
       await unlock();
       throw error;
@@ -120,6 +129,8 @@ export class Daemon {
     await this.machine.close();
     await this.journal.close();
     await this.unlock();
+    // Whoever waits for the folder need not wait for this.
+    this.translations?.end();
   }
 }
 

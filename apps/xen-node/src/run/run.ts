@@ -11,7 +11,7 @@ import { type FetchSettings, type GuestOptions, planGuests } from "./guest-plan.
 import { type NetworkOptions, planUplinks } from "./network-options.ts";
 import { schedulerSetting } from "./scheduler-setting.ts";
 import { Session } from "./session.ts";
-import { translatorSetting } from "./translator-setting.ts";
+import { keepsTranslations, translatorSetting } from "./translator-setting.ts";
 
 /** The options of `xen-node run`. */
 export interface RunOptions extends GuestOptions, NetworkOptions {
@@ -50,8 +50,7 @@ export async function run(files: string[], options: RunOptions, fetching: FetchS
     gdb: gdb === undefined ? undefined : { address: parseGdbAddress(gdb), wait: gdbWait },
     trace: trace === undefined ? undefined : new TraceFile(trace),
     translator,
-    // The other settings are for tests, which are to see code translated.
-    translations: (keptTranslations ?? true) && (setting ?? "default") === "default" ? fetching.cache : undefined,
+    translations: keepsTranslations({ translator: setting, keptTranslations }) ? fetching.cache : undefined,
     scheduler: schedulerSetting(sched),
     counters: counters ?? false,
     regions: dumpRegions === undefined ? undefined : new RegionFile(dumpRegions),

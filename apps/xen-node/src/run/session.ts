@@ -99,7 +99,7 @@ export class Session {
     this.consoles = new ConsoleMultiplexer((bytes) => this.terminal.output(bytes), plans.length > 1);
     const guestMemoryMiB = plans.reduce((sum, { config }) => sum + (config.maxMemory ?? config.memory), 0);
     const { translations } = settings;
-    this.translations = translations === undefined ? undefined : TranslationStore.of(translations, guestMemoryMiB);
+    this.translations = translations === undefined ? undefined : TranslationStore.of(translations, { guestMemoryMiB });
     this.machine = new Machine({
       guestMemoryMiB,
       log: withoutDumps(filteredLog(settings.logFilter, (line) => this.terminal.note(line))),

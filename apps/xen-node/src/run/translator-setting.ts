@@ -28,3 +28,8 @@ export function translatorSetting(name = "default"): TranslatorOptions | false {
   const setting = SETTINGS[name];
   return setting && { interval: SAMPLE_INTERVAL, ...setting };
 }
+
+/** Whether translations are kept from run to run, and used: the other settings are for tests, which are to see code translated. */
+export function keepsTranslations(options: { translator?: string; keptTranslations?: boolean }): boolean {
+  return (options.keptTranslations ?? true) && (options.translator ?? "default") === "default";
+}

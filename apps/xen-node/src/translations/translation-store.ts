@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, wri
 import { join } from "node:path";
 import { arch, versions } from "node:process";
 import type { ProcessorTranslator } from "@xen-node/hypervisor-core";
+import type { MachineOptions } from "@xen-node/toolstack";
 import { buildIdentity, type EngineCode, type TranslatorOptions } from "@xen-node/x86-cpu";
 import { nativeCode } from "./native-code.ts";
 
@@ -13,6 +14,9 @@ const LEAST_NEW = 8;
 /** Of builds, engines and sizes; the newest stay. */
 const MOST_FILES = 8;
 const HASH_BYTES = 8;
+
+/** What of a machine's options says how its memory is laid out, of which translated code depends. */
+export type MachineSize = Pick<MachineOptions, "guestMemoryMiB" | "nominalMemoryMiB">;
 
 /**
  * Translations of guest code that are kept from run to run in the cache folder, a file for each build, engine and size of memory: a guest
@@ -27,13 +31,14 @@ export class TranslationStore {
   ) {}
 
   /**
-   * The store in a cache folder for machines with so much memory for guests, of which translated code depends; undefined if
-   * this build's translations cannot be told from others'.
+   * The store in a cache folder for machines of one size; undefined if this build's translations cannot be told from others'.
    */
-  static of(cache: string, memoryMiB: number, build = buildIdentity): TranslationStore | undefined {
+  static of(cache: string, size: MachineSize, build = buildIdentity): TranslationStore | undefined {
     if (build === undefined) return undefined;
     const folder = join(cache, "translations");
-    const name = createHash("sha256").update([build, versions.v8, arch, memoryMiB].join()).digest("hex").slice(0, 32);
+    const { guestMemoryMiB: memory, nominalMemoryMiB: nominal = memory } = size;
+    const identity = [build, versions.v8, arch, memory, Math.max(memory, nominal)].join();
+    const name = createHash("sha256").update(identity).digest("hex").slice(0, 32);
     return new TranslationStore(folder, join(folder, name + SUFFIX), nativeCode());
   }
 

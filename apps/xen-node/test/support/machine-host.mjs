@@ -2,11 +2,12 @@
 // times slower than what users run.
 import { Machine, readGuestFiles, validateDomainConfig } from "@xen-node/toolstack";
 
-const [guestMemoryMiB] = process.argv.slice(2).map(Number);
+const [guestMemoryMiB, nominalMemoryMiB = guestMemoryMiB] = process.argv.slice(2).map(Number);
 const tell = (message) => process.send?.(message);
 const ports = [];
 const machine = new Machine({
   guestMemoryMiB,
+  nominalMemoryMiB,
   uplinks: new Map(),
   onVif: (port) => ports.push(port),
   onError: (error) => tell({ kind: "error", text: String(error) }),
@@ -14,7 +15,8 @@ const machine = new Machine({
 /** The switch port of a guest's first interface. */
 const portOf = (name) => ports.find((port) => port.name === `vif${guests.get(name).domain.domid}.0`);
 const guests = new Map();
-const freeAtFirst = machine.hypervisor.mmu.frames.freeFrames;
+const { frames } = machine.hypervisor.mmu;
+const freeAtFirst = frames.freeFrames;
 machine.hypervisor.listen({ onDestroyed: ({ domid }) => tell({ kind: "destroyed", domid }) });
 machine.start();
 
@@ -29,11 +31,11 @@ const actions = {
     guest.console.onOutput((bytes) => tell({ kind: "output", name, text: Buffer.from(bytes).toString("latin1") }));
   },
   input: ({ name, text }) => guests.get(name).console.write(Buffer.from(text)),
+  shutDown: ({ name }) => guests.get(name).requestShutdown("poweroff"),
   destroy: ({ name }) => guests.get(name).destroy(),
   audit() {
-    const { hypervisor } = machine;
-    const { freeFrames } = hypervisor.mmu.frames;
-    tell({ kind: "audit", violations: hypervisor.auditFrames(), leaked: freeAtFirst - freeFrames });
+    const violations = machine.hypervisor.auditFrames();
+    tell({ kind: "audit", violations, leaked: freeAtFirst - frames.freeFrames });
   },
   port: ({ name }) => tell({ kind: "port", drops: portOf(name).counters().out.drops }),
   addRule: ({ name, rule }) => tell({ kind: "rule", id: portOf(name).rules.append(rule) }),

@@ -25,8 +25,9 @@ export class MachineProcess {
   private readonly streams = new Map<string, ExpectStream>();
   private readonly reports = new EventEmitter();
 
-  constructor(guestMemoryMiB: number) {
-    this.child = fork(HOST, [String(guestMemoryMiB)], { execArgv: [] });
+  /** @param nominalMemoryMiB what may be given to guests, if more than there is */
+  constructor(guestMemoryMiB: number, nominalMemoryMiB = guestMemoryMiB) {
+    this.child = fork(HOST, [String(guestMemoryMiB), String(nominalMemoryMiB)], { execArgv: [] });
     this.child.on("message", (report: Report) => {
       if (report.kind === "output") this.streams.get(report.name)?.push(report.text);
       if (report.kind === "ended") this.streams.get(report.name)?.push(`\n<${report.end}: ${report.fate}>\n`);
@@ -51,6 +52,16 @@ export class MachineProcess {
     const gone = this.next("destroyed");
     this.tell({ action: "destroy", name });
     await gone;
+  }
+
+  /** Calls a listener whenever the frames of a domain are free. */
+  onDestroyed(listener: () => void): void {
+    this.reports.on("destroyed", listener);
+  }
+
+  /** Asks a guest to power itself off. */
+  shutDown(name: string): void {
+    this.tell({ action: "shutDown", name });
   }
 
   /** Checks the invariants of all frames; also how many frames fewer are free than before the first guest. */
