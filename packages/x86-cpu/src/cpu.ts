@@ -1,5 +1,6 @@
-import { Access, JUMP_CACHE_MODE, type Mmu, WalkFault } from "@xen-node/mmu";
+import type { Mmu } from "@xen-node/mmu";
 import { type Block, CodeCache, CodeMode } from "./code-cache.ts";
+import { CodeLookup } from "./code-lookup.ts";
 import { CpuState } from "./cpu-state.ts";
 import { type CpuidModel, X8664V2Cpuid } from "./cpuid.ts";
 import { DataAccess } from "./data-access.ts";
@@ -7,18 +8,7 @@ import { executionBreakpoints, hasBreakpoints } from "./debug-registers.ts";
 import { ExitAnswer, ExitReason } from "./exit.ts";
 import { Faults } from "./faults.ts";
 import { compileInterpreter, type InterpreterExports } from "./interpreter/compiled.ts";
-import { JUMP_CACHE_MASK, JUMP_CACHE_PLACES } from "./interpreter/jump-cache.ts";
-import {
-  MAX_BLOCK_INSTRUCTIONS,
-  MISS_HANDLER,
-  R_BASE,
-  R_HANDLER,
-  R_IMM,
-  R_LENGTH,
-  R_LINK,
-  R_NEXT,
-  R_SEGMENT,
-} from "./records.ts";
+import { MAX_BLOCK_INSTRUCTIONS, MISS_HANDLER, R_BASE, R_HANDLER, R_SEGMENT } from "./records.ts";
 import {
   BUDGET_BEYOND,
   CHARGED,
@@ -40,12 +30,10 @@ import {
   L4_MFN,
   MISS_RECORD,
   MXCSR,
-  PAGE_VA,
   REGION_STALE,
   RF,
   RIP,
   RSP,
-  SAMPLE_LEFT,
   SEG_ATTR,
   SEG_LIMIT,
   STACK_RECORD,
@@ -56,7 +44,6 @@ import {
   XCR0,
   ZERO,
 } from "./state.ts";
-import { privilegeLevel } from "./system/privilege.ts";
 import { SystemInstructions } from "./system/system.ts";
 import type { Recording } from "./translator/recording.ts";
 import { Regions, type TranslatorOptions } from "./translator/regions.ts";
@@ -86,14 +73,11 @@ export interface CpuOptions {
   translator?: TranslatorOptions | false;
 }
 
-const PAGE = 4096;
-const LONG_ATTR = 0x2000;
-const CR0_EM_TS = 0xc;
 /** BS in DR6. */
 const SINGLE_STEP = 1 << 14;
 const CR0_RESET = 0x80050033;
-/** Set in the mode that a jump cache says it is of: 0 there is an empty cache of no mode. */
-const CACHED = 0x100;
+/** Instructions of the interpreter's between two samples, unless something else is asked for. */
+const SAMPLE_INTERVAL = 4000;
 /** Generated code counts down from an i32. */
 const MAX_BUDGET = 1 << 30;
 /** String instructions that store several elements at once: see `missWrite`. */
@@ -120,13 +104,10 @@ export class Cpu {
 
   readonly regions: Regions | undefined;
   private readonly exports: InterpreterExports;
-  private readonly sampleInterval: number = MAX_BUDGET;
   private readonly system: SystemInstructions;
   private readonly u8: Uint8Array;
   private readonly i32: Int32Array;
-  private readonly u16: Uint16Array;
   private readonly view: DataView;
-  private mode = 0;
   private budgetLeft = 0;
   /** Instructions of the present run that are done. */
   private doneNow = 0;
@@ -136,7 +117,7 @@ export class Cpu {
   private stopRequested = false;
   private readonly faults: Faults;
   private readonly data: DataAccess;
-  private readonly secondMfn: () => number;
+  private readonly lookup: CodeLookup;
 
   constructor(
     readonly mmu: Mmu,
@@ -145,7 +126,6 @@ export class Cpu {
     const { memory } = mmu;
     this.u8 = memory.u8;
     this.i32 = memory.i32;
-    this.u16 = memory.u16;
     this.view = memory.view;
     this.state = new CpuState(memory.view, memory.i32);
     this.faults = new Faults(memory);
@@ -167,7 +147,6 @@ export class Cpu {
     const stringStores = [...interpreter.handlers].filter(([name]) => STRING_STORE.test(name));
     this.data = new DataAccess(mmu, this.code, this.faults, new Set(stringStores.map(([, number]) => number)));
     this.system = new SystemInstructions(this);
-    this.secondMfn = () => this.frameOfNextPage();
     const instance = new WebAssembly.Instance(interpreter.module, {
       cpu: {
         memory: memory.memory,
@@ -176,9 +155,9 @@ export class Cpu {
         misaligned: () => this.raise(VECTOR.GP, 0),
         commitSplit: () => this.data.split.commit(),
         system: (record: number) => this.system.execute(record),
-        lookup: (jump: number) => this.lookup(jump),
+        lookup: (jump: number) => this.lookup.lookup(jump),
         missWriteRegion: (size: number, record: number) => this.data.missWriteRegion(size, record),
-        sample: () => this.sample(),
+        sample: () => this.lookup.sample(),
         timeStamp: () => this.system.timeStamp(),
         systemCall: options.systemCall ?? (() => -1),
         exit: (count: number) => this.exitOfHub(count),
@@ -194,11 +173,9 @@ export class Cpu {
       this.view.setUint32(record + R_SEGMENT, ZERO, true);
     }
     const { translator } = options;
-    if (translator !== false) {
-      this.regions = new Regions(mmu, this.code, interpreter, this.exports, translator);
-      this.sampleInterval = translator?.interval ?? 4000;
-    }
-    this.i32[SAMPLE_LEFT >> 2] = this.sampleInterval;
+    if (translator !== false) this.regions = new Regions(mmu, this.code, interpreter, this.exports, translator);
+    const interval = translator === false ? MAX_BUDGET : (translator?.interval ?? SAMPLE_INTERVAL);
+    this.lookup = new CodeLookup(mmu, this.code, this.faults, this.regions, interval);
     mmu.frames.onCodeWrite = (mfn, offset, length) => {
       if (length > 0) this.code.invalidate(mfn, offset, length);
     };
@@ -235,20 +212,11 @@ export class Cpu {
 
   /** Selects the address space: a bank from `mmu.tlb.activate` and its L4 table. */
   setAddressSpace(bank: number, l4Mfn: number): void {
-    const before = this.bank;
+    const before = this.lookup.bank;
     this.mmu.tlb.inherit(before, bank);
     this.i32[TLB_BANK >> 2] = bank;
     this.i32[L4_MFN >> 2] = l4Mfn;
     this.i32[JUMP_CACHE >> 2] = this.mmu.tlb.jumpCache(bank);
-  }
-
-  /** Host address of the active address space's bank. */
-  private get bank(): number {
-    return this.i32[TLB_BANK >> 2] >>> 0;
-  }
-
-  private get l4Mfn(): number {
-    return this.i32[L4_MFN >> 2];
   }
 
   /** From a hook: stop after the current instruction, with ExitReason.STOPPED unless that has a reason of its own. */
@@ -286,7 +254,7 @@ export class Cpu {
       i32[REGION_STALE >> 2] = 0;
       const recording = step ? undefined : this.regions?.recording;
       if (!step && recording === undefined && this.budgetLeft > MAX_BLOCK_INSTRUCTIONS) {
-        this.wrapRip();
+        this.lookup.wrapRip();
         this.given = Math.min(this.budgetLeft, MAX_BUDGET);
         const left = this.exports.run(this.given);
         const reason = this.account(this.given - left);
@@ -297,7 +265,7 @@ export class Cpu {
           this.faults.raiseDebug(met);
           return ExitReason.EXCEPTION;
         }
-        const block = this.findBlock();
+        const block = this.lookup.findBlock();
         if (block === undefined) return ExitReason.EXCEPTION;
         // RF lasts for one instruction that completes.
         const resume = breakpoints ? i32[SYSTEM_FLAGS >> 2] & RF : 0;
@@ -326,9 +294,15 @@ export class Cpu {
 
   private record(recording: Recording, block: Block): void {
     const { rip } = this.state;
-    if (recording.l4Mfn === this.l4Mfn && recording.mode === this.mode) recording.enter(rip, rip + block.bytes);
+    if (recording.l4Mfn === this.lookup.l4Mfn && recording.mode === this.lookup.mode)
+      recording.enter(rip, rip + block.bytes);
     else recording.skip();
     if (recording.isOver) this.regions!.finishRecording(recording);
+  }
+
+  private enterMode(step: boolean): void {
+    this.lookup.enterMode(step);
+    this.data.long = (this.lookup.mode & CodeMode.LONG) !== 0;
   }
 
   /** Counts what a call of generated code has done; answers why it came back. */
@@ -374,7 +348,7 @@ export class Cpu {
     }
     i32[EXIT_REASON >> 2] = 0;
     this.enterMode(false);
-    this.wrapRip();
+    this.lookup.wrapRip();
     return this.given;
   }
 
@@ -407,123 +381,6 @@ export class Cpu {
     return true;
   }
 
-  private enterMode(step: boolean): void {
-    const { i32 } = this;
-    const long = (i32[SEG_ATTR(CS) >> 2] & LONG_ATTR) !== 0 ? CodeMode.LONG : 0;
-    const fpu = (i32[CR0 >> 2] & CR0_EM_TS) !== 0 ? CodeMode.FPU_UNAVAILABLE : 0;
-    this.data.long = long !== 0;
-    const kernel = privilegeLevel(i32) === 0 ? CodeMode.KERNEL : 0;
-    this.mode = long | fpu | kernel | (step ? CodeMode.STEP : 0);
-    if (step) return;
-    const cached = (i32[JUMP_CACHE >> 2] + JUMP_CACHE_MODE) >>> 2;
-    const wanted = this.mode | CACHED;
-    if (i32[cached] !== wanted) {
-      this.mmu.tlb.clearJumps(this.bank);
-      i32[cached] = wanted;
-    }
-  }
-
-  /** The block at RIP; undefined after its fetch has faulted. */
-  private findBlock(): Block | undefined {
-    const { i32, mmu } = this;
-    this.wrapRip();
-    const low = i32[RIP >> 2];
-    const high = i32[(RIP >> 2) + 1];
-    const fault = mmu.walker.walk(this.l4Mfn, low, high, Access.exec, true);
-    if (fault !== 0) {
-      this.raiseFetchFault(fault, low, high);
-      return undefined;
-    }
-    i32[PAGE_VA >> 2] = low & ~(PAGE - 1);
-    i32[(PAGE_VA >> 2) + 1] = high;
-    const { mfn } = mmu.walker;
-    const offset = low & (PAGE - 1);
-    return (
-      this.code.find(mfn, offset, this.mode, this.secondMfn) ?? this.code.build(mfn, offset, this.mode, this.secondMfn)
-    );
-  }
-
-  /** In compatibility mode jumps wrap at 4 GiB. */
-  private wrapRip(): void {
-    if ((this.mode & CodeMode.LONG) === 0) this.i32[(RIP >> 2) + 1] = 0;
-  }
-
-  private raiseFetchFault(fault: number, low: number, high: number): void {
-    if (fault === WalkFault.nonCanonical) this.raise(VECTOR.GP, 0);
-    else this.raisePageFault(fault & 0xff, low, high);
-  }
-
-  /** Frame of the page after the one in PAGE_VA, for instructions that cross into it; −1 after its fetch has faulted. */
-  private frameOfNextPage(): number {
-    const va = this.i32[(PAGE_VA >> 2) + 1] * 2 ** 32 + (this.i32[PAGE_VA >> 2] >>> 0) + PAGE;
-    const low = va | 0;
-    const high = Math.floor(va / 2 ** 32) | 0;
-    const fault = this.mmu.walker.walk(this.l4Mfn, low, high, Access.exec, true);
-    if (fault === 0) return this.mmu.walker.mfn;
-    this.raiseFetchFault(fault, low, high);
-    return -1;
-  }
-
-  /** From generated code: RIP missed the jump cache. `jump` is the record of a direct jump that led here, or 0. */
-  private lookup(jump: number): number {
-    const { i32, bank } = this;
-    this.wrapRip();
-    const low = i32[RIP >> 2];
-    const high = i32[(RIP >> 2) + 1];
-    const { flushes } = this.code;
-    const block = this.findBlock();
-    if (block === undefined) return 0;
-    const { regions } = this;
-    if (regions?.eager && block.regionWord === 0) regions.translate(this.state.rip, this.l4Mfn, this.mode);
-    else regions?.meet(block, this.state.rip, this.l4Mfn, this.mode);
-    const { record } = block;
-    const slot = (low ^ ((low >>> 10) | (high << 22))) & JUMP_CACHE_MASK;
-    const entry = (i32[JUMP_CACHE >> 2] + slot * 16) >>> 2;
-    // What was there goes on to the other places, where generated code looks before it calls here.
-    if (i32[entry] !== low || i32[entry + 1] !== high) {
-      for (let place = JUMP_CACHE_PLACES - 1; place > 0; place--) {
-        const before = entry ^ (4 * (place - 1));
-        i32.copyWithin(entry ^ (4 * place), before, before + 4);
-      }
-    }
-    i32[entry] = low;
-    i32[entry + 1] = high;
-    i32[entry + 2] = record;
-    i32[entry + 3] = regions?.wordFor(block, this.state.rip, this.l4Mfn, bank, entry) ?? 0;
-    this.mmu.tlb.noteJump(bank, low, high);
-    // After a flush the jump's record is no more.
-    if (jump !== 0 && flushes === this.code.flushes && this.isLinkable(jump, record))
-      i32[(jump + R_LINK) >>> 2] = record;
-    return record;
-  }
-
-  /** From the hub: the interpreter has had its share of instructions, and RIP is at the next block. */
-  private sample(): number {
-    const { i32, regions } = this;
-    i32[SAMPLE_LEFT >> 2] = this.sampleInterval;
-    if (regions === undefined) return 0;
-    const mfn = this.mmu.walker.executedFrame(this.l4Mfn, i32[RIP >> 2], i32[(RIP >> 2) + 1]);
-    if (mfn < 0) return 0;
-    const block = this.code.blockAt(mfn, i32[RIP >> 2] & (PAGE - 1), this.mode);
-    if (block !== undefined) regions.sample(block, mfn, this.state.rip, this.l4Mfn, this.mode);
-    return regions.recording === undefined ? 0 : 1;
-  }
-
-  /**
-   * Whether a jump always leads to that record, wherever its page is mapped: the target lies in the page too, with all
-   * of its first instruction, and the jump's end does.
-   */
-  private isLinkable(jump: number, record: number): boolean {
-    if (this.u16[(record + R_NEXT) >>> 1] > PAGE) return false;
-    const target = this.i32[(jump + R_IMM) >>> 2];
-    return (
-      target >= 0 &&
-      target < PAGE &&
-      this.i32[(jump + R_IMM + 4) >>> 2] === 0 &&
-      this.u16[(jump + R_NEXT) >>> 1] <= PAGE
-    );
-  }
-
   /** Sets up an exception exit; answers 0, as generated code wants it. */
   raise(vector: number, errorCode?: number): 0 {
     return this.faults.raise(vector, errorCode);
@@ -535,8 +392,12 @@ export class Cpu {
 
   /** Address of the instruction of a record, as a signed number. */
   addressOfRecord(record: number): number {
-    const page = this.i32[(PAGE_VA >> 2) + 1] * 2 ** 32 + (this.i32[PAGE_VA >> 2] >>> 0);
-    return page + this.u16[(record + R_NEXT) >> 1] - this.u8[record + R_LENGTH];
+    return this.lookup.addressOfRecord(record);
+  }
+
+  /** Bytes of the instruction at the record, up to 15, into a buffer; they have been fetched before, so they are there. */
+  fetch(record: number, buffer: Uint8Array): void {
+    this.lookup.fetch(record, buffer);
   }
 
   /** Host address of `size` bytes at a linear address for TypeScript's use, or 0 after a fault has been raised. */
@@ -551,23 +412,6 @@ export class Cpu {
 
   finishWrite(host: number): void {
     this.data.finishWrite(host);
-  }
-
-  /** Bytes of the instruction at the record, up to 15, into a buffer; they have been fetched before, so they are there. */
-  fetch(record: number, buffer: Uint8Array): void {
-    const va = this.addressOfRecord(record);
-    const length = this.u8[record + R_LENGTH];
-    const { walker, frames } = this.mmu;
-    let host = 0;
-    for (let i = 0; i < length; i++) {
-      const at = va + i;
-      const offset = at & (PAGE - 1);
-      if (i === 0 || offset === 0) {
-        if (walker.walk(this.l4Mfn, at | 0, Math.floor(at / 2 ** 32) | 0, Access.exec, true) !== 0) break;
-        host = frames.readAddress(walker.mfn);
-      }
-      buffer[i] = this.u8[host + offset];
-    }
   }
 
   private forgetRecords(): void {
