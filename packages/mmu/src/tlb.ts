@@ -2,9 +2,9 @@ import type { FrameTable } from "./frames.ts";
 import { JumpCaches, NO_L4 } from "./jump-caches.ts";
 import type { MachineMemory } from "./memory.ts";
 import { FrameFlags, PageType } from "./page-type.ts";
-import { Pte } from "./pte.ts";
 import { isSupervisorRoot, rootMfn, supervisorRoot } from "./root.ts";
 import { indexInTable } from "./table-indices.ts";
+import { TlbInheritance } from "./tlb-inheritance.ts";
 import {
   BANK_BYTES,
   FILL_LOG_CAPACITY,
@@ -34,10 +34,6 @@ const LEAST_BANKS = 2;
 export const MAX_TRANSLATED_ROOTS = 1024;
 const NO_BANK = -1;
 const INDICES = 512;
-/** What is known of two L4 tables' entries of an index. */
-const UNKNOWN = 0;
-const SAME = 1;
-const OTHER = 2;
 /** Where the write array's bits begin in `filled`. */
 const FILLED_WRITE = 8;
 
@@ -79,10 +75,7 @@ export class TlbBanks {
   private writesUntyped = false;
   /** The bank that was last given to an address space, if it is as empty as then. */
   private assigned = NO_BANK;
-  /** While a bank inherits: indices of the first words of both L4 tables, and what is known of their entries. */
-  private heirL4 = 0;
-  private donorL4 = 0;
-  private readonly sameL4 = new Uint8Array(INDICES);
+  private readonly inheritance: TlbInheritance;
 
   constructor(
     memory: MachineMemory,
@@ -101,6 +94,7 @@ export class TlbBanks {
     this.lastUse = new Float64Array(this.count);
     this.filled = new Uint16Array(this.count * INDICES);
     this.changesAddress = start + TLB_HEADER + HEADER_CHANGES;
+    this.inheritance = new TlbInheritance(memory);
     this.jumps = new JumpCaches(memory, start + this.count * BANK_BYTES, this.count, this.changesAddress >>> 2);
   }
 
@@ -326,42 +320,9 @@ export class TlbBanks {
     const donor = rootMfn(this.rootOf[other]);
     // Translated address spaces have no tables that could be compared here.
     if (heir >= endMfn || donor >= endMfn) return;
-    this.heirL4 = place[heir] << 10;
-    this.donorL4 = place[donor] << 10;
-    this.sameL4.fill(UNKNOWN);
-    this.inheritFilled(from, base);
-  }
-
-  /** Whether the donor's and the heir's entries of an index are one and walks go through it without changing it. */
-  private isSameL4(index: number): boolean {
-    const { sameL4 } = this;
-    if (sameL4[index] === UNKNOWN) sameL4[index] = this.compareL4(index << 1) ? SAME : OTHER;
-    return sameL4[index] === SAME;
-  }
-
-  private compareL4(at: number): boolean {
-    const { u32, heirL4, donorL4 } = this;
-    const wanted = Pte.present | Pte.accessed;
-    const lo = u32[heirL4 + at];
-    return (lo & wanted) === wanted && lo === u32[donorL4 + at] && u32[heirL4 + at + 1] === u32[donorL4 + at + 1];
-  }
-
-  private inheritFilled(from: number, base: number): void {
-    const { u32, u16 } = this;
-    const count = u32[(from + TLB_HEADER + HEADER_FILL_COUNT) >>> 2];
-    if (count === FILL_LOG_OVERFLOW) return;
-    const log = (from + TLB_HEADER + HEADER_FILL_LOG) >>> 1;
-    for (let i = 0; i < count; i++) {
-      const logBit = u16[log + i] & FILL_LOG_WRITE;
-      const slot = u16[log + i] & (TLB_ENTRIES - 1);
-      const array = logBit === 0 ? TLB_READ : TLB_WRITE;
-      const p = (from + array + (slot << 4)) >>> 2;
-      const lo = u32[p];
-      const hi = u32[p + 1];
-      // Of another slot's address: it is empty, or was dropped.
-      if (((lo >>> 12) & (TLB_ENTRIES - 1)) !== slot || !this.isSameL4(indexInTable(lo, hi, 4))) continue;
-      this.insert(base, array, logBit, lo, hi, (lo + u32[p + 2]) >>> 0);
-    }
+    if (!this.inheritance.copy(from, base, place[heir] << 10, place[donor] << 10)) return;
+    const filled = this.indicesOf(from);
+    this.filled.copyWithin(this.indicesOf(base), filled, filled + INDICES);
   }
 
   /** A jump-cache entry with a word, about to be added, is good only while the page of an address is mapped as it is now. */
