@@ -200,9 +200,10 @@ export class RunLoop {
         reason = processor.run(Math.max(MIN_BUDGET, Math.min(this.left, CHUNK, untilTimer)));
       } finally {
         this.serving = undefined;
+        // Whatever ended the run: a crash is described by what the vcpu has become.
+        this.takeOver(vcpu);
       }
       this.left -= processor.retired - before;
-      this.takeOver(vcpu);
       // Before the fault is handled that the missing memory shows as.
       if (lifecycle.hasShort) {
         lifecycle.endShort();

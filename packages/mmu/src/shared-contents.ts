@@ -49,13 +49,10 @@ export class SharedContents {
     this.placeOf.delete(hash);
   }
 
-  /** Of one word in eight, in all columns: what is equal is compared, and whole kernels are hashed before they start. */
   private hash(place: number): number {
     const { u32 } = this.memory;
-    const first = place * WORDS;
     let hash = 0;
-    for (let i = 0; i < WORDS; i += 8) {
-      const word = first + i + ((i >>> 3) & 7);
+    for (let word = place * WORDS, end = word + WORDS; word < end; word++) {
       hash = Math.imul(hash ^ u32[word], 0x9e3779b1);
       hash ^= hash >>> 15;
     }

@@ -124,9 +124,9 @@ export class Machine {
   constructor(options: MachineOptions) {
     const nominalMiB = Math.max(options.guestMemoryMiB, options.nominalMemoryMiB ?? 0);
     const promisesMore = nominalMiB > options.guestMemoryMiB;
-    const leastMiB =
-      options.guestMemoryMiB * (1 + OVERHEAD_SHARE) + OVERHEAD_MIB + (promisesMore ? nominalMiB * NOMINAL_SHARE : 0);
-    const memoryMiB = Math.ceil(leastMiB);
+    const memoryMiB = Math.ceil(
+      options.guestMemoryMiB * (1 + OVERHEAD_SHARE) + OVERHEAD_MIB + (promisesMore ? nominalMiB * NOMINAL_SHARE : 0),
+    );
     if (memoryMiB > MOST_MIB) {
       const most = Math.floor((MOST_MIB - OVERHEAD_MIB) / (1 + OVERHEAD_SHARE));
       throw new ConfigError(

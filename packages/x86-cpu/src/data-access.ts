@@ -1,4 +1,5 @@
 import { Access, FrameFlags, type Mmu, PageFault } from "@xen-node/mmu";
+import { isCanonical } from "./canonical.ts";
 import type { CodeCache } from "./code-cache.ts";
 import { ExitReason } from "./exit.ts";
 import type { Faults } from "./faults.ts";
@@ -193,9 +194,4 @@ export class DataAccess {
   finishWrite(host: number): void {
     if (host === SPLIT_WRITE) this.split.commit();
   }
-}
-
-function isCanonical(high: number): boolean {
-  const sign = high >> 15;
-  return sign === 0 || sign === -1;
 }

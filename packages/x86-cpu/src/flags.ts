@@ -1,6 +1,9 @@
 import { FlagKind } from "./semantics/context.ts";
 import { ARITHMETIC_FLAGS, FLAG_A, FLAG_B, FLAG_KIND, FLAG_R, PF, SF, SYSTEM_FLAGS, ZF } from "./state.ts";
 
+/** Bits of RFLAGS that SYSTEM_FLAGS holds, besides bit 1, which is always set. */
+export const SYSTEM_FLAGS_KEPT = 0x3f7fd7 & ~ARITHMETIC_FLAGS;
+
 /** Evaluates the lazy arithmetic flags, as generated code does (interpreter/shared-functions.ts), from TypeScript. */
 export function readArithmeticFlags(view: DataView): number {
   const kind = view.getInt32(FLAG_KIND, true);
@@ -75,5 +78,5 @@ export function writeRflags(view: DataView, rflags: number): void {
   view.setInt32(FLAG_KIND, FlagKind.EXPLICIT, true);
   view.setInt32(FLAG_A, rflags & ARITHMETIC_FLAGS, true);
   view.setInt32(FLAG_A + 4, 0, true);
-  view.setInt32(SYSTEM_FLAGS, (rflags & ~ARITHMETIC_FLAGS & 0x3f7fd7) | 2, true);
+  view.setInt32(SYSTEM_FLAGS, (rflags & SYSTEM_FLAGS_KEPT) | 2, true);
 }

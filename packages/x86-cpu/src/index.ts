@@ -13,7 +13,7 @@ export {
   opcodeEntries,
 } from "./decode/index.ts";
 export { ExitAnswer, ExitReason } from "./exit.ts";
-export { readArithmeticFlags, readRflags, writeRflags } from "./flags.ts";
+export { readArithmeticFlags, readRflags, SYSTEM_FLAGS_KEPT, writeRflags } from "./flags.ts";
 export { FlagKind } from "./semantics/context.ts";
 export * from "./state.ts";
 export { buildIdentity } from "./translator/build-identity.ts";

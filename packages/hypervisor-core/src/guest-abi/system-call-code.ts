@@ -24,6 +24,7 @@ import {
   SEG_SELECTOR,
   SS,
   SYSTEM_FLAGS,
+  SYSTEM_FLAGS_KEPT,
   TF,
   TLB_BANK,
 } from "@xen-node/x86-cpu";
@@ -36,8 +37,7 @@ import * as block from "./system-call-block.ts";
 const WASM_PAGE = 65536;
 const PAGE = 4096;
 const LONG_ATTR = 0x2000;
-/** Bits of RFLAGS that the processor keeps outside of the arithmetic flags, and the one that is always set. */
-const SYSTEM_FLAG_BITS = 0x3f7fd7 & ~ARITHMETIC_FLAGS;
+/** In RFLAGS. */
 const ALWAYS_SET = 2;
 /** The least that is left for the processor to go on with. */
 const LEAST_LEFT = 1024;
@@ -315,7 +315,7 @@ class SystemCallCode {
     const { f, rflags } = this;
     f.i32_const(0).i32_const(FlagKind.EXPLICIT).i32_store(FLAG_KIND);
     f.i32_const(0).get(rflags).i32_const(ARITHMETIC_FLAGS).i32_and().i64_extend_i32_u().i64_store(FLAG_A);
-    f.i32_const(0).get(rflags).i32_const(SYSTEM_FLAG_BITS).i32_and();
+    f.i32_const(0).get(rflags).i32_const(SYSTEM_FLAGS_KEPT).i32_and();
     f.i32_const(ALWAYS_SET).i32_or().i32_store(SYSTEM_FLAGS);
   }
 

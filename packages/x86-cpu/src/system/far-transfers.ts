@@ -1,3 +1,4 @@
+import { isCanonical } from "../canonical.ts";
 import type { Cpu } from "../cpu.ts";
 import { ExitReason } from "../exit.ts";
 import { readRflags, writeRflags } from "../flags.ts";
@@ -237,9 +238,4 @@ export class FarTransfers {
     else view.setUint16(host, Number(value & 0xffffn), true);
     this.cpu.finishWrite(host);
   }
-}
-
-function isCanonical(high: number): boolean {
-  const sign = high >> 15;
-  return sign === 0 || sign === -1;
 }

@@ -1,3 +1,4 @@
+import { isCanonical } from "../canonical.ts";
 import type { Cpu } from "../cpu.ts";
 import { CR4, FCS, FCW, FDP, FDS, FIP, FOP, FSW, FTW, MXCSR, RAX, VECTOR, X87, XCR0, XMM } from "../state.ts";
 import type { SystemInstructions } from "./system.ts";
@@ -141,7 +142,7 @@ function aligned(cpu: Cpu, system: SystemInstructions, boundary: number): boolea
   const { eaLo, eaHi } = system;
   if ((eaLo & (boundary - 1)) === 0) return true;
   // An address that is not canonical is a fault of its own for FXSAVE and FXRSTOR, perhaps of the stack.
-  if (boundary === 64 || eaHi >> 15 === 0 || eaHi >> 15 === -1) cpu.raise(VECTOR.GP, 0);
+  if (boundary === 64 || isCanonical(eaHi)) cpu.raise(VECTOR.GP, 0);
   else cpu.translateForRead(eaLo, eaHi, 1, system.record);
   return false;
 }

@@ -1,3 +1,4 @@
+import { isCanonical } from "../canonical.ts";
 import type { Cpu } from "../cpu.ts";
 import { AddressingMethod, createInstruction, Decoder, type Instruction, opcodeEntries } from "../decode/index.ts";
 import { ExitReason } from "../exit.ts";
@@ -289,7 +290,7 @@ export class SystemInstructions implements SystemContext {
       return this.next();
     }
     const high = wide ? i32[register + 1] : 0;
-    if (high >> 15 !== 0 && high >> 15 !== -1) return this.cpu.raise(VECTOR.GP, 0);
+    if (!isCanonical(high)) return this.cpu.raise(VECTOR.GP, 0);
     i32[base] = i32[register];
     i32[base + 1] = high;
     return this.next();
