@@ -18,12 +18,21 @@ const FEATURES_EDX = bits(0, 2, 3, 4, 5, 6, 7, 8, 11, 13, 14, 15, 16, 19, 23, 24
 /** Leaf 1 ECX: SSE3 SSSE3 CX16 SSE4.1 SSE4.2 POPCNT XSAVE hypervisor. */
 const FEATURES_ECX = bits(0, 9, 13, 19, 20, 23, 26, 31);
 const OSXSAVE = bits(27);
+/** Leaf 7 EBX: ERMS. REP MOVSB and REP STOSB go by whole pages here, which no loop of a guest's does. */
+const STRUCTURED_EBX = bits(9);
 /** Leaf 0x80000001 EDX besides the bits repeated from leaf 1: SYSCALL NX RDTSCP LM. */
 const EXTENDED_EDX = bits(11, 20, 27, 29);
 /** Leaf 0x80000001 ECX: LAHF in 64-bit mode. */
 const EXTENDED_ECX = bits(0);
 /** Bits of leaf 1 EDX that AMD repeats in 0x80000001 EDX. */
 const REPEATED_EDX = FEATURES_EDX & bits(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15, 16, 17, 23, 24);
+
+/** Leaf 0x80000005 EBX, ECX, EDX: two TLBs of 64 entries, L1 data and code of 64 KiB in two ways, 64 bytes a line. */
+const L1_TLB = 0x4040_4040;
+const L1_CACHE = 0x4002_0140;
+/** Leaf 0x80000006 ECX and EDX: 2 MiB in 16 ways, 16 MiB in 16 ways. Without sizes C libraries copy past all caches. */
+const L2_CACHE = 0x0800_8140;
+const L3_CACHE = (32 << 18) | 0x8140;
 
 function word(text: string): number {
   return (
@@ -57,6 +66,8 @@ export class X8664V2Cpuid implements CpuidModel {
           ecx: (FEATURES_ECX | (this.osxsave() ? OSXSAVE : 0)) >>> 0,
           edx: FEATURES_EDX,
         };
+      case 7:
+        return { eax: 0, ebx: subleaf === 0 ? STRUCTURED_EBX : 0, ecx: 0, edx: 0 };
       case 0x0d:
         return xsaveLeaf(subleaf);
       case 0x40000000:
@@ -76,6 +87,10 @@ export class X8664V2Cpuid implements CpuidModel {
           edx: word(part.slice(12)),
         };
       }
+      case 0x80000005:
+        return { eax: 0, ebx: L1_TLB, ecx: L1_CACHE, edx: L1_CACHE };
+      case 0x80000006:
+        return { eax: 0, ebx: 0, ecx: L2_CACHE, edx: L3_CACHE };
       case 0x80000007:
         // Invariant TSC.
         return { eax: 0, ebx: 0, ecx: 0, edx: this.tscKhz === 0 ? 0 : 1 << 8 };

@@ -99,6 +99,16 @@ describe("the CPUID model", () => {
     expect(standard - ecx).toBe(1n << 23n);
   });
 
+  it("tells of fast string instructions and of caches, whose sizes C libraries copy by", () => {
+    const model = new X8664V2Cpuid();
+    expect(model.cpuid(7, 0).ebx).toBe(1 << 9);
+    expect(model.cpuid(7, 1).ebx).toBe(0);
+    // KiB of L1 data, KiB of L2, units of 512 KiB of L3; AMD64 vol. 3, E.4.5 and E.4.6.
+    expect(model.cpuid(0x80000005, 0).ecx >>> 24).toBe(64);
+    expect(model.cpuid(0x80000006, 0).ecx >>> 16).toBe(2048);
+    expect(model.cpuid(0x80000006, 0).edx >>> 18).toBe(32);
+  });
+
   it("shows OSXSAVE once CR4 has it", () => {
     const machine = new TestMachine();
     expect(cpuid(machine, 1)[2] & (1n << 27n)).toBe(0n);
