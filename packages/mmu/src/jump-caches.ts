@@ -41,6 +41,8 @@ export class JumpCaches {
   private readonly unused: number[] = [];
   /** Caches below this were used at least once. */
   private touched = 0;
+  /** Another number whenever what a bank has noted by `dependOn` may be noted no more. */
+  dependencies = 0;
 
   constructor(
     memory: MachineMemory,
@@ -88,6 +90,7 @@ export class JumpCaches {
     const own = this.cacheOf[bank];
     this.u32[this.changes]++;
     if (own !== NO_CACHE && this.agrees(own, l4)) return;
+    this.dependencies++;
     this.release(bank);
     let cache = l4 === NO_L4 ? NO_CACHE : this.findShared(domid, kind, l4);
     if (cache === NO_CACHE) {
@@ -183,6 +186,7 @@ export class JumpCaches {
   private empty(cache: number): void {
     if (this.used[cache] === 0) return;
     this.used[cache] = 0;
+    this.dependencies++;
     this.entries.clear(cache);
     this.spans.clear(cache);
     const base = this.start + cache * JUMP_CACHE_STRIDE;
@@ -213,6 +217,7 @@ export class JumpCaches {
     const first = (this.start + cache * JUMP_CACHE_STRIDE) >>> 2;
     const end = first + (JUMP_CACHE_BYTES >>> 2);
     for (let p = first; p < end; p += WORDS_PER_ENTRY) if (u32[p + WORD] !== 0) u32.fill(0, p, p + WORDS_PER_ENTRY);
+    this.dependencies++;
     this.spans.clear(cache);
   }
 

@@ -46,6 +46,10 @@ export class TableIndices {
     this.bits[set * WORDS + (level - 1) * WORDS_PER_LEVEL + (index >>> 5)] &= ~(1 << (index & 31));
   }
 
+  copy(from: number, to: number): void {
+    this.bits.copyWithin(to * WORDS, from * WORDS, (from + 1) * WORDS);
+  }
+
   clear(set: number): void {
     this.bits.fill(0, set * WORDS, (set + 1) * WORDS);
   }

@@ -1,6 +1,5 @@
 import type { MachineMemory } from "./memory.ts";
 import { Pte } from "./pte.ts";
-import { indexInTable } from "./table-indices.ts";
 import {
   FILL_LOG_OVERFLOW,
   FILL_LOG_WRITE,
@@ -13,6 +12,8 @@ import {
 } from "./tlb-layout.ts";
 
 const INDICES = 512;
+/** Of about so many entries is judged whether copying pays. */
+const SAMPLE = 512;
 /** What is known of two L4 tables' entries of an index. */
 const UNKNOWN = 0;
 const SAME = 1;
@@ -51,32 +52,31 @@ export class TlbInheritance {
     this.heirL4 = heirL4;
     this.donorL4 = donorL4;
     this.sameL4.fill(UNKNOWN);
-    if (!this.hasCommon(from, count)) return false;
+    if (!this.hasMuchInCommon(from, count)) return false;
     u8.copyWithin(base + TLB_READ, from + TLB_READ, from + TLB_HEADER);
     const donorLog = (from + TLB_HEADER + HEADER_FILL_LOG) >>> 1;
     const log = (base + TLB_HEADER + HEADER_FILL_LOG) >>> 1;
     u16.copyWithin(log, donorLog, donorLog + count);
     u32[(base + TLB_HEADER + HEADER_FILL_COUNT) >>> 2] = count;
     for (let i = 0; i < count; i++) {
-      const slot = u16[log + i] & (TLB_ENTRIES - 1);
-      const p = this.wordOf(base, u16[log + i]);
-      if (this.isSame(indexInTable(u32[p], u32[p + 1], 4))) continue;
+      const logged = u16[log + i];
+      const p = this.wordOf(base, logged);
+      if (this.isSame(u32[p + 1])) continue;
       // As a dropped entry is: it never hits, and is in the log.
-      u32[p] = (slot ^ 1) << 12;
+      u32[p] = ((logged & (TLB_ENTRIES - 1)) ^ 1) << 12;
       u32[p + 1] = 1;
     }
     return true;
   }
 
-  /** Programs have hardly anything in common, kernels nearly all. */
-  private hasCommon(from: number, count: number): boolean {
+  /** Programs have hardly anything in common, kernels nearly all: to copy a quarter at most does not pay. */
+  private hasMuchInCommon(from: number, count: number): boolean {
     const { u32, u16 } = this;
     const log = (from + TLB_HEADER + HEADER_FILL_LOG) >>> 1;
-    for (let i = 0; i < count; i++) {
-      const p = this.wordOf(from, u16[log + i]);
-      if (this.isSame(indexInTable(u32[p], u32[p + 1], 4))) return true;
-    }
-    return false;
+    const step = Math.ceil(count / SAMPLE);
+    let common = 0;
+    for (let i = 0; i < count; i += step) if (this.isSame(u32[this.wordOf(from, u16[log + i]) + 1])) common++;
+    return common * step * 4 > count;
   }
 
   /** Index of the first word of a logged entry of a bank. */
@@ -85,9 +85,13 @@ export class TlbInheritance {
     return (base + array + ((logged & (TLB_ENTRIES - 1)) << 4)) >>> 2;
   }
 
-  /** Whether the donor's and the heir's entries of an index are one and walks go through it without changing it. */
-  private isSame(index: number): boolean {
+  /**
+   * Whether the donor's and the heir's L4 entries for an address are one and walks go through it without changing it.
+   * @param high the address's upper half, which has all of the L4 index
+   */
+  private isSame(high: number): boolean {
     const { sameL4 } = this;
+    const index = (high >>> 7) & (INDICES - 1);
     if (sameL4[index] === UNKNOWN) sameL4[index] = this.compare(index << 1) ? SAME : OTHER;
     return sameL4[index] === SAME;
   }

@@ -3,7 +3,7 @@ import { JumpCaches, NO_L4 } from "./jump-caches.ts";
 import type { MachineMemory } from "./memory.ts";
 import { FrameFlags, PageType } from "./page-type.ts";
 import { isSupervisorRoot, rootMfn, supervisorRoot } from "./root.ts";
-import { indexInTable } from "./table-indices.ts";
+import { indexInTable, TableIndices } from "./table-indices.ts";
 import { TlbInheritance } from "./tlb-inheritance.ts";
 import {
   BANK_BYTES,
@@ -34,6 +34,8 @@ const LEAST_BANKS = 2;
 export const MAX_TRANSLATED_ROOTS = 1024;
 const NO_BANK = -1;
 const INDICES = 512;
+/** With more entries than this, a bank is emptied as a whole. */
+const MANY_FILLED = 512;
 /** Where the write array's bits begin in `filled`. */
 const FILLED_WRITE = 8;
 
@@ -51,6 +53,9 @@ export class TlbBanks {
   private readonly start: number;
   private readonly u32: Uint32Array;
   private readonly u16: Uint16Array;
+  private readonly u8: Uint8Array;
+  /** Host address of both arrays as they are when they are empty. */
+  private readonly empty: number;
   /** By L4 frame; in the second half for their supervisors' address spaces. */
   private readonly bankOfRoot: Uint16Array;
   /** The address space (root.ts) of each bank. */
@@ -63,6 +68,8 @@ export class TlbBanks {
    * one entry that matters, and not at sixteen which all fall into one set of the host's cache.
    */
   private readonly filled: Uint16Array;
+  /** Per bank: indices above the pages of its translations, never too few. */
+  private readonly above: TableIndices;
   private readonly jumps: JumpCaches;
   private readonly unused: number[] = [];
   /** Banks below this were used at least once; the others' arrays are not even initialized. */
@@ -88,21 +95,29 @@ export class TlbBanks {
     this.start = start;
     this.u32 = memory.u32;
     this.u16 = memory.u16;
+    this.u8 = memory.u8;
     this.bankOfRoot = new Uint16Array(2 * frames.endMfn + MAX_TRANSLATED_ROOTS);
     this.rootOf = new Int32Array(this.count).fill(-1);
     this.domidOf = new Int32Array(this.count).fill(-1);
     this.lastUse = new Float64Array(this.count);
     this.filled = new Uint16Array(this.count * INDICES);
+    this.above = new TableIndices(this.count);
     this.changesAddress = start + TLB_HEADER + HEADER_CHANGES;
     this.inheritance = new TlbInheritance(memory);
-    this.jumps = new JumpCaches(memory, start + this.count * BANK_BYTES, this.count, this.changesAddress >>> 2);
+    const jumps = start + this.count * BANK_BYTES;
+    this.jumps = new JumpCaches(memory, jumps, this.count, this.changesAddress >>> 2);
+    this.empty = jumps + JumpCaches.bytes(this.count);
+    for (const array of [TLB_READ, TLB_WRITE]) {
+      const first = (this.empty + array) >>> 2;
+      for (let slot = 0; slot < TLB_ENTRIES; slot++) this.u32[first + slot * 4] = (slot ^ 1) << 12;
+    }
   }
 
   /** Host bytes that `count` banks need; reserve them with an alignment of 4096. */
   static bytes(options: TlbBanksOptions = {}): number {
     const banks = options.banks ?? DEFAULT_BANKS;
     if (!(banks >= LEAST_BANKS && banks <= 1024)) throw new RangeError("the soft TLB has 2 to 1024 banks");
-    return banks * BANK_BYTES + JumpCaches.bytes(banks);
+    return banks * BANK_BYTES + JumpCaches.bytes(banks) + TLB_HEADER;
   }
 
   /**
@@ -185,6 +200,11 @@ export class TlbBanks {
     return hostPage + offset;
   }
 
+  /** Another number whenever what was told to `dependOn` may be forgotten. */
+  get dependencies(): number {
+    return this.jumps.dependencies;
+  }
+
   /** Host address of the jump cache that goes with a bank, good until the next `activate`. */
   jumpCache(base: number): number {
     return this.jumps.addressOf(this.bankAt(base));
@@ -228,7 +248,7 @@ export class TlbBanks {
     const header = (base + TLB_HEADER) >>> 2;
     const count = u32[header + (HEADER_FILL_COUNT >>> 2)];
     const filled = this.indicesOf(base);
-    if (count === FILL_LOG_OVERFLOW) {
+    if (count > MANY_FILLED) {
       this.filled.fill(0, filled, filled + INDICES);
       this.clearArrays(base);
     } else if (count !== 0) {
@@ -243,6 +263,7 @@ export class TlbBanks {
       }
     }
     u32[header + (HEADER_FILL_COUNT >>> 2)] = 0;
+    this.above.clear(this.bankAt(base));
   }
 
   /** Empties the bank of an address space, if it has one. */
@@ -323,6 +344,7 @@ export class TlbBanks {
     if (!this.inheritance.copy(from, base, place[heir] << 10, place[donor] << 10)) return;
     const filled = this.indicesOf(from);
     this.filled.copyWithin(this.indicesOf(base), filled, filled + INDICES);
+    this.above.copy(other, bank);
   }
 
   /** A jump-cache entry with a word, about to be added, is good only while the page of an address is mapped as it is now. */
@@ -372,9 +394,10 @@ export class TlbBanks {
     this.walker.forgetFetches();
     this.jumps.forget(domid, level, index);
     for (let bank = 0; bank < this.touched; bank++) {
-      if (this.domidOf[bank] !== domid) continue;
+      if (this.domidOf[bank] !== domid || !this.above.has(bank, level, index)) continue;
       const base = this.start + bank * BANK_BYTES;
       const count = this.u32[(base + TLB_HEADER + HEADER_FILL_COUNT) >>> 2];
+      this.above.delete(bank, level, index);
       if (count === FILL_LOG_OVERFLOW) {
         for (let slot = 0; slot < TLB_ENTRIES; slot++) {
           this.dropBehind(base + TLB_READ, slot, level, index);
@@ -510,6 +533,7 @@ export class TlbBanks {
     const u32 = this.u32;
     const slot = (vaLo >>> 12) & 0xfff;
     const p = (base + array + (slot << 4)) >>> 2;
+    this.above.add(this.bankAt(base), vaLo, vaHi);
     if (u32[p] === (slot ^ 1) << 12 && u32[p + 1] === 0) {
       const filled = this.indicesOf(base) + (slot & (INDICES - 1));
       this.filled[filled] |= 1 << ((slot >>> 9) + (logBit === 0 ? 0 : FILLED_WRITE));
@@ -542,12 +566,6 @@ export class TlbBanks {
   }
 
   private clearArrays(base: number): void {
-    const u32 = this.u32;
-    const read = (base + TLB_READ) >>> 2;
-    const write = (base + TLB_WRITE) >>> 2;
-    for (let slot = 0; slot < TLB_ENTRIES; slot++) {
-      u32[read + slot * 4] = u32[write + slot * 4] = (slot ^ 1) << 12;
-      u32[read + slot * 4 + 1] = u32[write + slot * 4 + 1] = 0;
-    }
+    this.u8.copyWithin(base + TLB_READ, this.empty, this.empty + TLB_HEADER);
   }
 }

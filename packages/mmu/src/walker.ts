@@ -52,8 +52,8 @@ export class Walker {
   private readonly place: Uint32Array;
   private readonly endMfn: number;
   private readonly fetches = new Int32Array(FETCHES * FETCH_WORDS);
-  /** Of remembered fetches that are good. */
-  private generation = 1;
+  /** Of remembered fetches that are good: another number whenever an executable mapping may be gone. */
+  generation = 1;
 
   constructor(
     memory: MachineMemory,

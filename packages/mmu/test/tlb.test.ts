@@ -146,7 +146,7 @@ describe("TlbBanks", () => {
     const tlb = m.mmu.tlb;
     const base = tlb.activate(1, t.l4);
     expect(BANK_BYTES).toBe(0x24000);
-    expect(TlbBanks.bytes({ banks: 4 })).toBe(4 * (0x24000 + 0x81000));
+    expect(TlbBanks.bytes({ banks: 4 })).toBe(4 * (0x24000 + 0x81000) + 0x20000);
     expect([TLB_READ, TLB_WRITE, TLB_HEADER]).toEqual([0, 0x10000, 0x20000]);
     expect(m.mmu.memory.u32[(base + TLB_HEADER) / 4]).toBe(t.l4);
     expect(m.mmu.memory.u32[(base + TLB_HEADER) / 4 + 1]).toBe(1);
@@ -345,6 +345,42 @@ describe("TlbBanks", () => {
     tlb.dropL1(1, 1, other.data[1], true, false);
     expect(entry(TLB_WRITE, 1)[0]).toBe(0);
     expect(auditTlb(m.mmu.frames, tlb, memory, m.mmu.translated)).toEqual([]);
+  });
+
+  it("drops what a bank has inherited when an entry of a table above it changes", () => {
+    const m = new Machine();
+    const t = validated(m);
+    const other = m.tree(1);
+    const { tlb } = m.mmu;
+    const KERNEL = 2 ** 39;
+    const from = tlb.activate(1, t.l4);
+    m.poke(t.l4, 1, other.l3, P | RW | US | A);
+    m.poke(other.l4, 1, other.l3, P | RW | US | A);
+    expect(tlb.fill(from, 0x1000, hiOf(KERNEL), Access.read)).toBeGreaterThan(0);
+    const base = tlb.activate(1, other.l4);
+    tlb.inherit(from, base);
+    expect(lookup(m, base, TLB_READ, KERNEL + 0x1000)).toBeGreaterThan(0);
+    tlb.dropTable(1, 2, 1);
+    expect(lookup(m, base, TLB_READ, KERNEL + 0x1000)).toBeGreaterThan(0);
+    tlb.dropTable(1, 2, 0);
+    for (const bank of [from, base]) expect(lookup(m, bank, TLB_READ, KERNEL + 0x1000)).toBe(-1);
+  });
+
+  it("leaves an address space empty that shares hardly anything with the one before", () => {
+    const m = new Machine();
+    const t = validated(m);
+    const other = m.tree(1);
+    const { tlb } = m.mmu;
+    const KERNEL = 2 ** 39;
+    const from = tlb.activate(1, t.l4);
+    m.poke(t.l4, 1, other.l3, P | RW | US | A);
+    m.poke(other.l4, 1, other.l3, P | RW | US | A);
+    for (let page = 1; page <= 4; page++) tlb.fill(from, page * 0x1000, 0, Access.read);
+    tlb.fill(from, 0x1000, hiOf(KERNEL), Access.write);
+    const base = tlb.activate(1, other.l4);
+    tlb.inherit(from, base);
+    expect(lookup(m, base, TLB_WRITE, KERNEL + 0x1000)).toBe(-1);
+    expect(m.mmu.memory.u32[(base + TLB_HEADER + 16) / 4]).toBe(0);
   });
 });
 
