@@ -91,7 +91,7 @@ const BLOCK_BYTES = (MAX_BLOCK_INSTRUCTIONS + 1) * MAX_RECORDS_PER_INSTRUCTION *
  */
 export class CodeCache {
   /** By place, as all here. */
-  private readonly pages = new Map<number, CodePage>();
+  private readonly pages: (CodePage | undefined)[];
   /** Pages into which an instruction of another page's block reaches. */
   private readonly tails = new Map<number, Set<number>>();
   private readonly arena: number;
@@ -124,6 +124,7 @@ export class CodeCache {
     private readonly arenaBytes = ARENA_BYTES,
   ) {
     if (!(arenaBytes >= MIN_ARENA_BYTES)) throw new RangeError(`a code cache of ${arenaBytes} bytes is too small`);
+    this.pages = new Array(mmu.memory.byteLength / 4096).fill(undefined);
     this.arena = mmu.memory.reserve(arenaBytes, 64, "predecoded blocks");
     this.cursor = this.arena;
     this.beginning = mmu.memory.reserve(BLOCK_BYTES, 64, "beginning of a block");
@@ -138,7 +139,7 @@ export class CodeCache {
   find(mfn: number, offset: number, mode: number, secondMfn: () => number): Block | undefined {
     this.keepApartIfWatched(mfn);
     const place = this.placeOf(mfn);
-    const block = this.pages.get(place)?.starts.get(offset | (mode << 12));
+    const block = this.pages[place]?.starts.get(offset | (mode << 12));
     if (block === undefined) return undefined;
     if (block.secondPlace >= 0) {
       const second = secondMfn();
@@ -157,22 +158,22 @@ export class CodeCache {
 
   /** The block that starts at an offset of a frame, if there is one. */
   blockAt(mfn: number, offset: number, mode: number): Block | undefined {
-    return this.pages.get(this.placeOf(mfn))?.starts.get(offset | (mode << 12));
+    return this.pages[this.placeOf(mfn)]?.starts.get(offset | (mode << 12));
   }
 
   /** Offsets of a frame at which blocks of the mode start. */
   *startsIn(mfn: number, mode: number): Generator<number> {
-    for (const key of this.pages.get(this.placeOf(mfn))?.starts.keys() ?? []) if (key >> 12 === mode) yield key & 4095;
+    for (const key of this.pages[this.placeOf(mfn)]?.starts.keys() ?? []) if (key >> 12 === mode) yield key & 4095;
   }
 
   /** Counts a sample of a page that has blocks; answers how many there are, `reset` afterwards. */
   heatOf(mfn: number): number {
-    const page = this.pages.get(this.placeOf(mfn));
+    const page = this.pages[this.placeOf(mfn)];
     return page === undefined ? 0 : ++page.heat;
   }
 
   coolDown(mfn: number, heat: number): void {
-    const page = this.pages.get(this.placeOf(mfn));
+    const page = this.pages[this.placeOf(mfn)];
     if (page) page.heat = heat;
   }
 
@@ -185,13 +186,13 @@ export class CodeCache {
 
   /** Whether a byte of a frame is watched by somebody. */
   isWatched(mfn: number, offset: number): boolean {
-    for (const { start, end } of this.pages.get(this.placeOf(mfn))?.uses ?? [])
+    for (const { start, end } of this.pages[this.placeOf(mfn)]?.uses ?? [])
       if (start <= offset && offset < end) return true;
     return false;
   }
 
   unwatch(use: CodeUse): void {
-    const page = this.pages.get(use.place);
+    const page = this.pages[use.place];
     if (page === undefined) return;
     page.uses.delete(use);
     this.forgetIfUnused(use.place, page);
@@ -273,7 +274,7 @@ export class CodeCache {
     const bytes = mmu.memory.u8;
     const long = (mode & CodeMode.LONG) !== 0;
     const limit = (mode & CodeMode.STEP) !== 0 ? 1 : MAX_BLOCK_INSTRUCTIONS;
-    const known = this.pages.get(place)?.starts;
+    const known = this.pages[place]?.starts;
     const first = this.cursor;
     writer.startBlock(first);
     let second = -1;
@@ -408,17 +409,17 @@ export class CodeCache {
   }
 
   private pageOf(place: number, mfn: number): CodePage {
-    let page = this.pages.get(place);
+    let page = this.pages[place];
     if (page === undefined) {
       page = { starts: new Map(), blocks: new Set(), uses: new Set(), heat: 0, linesLow: 0, linesHigh: 0 };
-      this.pages.set(place, page);
+      this.pages[place] = page;
       this.mmu.markCode(mfn);
     }
     return page;
   }
 
   private drop(place: number, block: Block): void {
-    const page = this.pages.get(place);
+    const page = this.pages[place];
     page?.blocks.delete(block);
     if (page?.starts.get(block.key) === block) page.starts.delete(block.key);
     this.makeStale(block.record, block.records);
@@ -443,7 +444,7 @@ export class CodeCache {
   }
 
   private invalidatePlace(place: number, offset: number, length: number): void {
-    const page = this.pages.get(place);
+    const page = this.pages[place];
     if (page === undefined) return;
     if (!touchesLines(page, offset, offset + length)) return;
     for (const block of page.blocks) {
@@ -453,8 +454,7 @@ export class CodeCache {
     // Instructions that begin in another page and end in this one.
     if (offset < 16) {
       for (const other of this.tails.get(place) ?? []) {
-        for (const block of this.pages.get(other)?.blocks ?? [])
-          if (block.secondPlace === place) this.drop(other, block);
+        for (const block of this.pages[other]?.blocks ?? []) if (block.secondPlace === place) this.drop(other, block);
       }
       this.tails.delete(place);
     }
@@ -462,14 +462,14 @@ export class CodeCache {
   }
 
   private forgetIfUnused(place: number, page: CodePage): void {
-    if (page.blocks.size > 0 || page.uses.size > 0 || this.tails.has(place) || this.pages.get(place) !== page) return;
-    this.pages.delete(place);
+    if (page.blocks.size > 0 || page.uses.size > 0 || this.tails.has(place) || this.pages[place] !== page) return;
+    this.pages[place] = undefined;
     this.mmu.unmarkCode(place);
   }
 
   /** Whether bytes of a frame belong to an instruction that was decoded. */
   hasCodeIn(mfn: number, offset: number, length: number): boolean {
-    const page = this.pages.get(this.placeOf(mfn));
+    const page = this.pages[this.placeOf(mfn)];
     return page !== undefined && touchesLines(page, offset, offset + length);
   }
 
@@ -485,9 +485,11 @@ export class CodeCache {
   flush(): void {
     this.flushes++;
     this.begun = undefined;
-    for (const page of [...this.pages.values()]) for (const use of [...page.uses]) use.onChange();
-    for (const place of this.pages.keys()) this.mmu.unmarkCode(place);
-    this.pages.clear();
+    for (const page of this.pages) if (page !== undefined) for (const use of [...page.uses]) use.onChange();
+    this.pages.forEach((page, place) => {
+      if (page !== undefined) this.mmu.unmarkCode(place);
+    });
+    this.pages.fill(undefined);
     this.tails.clear();
     this.cursor = this.arena;
     this.onFlush();

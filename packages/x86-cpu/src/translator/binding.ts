@@ -15,6 +15,7 @@ export class Binding {
   readonly blocks: { readonly block: Block; readonly place: Place }[] = [];
   /** Sets of jump-cache entries (word indices of the first) that have led here: within one they change places. */
   private readonly cached = new Set<number>();
+  private readonly checked = new Float64Array(5);
 
   constructor(
     readonly translation: Translation,
@@ -24,6 +25,33 @@ export class Binding {
     /** Where its first instruction was when it was bound. */
     readonly va: number,
   ) {}
+
+  /**
+   * Whether nothing has changed since this was last asked, for the same address space: then its pages are still in their
+   * places, and the soft TLB knows what depends on them. Else the caller is to see to both.
+   */
+  isUnchanged(anchor: number, l4Mfn: number, bank: number, generation: number, dependencies: number): boolean {
+    const { checked } = this;
+    const same =
+      checked[0] === anchor &&
+      checked[1] === l4Mfn &&
+      checked[2] === bank &&
+      checked[3] === generation &&
+      checked[4] === dependencies;
+    if (!same) {
+      checked[0] = anchor;
+      checked[1] = l4Mfn;
+      checked[2] = bank;
+      checked[3] = generation;
+      checked[4] = dependencies;
+    }
+    return same;
+  }
+
+  /** What was checked is not so. */
+  noteMisplaced(): void {
+    this.checked[2] = 0;
+  }
 
   /** A jump-cache entry, by the index of its first word, is about to lead here. */
   noteCached(entry: number): void {

@@ -50,17 +50,21 @@ export class RegionCompiler {
   /** Time spent in the engine's synchronous part, ms. */
   engineMs = 0;
   private readonly memory: RegionMemory;
+  /** What regions import, by number. */
+  private readonly helpers: WebAssembly.ModuleImports;
 
   constructor(
     private readonly mmu: Mmu,
     private readonly interpreter: CompiledInterpreter,
-    private readonly exports: InterpreterExports,
+    exports: InterpreterExports,
     private readonly instructions: InstructionSet,
     /** Regions go on within themselves by calls, returns and indirect jumps. */
     private readonly linked: boolean,
     private readonly engine: EngineCode | undefined,
   ) {
     this.memory = new RegionMemory(mmu.memory);
+    const { signatures } = interpreter.helpers;
+    this.helpers = Object.fromEntries(signatures.map((_, number) => [number, exports.helpers.get(number)]));
   }
 
   /** There is no room for another region's data: all translations must be given up. */
@@ -77,7 +81,7 @@ export class RegionCompiler {
   functionOf(translation: Translation): RegionFunction {
     if (translation.run === undefined) {
       const began = performance.now();
-      translation.run = instantiate(translation.image, this.memory, this.exports.helpers, this.engine);
+      translation.run = instantiate(translation.image, this.memory, this.helpers, this.engine);
       this.engineMs += performance.now() - began;
     }
     return translation.run;
@@ -90,19 +94,14 @@ export class RegionCompiler {
     const pages = this.mmu.memory.byteLength / WASM_PAGE;
     module.importMemory("cpu", "memory", pages, pages);
     module.importGlobal("cpu", "data", I32);
-    module.importTable("cpu", "helpers", helpers.signatures.length);
-    // One function for each helper: a call through the table takes 80 bytes and two checks wherever it stands.
+    // Each by itself: a call through the table takes 80 bytes and two checks wherever it stands.
     const functions = new Map<number, number>();
     const functionOf = (helper: number): number => {
       let index = functions.get(helper);
       if (index === undefined) {
         const { parameters, results } = helpers.signatures[helper];
-        const type = module.type(parameters, results);
-        const { body, index: added } = module.function(type);
-        for (let i = 0; i < parameters.length; i++) body.get(i);
-        body.i32_const(helper).call_indirect(type, 0);
-        functions.set(helper, added);
-        index = added;
+        index = module.importFunction("helpers", String(helper), module.type(parameters, results));
+        functions.set(helper, index);
       }
       return index;
     };

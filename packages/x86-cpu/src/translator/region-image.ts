@@ -60,12 +60,13 @@ export class RegionMemory {
 export function instantiate(
   image: RegionImage,
   memory: RegionMemory,
-  helpers: WebAssembly.Table,
+  helpers: WebAssembly.ModuleImports,
   engine: EngineCode | undefined,
 ): RegionFunction {
   image.module ??= (image.native && engine?.restore(image.native, image.wasm)) ?? new WebAssembly.Module(image.wasm);
   const instance = new WebAssembly.Instance(image.module, {
-    cpu: { memory: memory.machine.memory, helpers, data: memory.place(image.data) - FIRST_DATA },
+    cpu: { memory: memory.machine.memory, data: memory.place(image.data) - FIRST_DATA },
+    helpers,
   });
   return instance.exports.run as RegionFunction;
 }

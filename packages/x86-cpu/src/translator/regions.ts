@@ -251,17 +251,27 @@ export class Regions {
     const { translation } = binding;
     if (translation.pages.length > 1) {
       const place = translation.entries[(word & ((1 << ENTRY_BITS) - 1)) - 1];
-      const anchor = va - place;
-      for (const page of translation.pages) {
-        const at = anchor + page * PAGE;
-        const high = Math.floor(at / 2 ** 32) | 0;
-        const mfn = this.mmu.walker.executedFrame(l4Mfn, at | 0, high);
-        if (mfn < 0 || this.code.placeOf(mfn) !== binding.places.get(page)) return 0;
-        this.mmu.tlb.dependOn(bank, at | 0, high);
-      }
+      if (!this.isInPlace(binding, va - place, l4Mfn, bank)) return 0;
     }
     binding.noteCached(entry);
     return word;
+  }
+
+  /** Whether the pages around an anchor are a binding's; the soft TLB is told that jump-cache entries depend on it. */
+  private isInPlace(binding: Binding, anchor: number, l4Mfn: number, bank: number): boolean {
+    const { walker, tlb } = this.mmu;
+    if (binding.isUnchanged(anchor, l4Mfn, bank, walker.generation, tlb.dependencies)) return true;
+    for (const [page, place] of binding.places) {
+      const at = anchor + page * PAGE;
+      const high = Math.floor(at / 2 ** 32) | 0;
+      const mfn = walker.executedFrame(l4Mfn, at | 0, high);
+      if (mfn < 0 || this.code.placeOf(mfn) !== place) {
+        binding.noteMisplaced();
+        return false;
+      }
+      tlb.dependOn(bank, at | 0, high);
+    }
+    return true;
   }
 
   /**
