@@ -9,6 +9,9 @@ const PAGE = 4096;
 const NO_CACHE = -1;
 const INDICES = 512;
 const L4_PARTS = INDICES / 32;
+/** What is emptied at once: entries change places only within less. */
+const GRANULE_BYTES = 512;
+const GRANULE_WORDS = JUMP_CACHE_BYTES / GRANULE_BYTES / 32;
 /** In place of an L4 table: the address space shares its cache with nobody. */
 export const NO_L4 = -1;
 
@@ -22,7 +25,6 @@ export const NO_L4 = -1;
  */
 export class JumpCaches {
   private readonly u32: Uint32Array;
-  private readonly u8: Uint8Array;
   /** Indices above the pages of entries and the pages after them; never too few. */
   private readonly entries: TableIndices;
   /** Indices above the pages that entries with a word depend on. */
@@ -31,6 +33,8 @@ export class JumpCaches {
   private readonly l4Entries: Uint32Array;
   /** Per cache: something was added since it was cleared. */
   private readonly used: Uint8Array;
+  /** Per cache: a bit for each of its granules that has got an entry. A program's cache has few, and is emptied often. */
+  private readonly filled: Uint32Array;
   /** Per cache: banks that have it, whose they are, and of which kind. */
   private readonly users: Uint16Array;
   private readonly domidOf: Int32Array;
@@ -52,11 +56,11 @@ export class JumpCaches {
     private readonly changes: number,
   ) {
     this.u32 = memory.u32;
-    this.u8 = memory.u8;
     this.entries = new TableIndices(banks);
     this.spans = new TableIndices(banks);
     this.l4Entries = new Uint32Array(banks * INDICES * 2);
     this.used = new Uint8Array(banks);
+    this.filled = new Uint32Array(banks * GRANULE_WORDS);
     this.users = new Uint16Array(banks);
     this.domidOf = new Int32Array(banks).fill(-1);
     this.kindOf = new Int8Array(banks);
@@ -140,10 +144,13 @@ export class JumpCaches {
   /**
    * An entry for an address, given as its low and high 32 bits, is about to be added to a bank's cache.
    * @param l4 word index of the first entry of the bank's L4 table, or NO_L4
+   * @param entry the entry's host address
    */
-  add(bank: number, l4: number, lo: number, hi: number): void {
+  add(bank: number, l4: number, lo: number, hi: number, entry: number): void {
     const cache = this.cacheOf[bank];
     this.used[cache] = 1;
+    const granule = Math.floor((entry - this.addressOf(bank)) / GRANULE_BYTES);
+    this.filled[cache * GRANULE_WORDS + (granule >>> 5)] |= 1 << (granule & 31);
     const next = (lo + PAGE) >>> 0;
     const nextHi = next < PAGE ? hi + 1 : hi;
     this.compareAt(bank, l4, indexInTable(lo, hi, 4));
@@ -189,9 +196,16 @@ export class JumpCaches {
     this.dependencies++;
     this.entries.clear(cache);
     this.spans.clear(cache);
+    const { filled, u32 } = this;
     const base = this.start + cache * JUMP_CACHE_STRIDE;
-    this.u8.fill(0, base, base + JUMP_CACHE_BYTES);
-    this.u32[(base + JUMP_CACHE_MODE) >>> 2] = 0;
+    for (let i = 0; i < GRANULE_WORDS; i++) {
+      for (let left = filled[cache * GRANULE_WORDS + i]; left !== 0; left &= left - 1) {
+        const first = (base + (i * 32 + 31 - Math.clz32(left & -left)) * GRANULE_BYTES) >>> 2;
+        u32.fill(0, first, first + (GRANULE_BYTES >>> 2));
+      }
+      filled[cache * GRANULE_WORDS + i] = 0;
+    }
+    u32[(base + JUMP_CACHE_MODE) >>> 2] = 0;
   }
 
   /** An entry with this index in a table of a level (1-4) of the domain changed, wherever the table is used. */

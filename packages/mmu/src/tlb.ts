@@ -315,10 +315,11 @@ export class TlbBanks {
   /**
    * A jump-cache entry for an address is about to be added.
    * @param base the bank's host address
+   * @param entry the entry's
    */
-  noteJump(base: number, vaLo: number, vaHi: number): void {
+  noteJump(base: number, vaLo: number, vaHi: number, entry: number): void {
     const bank = this.bankAt(base);
-    this.jumps.add(bank, this.sharedL4(this.rootOf[bank]), vaLo, vaHi);
+    this.jumps.add(bank, this.sharedL4(this.rootOf[bank]), vaLo, vaHi, entry);
   }
 
   /**

@@ -24,8 +24,9 @@ function mapKernel(m: Machine, tree: Tree, kernel: Tree, index = 1): void {
 
 /** As x86-cpu does, at a slot of our choice. */
 function jump(m: Machine, base: number, slot: number, va: number, word = 0): void {
-  m.mmu.tlb.noteJump(base, va | 0, hiOf(va));
-  m.mmu.memory.u32.set([va, hiOf(va), 0x5000 + slot, word], m.mmu.tlb.jumpCache(base) / 4 + 4 * slot);
+  const entry = m.mmu.tlb.jumpCache(base) + 16 * slot;
+  m.mmu.tlb.noteJump(base, va | 0, hiOf(va), entry);
+  m.mmu.memory.u32.set([va, hiOf(va), 0x5000 + slot, word], entry / 4);
 }
 
 function recordIn(m: Machine, base: number, slot: number): number {
@@ -162,7 +163,7 @@ describe("JumpCaches", () => {
     /** As x86-cpu does, at slots of our choice. */
     const jump = (slot: number, va: number) => {
       const p = cache + 4 * slot;
-      tlb.noteJump(base, va | 0, hiOf(va));
+      tlb.noteJump(base, va | 0, hiOf(va), 4 * p);
       u32.set([va, hiOf(va), 0x5000 + slot], p);
     };
     const left = (...slots: number[]) => slots.map((slot) => u32[cache + 4 * slot + 2] !== 0);

@@ -133,7 +133,7 @@ export class CodeLookup {
     i32[entry + 1] = high;
     i32[entry + 2] = record;
     i32[entry + 3] = regions?.wordFor(block, this.rip, this.l4Mfn, bank, entry) ?? 0;
-    this.mmu.tlb.noteJump(bank, low, high);
+    this.mmu.tlb.noteJump(bank, low, high, entry * 4);
     // After a flush the jump's record is no more.
     if (jump !== 0 && flushes === this.code.flushes && this.isLinkable(jump, record))
       i32[(jump + R_LINK) >>> 2] = record;
