@@ -50,9 +50,19 @@ export const operations = {
     { file: v.string(), folder, text: v.optional(v.string()), paused: v.boolean() },
     v.strictObject({ domid: v.number(), saved: saveFileInfo, warnings: v.array(v.string()) }),
   ),
-  /** Makes guests that go on from where this one stands; it goes on, too. Answers the new ones. */
+  /**
+   * Makes guests that go on from where this one stands; it goes on, too. What they write to disks is kept in files of the folder
+   * `disks`, or in memory, up to a limit for each disk. Answers the new ones.
+   */
   fork: operation(
-    { domain, count: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1000)), paused: v.boolean() },
+    {
+      domain,
+      count: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1000)),
+      paused: v.boolean(),
+      folder,
+      disks: v.optional(v.string()),
+      diskLimitMib: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+    },
     v.array(v.strictObject({ domid: v.number(), name: v.string() })),
   ),
   /** An ELF core file of its memory. */

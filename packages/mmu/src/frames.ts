@@ -298,6 +298,26 @@ export class FrameTable {
     return mfn;
   }
 
+  /**
+   * Gives a domain a frame with the bytes of another one. They share its place from now on, as after `share` and under its
+   * conditions, if that may be lent; else the bytes are copied.
+   * @returns its number, or -1 if none is left
+   */
+  allocSharing(domid: number, source: number): number {
+    const mfn = this.takeFrame(domid);
+    const { places, memory } = this;
+    // Nothing was ever written to it: so it is with the new one.
+    if (mfn < 0 || this.place[source] === places.zero) return mfn;
+    if (this.isShareable(source)) {
+      this.lendPlace(source, mfn);
+      return mfn;
+    }
+    const to = this.hostAddress(mfn);
+    const from = this.readAddress(source);
+    memory.u8.copyWithin(to, from, from + PAGE_SIZE);
+    return mfn;
+  }
+
   private takeFrame(domid: number): number {
     let mfn: number;
     if (this.freeHead !== NO_FRAME) {

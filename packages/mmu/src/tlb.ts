@@ -306,6 +306,14 @@ export class TlbBanks {
     }
   }
 
+  /** Empties all banks of a domain, but not their jump caches: its frames' bytes stay where they are. */
+  flushDomainTranslations(domid: number): void {
+    this.walker.forgetFetches();
+    for (let bank = 0; bank < this.touched; bank++) {
+      if (this.domidOf[bank] === domid) this.flushTranslations(this.start + bank * BANK_BYTES);
+    }
+  }
+
   /** Empties every bank. */
   flushAll(): void {
     this.walker.forgetFetches();

@@ -18,7 +18,7 @@ import { GuestConsole } from "./dom0/guest-console.ts";
 import { type GuestServices, serveGuest } from "./dom0/guest-services.ts";
 import type { DeviceStatistics, DomainEnd, Guest, GuestEvents, GuestFate } from "./guest.ts";
 import { createKernelDomain, createProgramDomain, type MadeDomain } from "./guest-domain.ts";
-import { type GuestSource, namedImageError } from "./images/guest-files.ts";
+import { type GuestFiles, type GuestSource, namedImageError } from "./images/guest-files.ts";
 import type { Machine } from "./machine.ts";
 import { MovingGuest } from "./save/moving-guest.ts";
 import { type RunningState, runningState } from "./save/running-state.ts";
@@ -226,7 +226,7 @@ export class ConfiguredGuest implements Guest {
 
   async suspend(): Promise<SuspendedGuest> {
     const { machine } = this;
-    const domain = this.movableDomain();
+    const { domain, files } = this.movable();
     if (this.suspension !== undefined) throw new ConfigError(`${this.name} is being saved already.`);
     const request = new SuspendRequest(machine.devices.store, domain.domid, this.name);
     this.suspension = request;
@@ -240,6 +240,7 @@ export class ConfiguredGuest implements Guest {
     }
     return suspendedGuest(machine, domain, {
       devices: this.devices,
+      files,
       onResumed: () => {
         this.suspension = undefined;
       },
@@ -251,11 +252,13 @@ export class ConfiguredGuest implements Guest {
   }
 
   move(): MovingGuest {
-    return new MovingGuest(this.machine.hypervisor, this.movableDomain());
+    const { domain } = this.movable();
+    this.devices.requireNamedImages(this.name);
+    return new MovingGuest(this.machine.hypervisor, domain);
   }
 
-  /** Its domain, if that can be asked to suspend itself. @throws ConfigError */
-  private movableDomain(): Domain {
+  /** Its domain and files, if that can be asked to suspend itself. @throws ConfigError */
+  private movable(): { domain: Domain; files: GuestFiles } {
     const { domain, files } = this;
     if (domain === undefined || domain.state !== "running") throw new ConfigError(`${this.name} does not run.`);
     if (domain.paused) throw new ConfigError(`${this.name} is paused, so it cannot suspend itself: unpause it first.`);
@@ -263,7 +266,7 @@ export class ConfiguredGuest implements Guest {
     // A save that fails must not take the guest with it.
     if (!files.kernel.notes.suspendCancel)
       throw new ConfigError(`${this.name} cannot be saved: its kernel lacks SUSPEND_CANCEL, so it could not go on.`);
-    return domain;
+    return { domain, files };
   }
 
   private goOn(domain: Domain): boolean {

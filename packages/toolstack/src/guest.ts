@@ -89,7 +89,7 @@ export interface Guest {
   /**
    * Begins to write it while it runs; `suspend` follows.
    *
-   * @throws ConfigError as `suspend`; DomainImageError, one sentence: what it says of its memory makes no sense (yet)
+   * @throws ConfigError as `suspend`, or if it has disks of a fork; DomainImageError, one sentence: what it says of its memory makes no sense (yet)
    */
   move(): MovingGuest;
   /**

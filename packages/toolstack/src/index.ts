@@ -32,6 +32,7 @@ export type {
   GuestFate,
   NetworkStatistics,
 } from "./guest.ts";
+export type { ForkedDiskOptions } from "./images/forked-disks.ts";
 export { openGuestDisks } from "./images/guest-disks.ts";
 export {
   type GuestFileOptions,
@@ -43,7 +44,7 @@ export {
 export { checkLinuxInitrd } from "./images/initrd-check.ts";
 export { Machine, type MachineOptions, type ReceivedGuest } from "./machine.ts";
 export { RunLoop, type RunLoopWork } from "./run-loop.ts";
-export { forkedConfig, forkedFiles } from "./save/forked-config.ts";
+export { forkedConfig } from "./save/forked-config.ts";
 export type { MovingGuest } from "./save/moving-guest.ts";
 export { type RunningState, runningStateSchema } from "./save/running-state.ts";
 export type { SuspendedGuest } from "./save/suspended-guest.ts";

@@ -19,3 +19,4 @@ export {
 export { type CreateQcow2Options, createQcow2 } from "./qcow2/create-qcow2.ts";
 export { type OpenBacking, openQcow2Disk, type Qcow2Options } from "./qcow2/open-qcow2.ts";
 export { openRawDisk, type RawDisk, type RawDiskOptions } from "./raw-disk.ts";
+export { type DiskSnapshot, SnapshotDisk, type SnapshotOptions } from "./snapshot/snapshot-disk.ts";

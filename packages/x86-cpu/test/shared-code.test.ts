@@ -42,7 +42,7 @@ class Forks {
   fork(from: number, to: number): void {
     if (from === to) return;
     const { frames, tlb } = this.machine.mmu;
-    tlb.flushDomain(this.spaces[from].domid);
+    tlb.flushDomainTranslations(this.spaces[from].domid);
     for (let page = 0; page < PAGES; page++) {
       const source = this.spaces[from].frameAt(CODE + page * PAGE);
       if (!frames.isShareable(source)) throw new Error("not shareable");

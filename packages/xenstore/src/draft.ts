@@ -2,7 +2,7 @@
 // A request outside transactions is a draft that lives for one call; a transaction is a draft that lives longer.
 
 import { EACCES, EINVAL, ENOENT, ENOMEM, ENOSPC, EPERM } from "@xen-node/xen-abi";
-import type { StoreNode } from "./node.ts";
+import type { OwnLists, StoreNode } from "./node.ts";
 import { leaf, lookup, nodeMemory, nodeSize, replace, walkPostOrder } from "./node.ts";
 import { childPath, leafName, parentPath } from "./path.ts";
 import type { Actor, Permission, PermissionList } from "./permissions.ts";
@@ -41,6 +41,7 @@ export class Draft {
   readonly events: StoreEvent[] = [];
   readonly #host: DraftHost;
   readonly #touches: Touches | undefined;
+  readonly #own: OwnLists = new Set();
 
   /** `touches` records what is looked at, and makes this a transaction's draft, which collects no events. */
   constructor(host: DraftHost, top: StoreNode, touches?: Touches) {
@@ -105,7 +106,7 @@ export class Draft {
       this.#emit(at, readableBy, at === path ? "subtree" : "exact");
     });
     if (above.length > 0) this.usage.add(above[0].domid, 0, -listingBytes(path));
-    this.top = replace(this.top, path, undefined, this.#host.nextGeneration());
+    this.top = replace(this.top, path, undefined, this.#host.nextGeneration(), this.#own);
   }
 
   setPermissions(actor: Actor, path: string, permissions: PermissionList): number {
@@ -161,7 +162,7 @@ export class Draft {
     }
     this.usage.add(permissions[0].domid, missing.length, bytes);
     this.usage.add(inherited[0].domid, 0, listing);
-    this.top = replace(this.top, top, child, generation);
+    this.top = replace(this.top, top, child, generation, this.#own);
     this.#emit(path, [permissions, this.#parentPermissions(path)]);
     return 0;
   }
@@ -175,7 +176,7 @@ export class Draft {
     }
     this.usage.add(node.permissions[0].domid, -1, -nodeMemory(node, path));
     this.usage.add(changed.permissions[0].domid, 1, nodeMemory(changed, path));
-    this.top = replace(this.top, path, changed, generation);
+    this.top = replace(this.top, path, changed, generation, this.#own);
     return 0;
   }
 

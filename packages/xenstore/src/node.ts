@@ -50,9 +50,19 @@ export function lookup(top: StoreNode, path: string): StoreNode | undefined {
   return node;
 }
 
+/** Lists of children that a draft has made itself: nobody else has them yet, so it may go on changing them. */
+export type OwnLists = Set<ReadonlyMap<string, StoreNode>>;
+
 /** `parent` with child `name` set to `child`, or without it. An added or removed name gives the parent `generation`. */
-function withChild(parent: StoreNode, name: string, child: StoreNode | undefined, generation: number): StoreNode {
-  const children = new Map(parent.children);
+function withChild(
+  parent: StoreNode,
+  name: string,
+  child: StoreNode | undefined,
+  generation: number,
+  own: OwnLists,
+): StoreNode {
+  const children = own.has(parent.children) ? (parent.children as Map<string, StoreNode>) : new Map(parent.children);
+  own.add(children);
   const existed = children.has(name);
   if (child === undefined) children.delete(name);
   else children.set(name, child);
@@ -66,15 +76,25 @@ function withChild(parent: StoreNode, name: string, child: StoreNode | undefined
   };
 }
 
-/** `top` with the node at `path` replaced, added (its parent must exist) or, if undefined, removed. */
-export function replace(top: StoreNode, path: string, node: StoreNode | undefined, generation: number): StoreNode {
+/**
+ * `top` with the node at `path` replaced, added (its parent must exist) or, if undefined, removed.
+ *
+ * @param own of the draft that `top` is from, whose older tops are good no more: a folder of many is copied once a draft
+ */
+export function replace(
+  top: StoreNode,
+  path: string,
+  node: StoreNode | undefined,
+  generation: number,
+  own: OwnLists = new Set(),
+): StoreNode {
   const names = namesOf(path);
   const put = (parent: StoreNode, depth: number): StoreNode => {
     const name = names[depth];
-    if (depth === names.length - 1) return withChild(parent, name, node, generation);
+    if (depth === names.length - 1) return withChild(parent, name, node, generation, own);
     const child = parent.children.get(name);
     if (child === undefined) throw new Error(`no parent for ${path}`);
-    return withChild(parent, name, put(child, depth + 1), generation);
+    return withChild(parent, name, put(child, depth + 1), generation, own);
   };
   return put(top, 0);
 }

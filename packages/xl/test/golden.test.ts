@@ -362,20 +362,22 @@ describe("what xl asks for", () => {
   });
 
   it.each([
-    [[], 1, false],
-    [["-n", "3"], 3, false],
-    [["-p", "-n", "2"], 2, true],
-  ])("fork %j", async (options, count, paused) => {
+    [[], 1, false, {}],
+    [["-n", "3"], 3, false, {}],
+    [["-p", "-n", "2"], 2, true, {}],
+    [["-d", "kept", "-l", "64"], 1, false, { disks: "kept", diskLimitMib: 64 }],
+  ])("fork %j", async (options, count, paused, kept) => {
     expect(await ask("fork", ...options, "web")).toEqual({
       status: 0,
       stderr: "",
-      asked: [["fork", { domain: "1", count, paused }]],
+      asked: [["fork", { domain: "1", count, paused, folder: "/here", ...kept }]],
     });
   });
 
-  it("fork refuses a number of forks that is none", async () => {
+  it("fork refuses a number of forks, and of MiB, that is none", async () => {
     for (const number of ["0", "-1", "x", "1001"])
       expect((await ask("fork", "-n", number, "web")).asked, number).toEqual([]);
+    for (const limit of ["0", "-1", "x"]) expect((await ask("fork", "-l", limit, "web")).asked, limit).toEqual([]);
   });
 
   it("restore -p", async () => {

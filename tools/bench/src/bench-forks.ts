@@ -1,15 +1,28 @@
 // `npm run bench:forks`: forks of a running guest in one process. Figures are printed, nothing is judged.
-import { cpus } from "node:os";
+import { mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { forkedConfig, type Guest, Machine, readGuestFiles, validateDomainConfig } from "@xen-node/toolstack";
+import {
+  type DomainConfigInput,
+  forkedConfig,
+  type Guest,
+  Machine,
+  readGuestFiles,
+  validateDomainConfig,
+} from "@xen-node/toolstack";
 import { cachedDebian, defaultCacheFolder, fetchDebian } from "xen-node";
 import { MissingPeer } from "./missing-peer.ts";
+import { processorMs } from "./processor-time.ts";
 import { formatTable } from "./table.ts";
 
-const MACHINE_MIB = 1024;
+const MACHINE_MIB = 2048;
 /** For all forks to answer. */
 const LIMIT_MS = 600_000;
+const DISK_BYTES = 16 * 2 ** 20;
+const BLOCK_BYTES = 4096;
+const SECTORS_PER_BLOCK = BLOCK_BYTES / 512;
 const PROMPT = /\/root # /;
 /** Beside the forks, nothing else needs memory. */
 const SPARE_GUESTS = 2;
@@ -36,6 +49,31 @@ function ask(guest: Guest, name: string): Promise<void> {
   return answered;
 }
 
+/** Lets a guest write blocks of its disk that nobody else writes, and read the parent's first block. */
+function writeBlocks(guest: Guest, name: string, block: number): Promise<void> {
+  const written = hears(guest, new RegExp(`${name} over parent\\r?\\n`));
+  guest.console.write(
+    Buffer.from(
+      `dd if=/me of=/dev/xvda bs=${BLOCK_BYTES} seek=${block} conv=sync,fsync 2>/dev/null; ` +
+        `echo $(dd if=/dev/xvda bs=${BLOCK_BYTES} skip=${block} count=1 2>/dev/null | head -n 1) over $(head -n 1 /dev/xvda)\n`,
+    ),
+  );
+  return written;
+}
+
+interface Moment {
+  readonly wallMs: number;
+  readonly processorMs: number;
+}
+
+const now = (): Moment => ({ wallMs: performance.now(), processorMs: processorMs(process.pid) });
+
+/** A row of the table of times: what passed between two moments. */
+function row(what: string, from: Moment, to: Moment, each = 1): string[] {
+  const ms = (key: keyof Moment): string => ((to[key] - from[key]) / each).toFixed(1);
+  return [what, ms("wallMs"), ms("processorMs")];
+}
+
 function numbers(): { forks: number; memory: number } {
   const options = {
     forks: { type: "string", default: "100" },
@@ -57,68 +95,96 @@ async function main(): Promise<void> {
     nominalMemoryMiB: memory * (forks + SPARE_GUESTS),
   });
   machine.start();
-  const config = validateDomainConfig({
-    name: "parent",
-    kernel: debian.kernel,
-    ramdisk: debian.initrd,
-    cmdline: "console=hvc0",
-    memory,
-    vifs: [""],
-  });
+  const folder = await mkdtemp(join(tmpdir(), "xen-node-bench-forks-"));
+  try {
+    const disk = join(folder, "disk.img");
+    await writeFile(disk, "");
+    await truncate(disk, DISK_BYTES);
+    await measure(machine, forks, {
+      name: "parent",
+      kernel: debian.kernel,
+      ramdisk: debian.initrd,
+      cmdline: "console=hvc0",
+      memory,
+      vifs: [""],
+      disks: [`${disk},raw,xvda,w`],
+    });
+    console.log(`\nThe guest: ${debian.description}, ${memory} MiB.`);
+    await machine.close();
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function measure(machine: Machine, forks: number, input: DomainConfigInput): Promise<void> {
+  const config = validateDomainConfig(input);
   const files = await readGuestFiles(config);
-  console.log(`${debian.description}, ${memory} MiB, forked ${forks} times`);
-  console.log(`${cpus()[0].model}, ${cpus().length} processors, Node.js ${process.versions.node}`);
+  console.log(`${cpus()[0].model}, ${cpus().length} processors, Node.js ${process.versions.node}; ${forks} forks`);
   const parent = machine.createGuest(config, files);
   await hears(parent, PROMPT);
+  await ask(parent, "parent");
+  await writeBlocks(parent, "parent", 0);
   note("the guest has booted");
 
   const { frames } = machine.hypervisor.mmu;
-  const start = performance.now();
+  const start = now();
   const suspended = await parent.suspend();
-  const stood = performance.now();
+  const stood = now();
   const free = frames.places.free;
   const children: Guest[] = [];
-  for (let n = 1; n <= forks; n++)
-    children.push(suspended.fork(forkedConfig(parent.currentConfig, `fork${n}`), { ...files, disks: [] }));
-  const made = performance.now();
+  for (let n = 1; n <= forks; n++) {
+    const forked = forkedConfig(parent.currentConfig, `fork${n}`);
+    children.push(suspended.fork(forked, await suspended.forkedFiles(forked)));
+  }
+  const made = now();
   const pagesAtFirst = (free - frames.places.free) / forks;
   suspended.resume();
-  note(`the forks are made, in ${(made - stood).toFixed(0)} ms`);
+  note(`the forks are made, in ${(made.wallMs - stood.wallMs).toFixed(0)} ms`);
 
-  let left = forks;
-  const answers = children.map(async (child) => {
-    await ask(child, child.name);
-    if (--left % 10 === 0) note(`${forks - left} forks have answered`);
-  });
-  await ask(parent, "parent");
-  const parentBack = performance.now();
-  const late = sleep(LIMIT_MS, undefined, { ref: false }).then(() => {
-    throw new MissingPeer(`${left} of ${forks} forks have not answered in ${LIMIT_MS / 1000} s.`);
-  });
-  await Promise.race([Promise.all(answers), late]);
-  const answered = performance.now();
+  const all = async (what: string, of: (guest: Guest, n: number) => Promise<void>): Promise<void> => {
+    let left = forks;
+    const answers = children.map(async (child, n) => {
+      await of(child, n + 1);
+      if (--left % 10 === 0) note(`${forks - left} forks ${what}`);
+    });
+    const late = sleep(LIMIT_MS, undefined, { ref: false }).then(() => {
+      throw new MissingPeer(`${left} of ${forks} forks have not ${what} in ${LIMIT_MS / 1000} s.`);
+    });
+    await Promise.race([Promise.all(answers), late]);
+  };
+  let parentBack = made;
+  const back = ask(parent, "parent").then(() => (parentBack = now()));
+  await all("answered", (child) => ask(child, child.name));
+  const answered = now();
+  await back;
   const owned = children.map(({ domain }) => (domain === undefined ? 0 : frames.usage(domain.domid).own));
-  const ms = (value: number): string => value.toFixed(1);
+  const before = now();
+  await all("written to their disks", (child, n) => writeBlocks(child, child.name, n));
+  const written = now();
+  const blocks = children.map((child) => child.statistics().disks[0].writtenSectors / SECTORS_PER_BLOCK);
   console.log(
     `\n${formatTable([
-      ["", "ms"],
-      ["the guest suspends itself", ms(stood - start)],
-      [`${forks} forks are made`, ms(made - stood)],
-      ["one of them", ms((made - stood) / forks)],
-      ["from there until the guest itself answers", ms(parentBack - made)],
-      ["from there until all forks have answered", ms(answered - made)],
+      ["", "ms", "of processor time"],
+      row("the guest suspends itself", start, stood),
+      row(`${forks} forks are made`, stood, made),
+      row("one of them", stood, made, forks),
+      row("from there until the guest itself answers", made, parentBack),
+      row("from there until all forks have answered", made, answered),
+      row("one of them", made, answered, forks),
+      row("then, until all have written to their disks", before, written),
     ])}`,
   );
   console.log(
     `\n${formatTable([
-      ["pages of 4 KiB", "a fork"],
-      ["nominal", String((memory * 1024) / 4)],
+      ["of 4 KiB", "a fork"],
+      ["pages, nominal", String((config.memory * 1024) / 4)],
       ["taken when it is made", pagesAtFirst.toFixed(0)],
       ["its own after its answer, least", String(Math.min(...owned))],
       ["its own after its answer, most", String(Math.max(...owned))],
+      ["blocks written to its disk, least", String(Math.min(...blocks))],
+      ["blocks written to its disk, most", String(Math.max(...blocks))],
     ])}`,
   );
-  await machine.close();
 }
 
 main().catch((error: unknown) => {

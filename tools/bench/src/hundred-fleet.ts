@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PlaceUsage } from "@xen-node/mmu";
 import {
-  forkedFiles,
   type GuestFiles,
   Machine,
   type MachineOptions,
+  openGuestDisks,
   readGuestFiles,
   validateDomainConfig,
 } from "@xen-node/toolstack";
@@ -122,6 +122,14 @@ export class HundredFleet {
       disks: [`format=raw,vdev=xvda,access=w,target=${disk}`],
     });
     this.files ??= await readGuestFiles({ ...config, disks: [] });
-    this.guests.push(new HundredGuest(this.machine, config, await forkedFiles(config, this.files), address, disk));
+    this.guests.push(
+      new HundredGuest(
+        this.machine,
+        config,
+        { ...this.files, disks: await openGuestDisks(config.disks) },
+        address,
+        disk,
+      ),
+    );
   }
 }

@@ -6,7 +6,7 @@ import {
   ConfigError,
   type DomainConfig,
   type DomainEnd,
-  forkedFiles,
+  type ForkedDiskOptions,
   type Guest,
   type GuestEvents,
   type GuestFate,
@@ -114,15 +114,20 @@ export class GuestHost {
   /**
    * Creates a guest that goes on from where a suspended one stands.
    *
-   * @param files kernel and ram disk of that one
+   * @param disks where it is kept what it writes to disks
    * @throws ConfigError, DomainImageError or ControlError, one sentence
    */
-  fork(config: DomainConfig, suspended: SuspendedGuest, files: GuestFiles, paused: boolean): Promise<HostedGuest> {
+  fork(
+    config: DomainConfig,
+    suspended: SuspendedGuest,
+    paused: boolean,
+    disks: ForkedDiskOptions,
+  ): Promise<HostedGuest> {
     return this.host(
       config,
       paused,
       (lowered, opened, events) => suspended.fork(lowered, opened, events, { paused: true }),
-      () => forkedFiles(config, files),
+      () => suspended.forkedFiles(config, disks),
     );
   }
 

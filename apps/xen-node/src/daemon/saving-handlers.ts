@@ -19,19 +19,17 @@ export function savingHandlers(table: GuestTable, host: GuestHost) {
       const { hosted, header, warnings } = await restoreFile(host, fromFolder(folder, file), { text, folder, paused });
       return { domid: hosted.domain.domid, saved: infoOf(header), warnings };
     },
-    fork: async ({ domain, count, paused }) => {
+    fork: async ({ domain, count, paused, folder, disks, diskLimitMib }) => {
       const { guest } = table.find(domain);
-      const { files } = guest;
-      if ("program" in files)
+      if ("program" in guest.files)
         throw new ConfigError(`${guest.name} is a guest in TypeScript: only kernels can be forked.`);
-      // Before it is disturbed.
-      forkedConfig(guest.currentConfig, guest.name);
+      const kept = { folder: disks === undefined ? undefined : fromFolder(folder, disks), limitMib: diskLimitMib };
       const suspended = await guest.suspend();
       try {
         const made: { domid: number; name: string }[] = [];
         for (let n = 0; n < count; n++) {
           const config = forkedConfig(guest.currentConfig, host.nameOfFork(guest.name));
-          const fork = await host.fork(config, suspended, files, paused);
+          const fork = await host.fork(config, suspended, paused, kept);
           made.push({ domid: fork.domain.domid, name: fork.guest.name });
         }
         return made;

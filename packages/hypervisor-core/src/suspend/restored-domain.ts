@@ -14,7 +14,6 @@ import { renumberTable } from "./saved-table.ts";
 import type { SavedVcpu } from "./saved-vcpu.ts";
 
 const ENTRIES = 512;
-const PAGE_BYTES = 4096;
 const PINNED = 8;
 const BROKEN = 13;
 const ABSENT = 15;
@@ -78,21 +77,26 @@ export class RestoredDomain {
   }
 
   /**
-   * Puts a plain page in its place that has the bytes of another domain's frame: it shares their place until one of both
-   * is written, if nobody holds a pointer to that frame. There are no translations to it.
+   * Puts plain pages in their places that have the bytes of another domain's frames: each shares their place until one of both is
+   * written, if nobody holds a pointer to that frame. There are no translations to those for writing.
+   * @param pfns none of them was put before
+   * @param sources the other domain's frames, by pfn
    * @throws DomainImageError as `addPage`
    */
-  sharePage(pfn: number, source: number): void {
-    const { frames, memory } = this.hv.mmu;
-    const mfn = this.allocate(pfn);
-    this.types[pfn] = 0;
-    if (frames.isShareable(source)) {
-      frames.share(source, mfn);
-      return;
+  sharePages(pfns: Uint32Array, sources: Uint32Array): void {
+    const { domain, p2m, types } = this;
+    const { domid } = domain;
+    const { frames, m2p } = this.hv.mmu;
+    const room = domain.maxPages - domain.totalPages;
+    for (let i = 0; i < pfns.length; i++) {
+      const pfn = pfns[i];
+      const mfn = i < room ? frames.allocSharing(domid, sources[pfn]) : -1;
+      if (mfn < 0) throw this.noFrame();
+      domain.totalPages++;
+      m2p.set(mfn, pfn);
+      p2m[pfn] = mfn;
+      types[pfn] = 0;
     }
-    const to = frames.hostAddress(mfn);
-    const from = frames.readAddress(source);
-    memory.u8.copyWithin(to, from, from + PAGE_BYTES);
   }
 
   /** Whether a page that was added holds these bytes. A page table does until `finish`. */
@@ -118,15 +122,18 @@ export class RestoredDomain {
     const { domain } = this;
     const { frames, m2p } = this.hv.mmu;
     const mfn = domain.totalPages < domain.maxPages ? frames.alloc(domain.domid) : -1;
-    if (mfn < 0)
-      throw new DomainImageError(
-        "machine",
-        `the saved guest has more than the ${domain.totalPages} pages that there are for it.`,
-      );
+    if (mfn < 0) throw this.noFrame();
     domain.totalPages++;
     m2p.set(mfn, pfn);
     this.p2m[pfn] = mfn;
     return mfn;
+  }
+
+  private noFrame(): DomainImageError {
+    return new DomainImageError(
+      "machine",
+      `the saved guest has more than the ${this.domain.totalPages} pages that there are for it.`,
+    );
   }
 
   /**

@@ -84,8 +84,8 @@ export class SuspendedDomain {
     this.prototype ??= this.readPrototype();
     const pages = new RestoredDomain(hv, child, this.pages);
     // No store goes past the frames that are lent now.
-    hv.mmu.tlb.flushDomain(this.domain.domid);
-    for (const pfn of this.prototype.plain) pages.sharePage(pfn, this.p2m.mfns[pfn]);
+    hv.mmu.tlb.flushDomainTranslations(this.domain.domid);
+    pages.sharePages(this.prototype.plain, this.p2m.mfns);
     for (const { pfn, type, bytes } of this.prototype.tables) pages.addPage(pfn, type, bytes);
     return { pages, state: { sharedInfo: this.sharedInfo(), vcpus: this.vcpus(), p2mPages: this.p2mPages } };
   }

@@ -18,6 +18,8 @@ export interface DiskConfig {
   discard: boolean;
   /** Other guests may write the same image (xend's `w!`): none is locked out. */
   shared: boolean;
+  /** A fork's: `target` as it was when the guest was forked, and what is written is kept elsewhere until the guest ends. */
+  copyOnWrite?: true;
 }
 
 /** Prefixes of old configurations, and the format that each stands for. */

@@ -74,6 +74,20 @@ export class GuestDevices {
     await Promise.all(this.disks.map(({ device }) => device?.takeBack()));
   }
 
+  /** A disk by the number of its virtual device. */
+  diskOf(vdev: number): LendableDisk | undefined {
+    return this.disks.find(({ config }) => config.vdev.number === vdev)?.device;
+  }
+
+  /** @throws ConfigError: it has a disk that no file names, so the guest cannot be had elsewhere or later */
+  requireNamedImages(guest: string): void {
+    const copy = this.disks.find(({ config }) => config.copyOnWrite);
+    if (copy !== undefined)
+      throw new ConfigError(
+        `${guest} can be neither saved nor moved: its disk ${copy.config.vdev.name} is a fork's, and in no image.`,
+      );
+  }
+
   async attachDisk(config: DiskConfig): Promise<void> {
     const { name, number } = config.vdev;
     const taken = (): boolean => this.disks.some((disk) => disk.config.vdev.number === number);
@@ -187,6 +201,7 @@ function number(device: AttachedDevice, end: "backend" | "frontend", name: strin
 
 function lendable(config: DiskConfig, device: BlockDevice | undefined): LendableDisk | undefined {
   if (device === undefined) return undefined;
+  if (config.copyOnWrite) return new LendableDisk(device, undefined);
   return new LendableDisk(device, async () => {
     const again = await openGuestDisk(config);
     if (again === undefined) throw new ConfigError(`the disk ${config.vdev.name} names no image.`);

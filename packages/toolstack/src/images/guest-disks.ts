@@ -9,6 +9,8 @@ import type { DiskConfig } from "../config/disk-config.ts";
  */
 export async function openGuestDisk(disk: DiskConfig): Promise<BlockDevice | undefined> {
   if (disk.target === "") return undefined;
+  if (disk.copyOnWrite)
+    throw new ConfigError(`the disk ${disk.vdev.name} of a fork cannot be opened: what it held went with the fork.`);
   try {
     return await openDisk({
       target: disk.target,

@@ -1,3 +1,5 @@
+import { type DiskSnapshot, SnapshotDisk, type SnapshotOptions } from "@xen-node/virtual-disk";
+import { ConfigError } from "../config/config-error.ts";
 import type { BlockDevice } from "./guest-disks.ts";
 
 /**
@@ -7,15 +9,18 @@ import type { BlockDevice } from "./guest-disks.ts";
 export class LendableDisk implements BlockDevice {
   private device: BlockDevice;
   private underWay = 0;
-  private onIdle: (() => void) | undefined;
+  private onIdle: (() => void)[] = [];
   /** While the image is let go of: settles when it is back, or closed for good. */
   private absence: { back: Promise<void>; end(error?: Error): void } | undefined;
+  /** While a snapshot is taken: settles when that is done. */
+  private standstill: Promise<void> | undefined;
   private closed = false;
   onResize?: (sizeBytes: number) => void;
 
   constructor(
     device: BlockDevice,
-    private readonly reopen: () => Promise<BlockDevice>,
+    /** undefined: nothing but this process can open it. */
+    private readonly reopen: (() => Promise<BlockDevice>) | undefined,
   ) {
     this.device = this.follow(device);
   }
@@ -56,9 +61,34 @@ export class LendableDisk implements BlockDevice {
     return this.perform((device) => device.discard(offset, lengthBytes));
   }
 
-  /** Waits for requests under way, puts all that was written on stable storage, and closes the image. */
+  /**
+   * What the disk holds now, with the requests that are under way; later ones wait meanwhile.
+   * @throws ConfigError: it was let go of, or closed
+   */
+  async takeSnapshot(options?: SnapshotOptions): Promise<DiskSnapshot> {
+    while (this.standstill !== undefined) await this.standstill;
+    let end: () => void = () => {};
+    this.standstill = new Promise((resolve) => (end = resolve));
+    try {
+      await this.idle();
+      if (this.absence !== undefined || this.closed) throw new ConfigError(`${this.name} was let go of.`);
+      if (!(this.device instanceof SnapshotDisk)) this.device = this.follow(new SnapshotDisk(this.device));
+      return (this.device as SnapshotDisk).takeSnapshot(options);
+    } finally {
+      this.standstill = undefined;
+      end();
+    }
+  }
+
+  /**
+   * Waits for requests under way, puts all that was written on stable storage, and closes the image.
+   * @throws ConfigError: forks of the guest read it still, or it is a fork's
+   */
   async letGo(): Promise<void> {
     if (this.absence !== undefined || this.closed) return;
+    if (this.reopen === undefined) throw new ConfigError(`nobody else can open the disk of a fork over ${this.name}.`);
+    if (this.device instanceof SnapshotDisk && this.device.hasSnapshots)
+      throw new ConfigError(`forks of the guest need its disk ${this.name} as it was: end them first.`);
     let end: (error?: Error) => void = () => {};
     const back = new Promise<void>((resolve, reject) => {
       end = (error) => (error === undefined ? resolve() : reject(error));
@@ -66,14 +96,14 @@ export class LendableDisk implements BlockDevice {
     // Nobody may be waiting.
     back.catch(() => {});
     this.absence = { back, end };
-    if (this.underWay > 0) await new Promise<void>((resolve) => (this.onIdle = resolve));
+    await this.idle();
     if (!this.device.readOnly) await this.device.flush();
     await this.device.close();
   }
 
   /** Opens the image again; what waits goes on. @throws what opening it does: it can be tried again */
   async takeBack(): Promise<void> {
-    if (this.absence === undefined || this.closed) return;
+    if (this.absence === undefined || this.closed || this.reopen === undefined) return;
     this.device = this.follow(await this.reopen());
     const { absence } = this;
     this.absence = undefined;
@@ -92,22 +122,26 @@ export class LendableDisk implements BlockDevice {
     this.absence?.end(new Error(`${this.name} was let go of.`));
   }
 
+  private async idle(): Promise<void> {
+    if (this.underWay > 0) await new Promise<void>((resolve) => this.onIdle.push(resolve));
+  }
+
   private follow(device: BlockDevice): BlockDevice {
     device.onResize = (sizeBytes) => this.onResize?.(sizeBytes);
     return device;
   }
 
   private async perform(request: (device: BlockDevice) => Promise<void>): Promise<void> {
-    while (this.absence !== undefined) await this.absence.back;
+    while (this.absence !== undefined || this.standstill !== undefined) {
+      await this.standstill;
+      await this.absence?.back;
+    }
     this.underWay++;
     try {
       await request(this.device);
     } finally {
       this.underWay--;
-      if (this.underWay === 0) {
-        this.onIdle?.();
-        this.onIdle = undefined;
-      }
+      if (this.underWay === 0) for (const resolve of this.onIdle.splice(0)) resolve();
     }
   }
 }

@@ -90,20 +90,35 @@ const fork: XlCommand = {
   name: "fork",
   usage: "[options] <Domain>",
   summary: "Make domains that go on from where a domain stands",
-  options: { number: { type: "string", short: "n" }, paused: { type: "boolean", short: "p" } },
+  options: {
+    number: { type: "string", short: "n" },
+    paused: { type: "boolean", short: "p" },
+    disks: { type: "string", short: "d" },
+    limit: { type: "string", short: "l" },
+  },
   optionHelp: [
     "-n Number               How many domains to make (default: 1).",
     "-p                      Leave the new domains paused.",
+    "-d Folder               Keep what they write to disks in files there, until they end (default: in memory).",
+    "-l MiB                  Memory for each disk of each, and for what the domain itself overwrites (default: 1024).",
   ],
   needs: 1,
   takes: 1,
-  async run(context, [domain], { number = "1", paused = false }) {
+  async run(context, [domain], { number = "1", paused = false, disks, limit }) {
     const count = Number(number);
     if (!/^\d+$/.test(String(number)) || count < 1 || count > 1000)
       throw new XlError(`xl fork -n takes a number from 1 to 1000, not "${number}".`, ExitStatus.usage);
-    const { client, print } = context;
+    const diskLimitMib = limit === undefined ? undefined : Number(limit);
+    if (diskLimitMib !== undefined && !(/^\d+$/.test(String(limit)) && diskLimitMib >= 1))
+      throw new XlError(`xl fork -l takes a number of MiB, not "${limit}".`, ExitStatus.usage);
+    const { client, print, folder } = context;
     const { domid } = await domainOf(context, domain);
-    const made = await client.call("fork", { domain: String(domid), count, paused: paused === true }, NO_TIMEOUT);
+    const kept = {
+      ...(disks === undefined ? {} : { disks: String(disks) }),
+      ...(diskLimitMib === undefined ? {} : { diskLimitMib }),
+    };
+    const request = { domain: String(domid), count, paused: paused === true, folder, ...kept };
+    const made = await client.call("fork", request, NO_TIMEOUT);
     for (const each of made) print(`${each.name} ${each.domid}`);
   },
 };
