@@ -81,6 +81,7 @@ class World {
         this.replace(op.domain, op.page);
         break;
       case "code":
+        mmu.shareCode(mfn);
         mmu.markCode(mfn);
         break;
       case "share":

@@ -136,6 +136,25 @@ describe.each<[string, TranslatorOptions | false]>([
     );
   });
 
+  it("is decoded once, too, where each has written the same by itself", () => {
+    const forks = new Forks(translator);
+    const { cpu, mmu } = forks.machine;
+    const runAll = (n: number): void => {
+      for (const at of FUNCTIONS) forks.call(n, at, undefined, false, 0);
+    };
+    const built: number[] = [];
+    for (let n = 0; n < SPACES; n++) {
+      const before = cpu.code.blocksBuilt;
+      for (const at of FUNCTIONS) forks.hostWrite(n, at + IMMEDIATE, 1000 + at);
+      runAll(n);
+      runAll(n);
+      built.push(cpu.code.blocksBuilt - before);
+    }
+    expect(built[2]).toBeLessThanOrEqual(FUNCTIONS.length);
+    expect(new Set(forks.spaces.map((space) => mmu.frames.place[space.frameAt(CODE)])).size).toBe(1);
+    for (let n = 0; n < SPACES; n++) runAll(n);
+  });
+
   it("is decoded once, and stays when one of them ends", () => {
     const forks = new Forks(translator);
     const { cpu } = forks.machine;
