@@ -6,6 +6,7 @@ import { FrameTable, type FrameTableOptions } from "./frames.ts";
 import { GuestAccess } from "./guest-access.ts";
 import { MachineToPhys } from "./machine-to-phys.ts";
 import { MachineMemory } from "./memory.ts";
+import { PageMerger } from "./page-merger.ts";
 import { FrameFlags } from "./page-type.ts";
 import { PageTypes, type PageTypesOptions } from "./page-types.ts";
 import { SharedContents } from "./shared-contents.ts";
@@ -30,6 +31,7 @@ export class Mmu {
   readonly m2p: MachineToPhys;
   readonly guest: GuestAccess;
   readonly contents: SharedContents;
+  readonly merger: PageMerger;
   readonly dirtyLog: DirtyLog;
 
   /**
@@ -51,6 +53,7 @@ export class Mmu {
     this.types.setXenSlots(Uint32Array.of(this.m2p.slotLo, this.m2p.slotHi));
     this.types.setPaeSlots(this.m2p.narrow.slots);
     this.contents = new SharedContents(memory, this.frames);
+    this.merger = new PageMerger(this.frames, this.contents, this.tlb);
     this.guest = new GuestAccess(memory, this.frames, this.walker);
     this.dirtyLog = new DirtyLog(this.frames, this.tlb);
     this.frames.onFree = (mfn) => this.m2p.invalidate(mfn);

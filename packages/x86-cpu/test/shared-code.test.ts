@@ -85,7 +85,8 @@ class Forks {
 type Step =
   | { kind: "call"; n: number; f: number; target: number | undefined; aliased: boolean; value: number }
   | { kind: "host"; n: number; f: number; value: number }
-  | { kind: "fork"; from: number; to: number };
+  | { kind: "fork"; from: number; to: number }
+  | { kind: "merge" };
 
 const space = fc.nat(SPACES - 1);
 const index = fc.nat(FUNCTIONS.length - 1);
@@ -112,6 +113,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
     },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("host" as const), n: space, f: index, value }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("fork" as const), from: space, to: space }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("merge" as const) }) },
   ),
   { minLength: 10, maxLength: 60 },
 );
@@ -128,7 +130,8 @@ describe.each<[string, TranslatorOptions | false]>([
         for (const step of list) {
           if (step.kind === "call") forks.call(step.n, FUNCTIONS[step.f], step.target, step.aliased, step.value);
           else if (step.kind === "host") forks.hostWrite(step.n, FUNCTIONS[step.f] + IMMEDIATE, step.value);
-          else forks.fork(step.from, step.to);
+          else if (step.kind === "fork") forks.fork(step.from, step.to);
+          else for (let round = 0; round < 3; round++) forks.machine.mmu.merger.look(100);
         }
         expect(forks.machine.mmu.audit().filter((line) => !line.includes("reference"))).toEqual([]);
       }),
