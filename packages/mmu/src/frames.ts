@@ -25,11 +25,11 @@ const SEVERAL = 0xffff;
 
 /** How many of a domain's frames have bytes, and whose. */
 export interface PlaceUsage {
-  /** Frames with a place of their own. */
+  /** Frames that nobody shares a place with. */
   own: number;
   /** Frames that share a place with others. */
   shared: number;
-  /** Frames that nothing was ever written to. */
+  /** Frames without a place: nothing was written to them, or they were found to be all zeros since. */
   untouched: number;
 }
 
@@ -75,7 +75,7 @@ export class FrameTable {
    * A frame's bytes lie elsewhere from now on; translations to the old place must go.
    * @param index L1 index of all of them, -1 if they have several
    */
-  onMove: (oldPlace: number, index: number) => void = () => {};
+  onMove: (mfn: number, oldPlace: number, index: number) => void = () => {};
   /** There is no place left for a frame of this domain. */
   onShortage: (domid: number) => void = () => {};
 
@@ -136,6 +136,11 @@ export class FrameTable {
     return this.freshEnd - this.fresh + this.recycled;
   }
 
+  /** One past the last frame that was ever used. */
+  get usedEnd(): number {
+    return this.fresh;
+  }
+
   /** How many frames name this domain as their owner, those included that others' references keep alive. */
   ownedBy(domid: number): number {
     return this.ownedCounts[domid & 0x7fff];
@@ -189,7 +194,7 @@ export class FrameTable {
   /** May a frame's place be lent? Not if it is a table's, or the hypervisor may hold pointers to it. */
   isShareable(mfn: number): boolean {
     const type = this.type[mfn];
-    if (type !== PageType.none && type !== PageType.writable) return false;
+    if ((type !== PageType.none && type !== PageType.writable) || this.owner[mfn] === DOMID_XEN) return false;
     const { xenHeap, unlendable } = FrameFlags;
     return (this.heldRefs[mfn] | this.heldTypes[mfn] | (this.flags[mfn] & (xenHeap | unlendable))) === 0;
   }
@@ -216,7 +221,7 @@ export class FrameTable {
     this.lendOwn(mfn);
   }
 
-  /** A frame gives up its own place for one that is lent, with the same bytes. Conditions as for `lend`. */
+  /** A frame gives up its own place for one that is lent, or the zero page's, with the same bytes. Conditions as for `lend`. */
   borrow(mfn: number, lent: number): void {
     this.lend(mfn);
     const { place, places } = this;
@@ -243,9 +248,10 @@ export class FrameTable {
   usage(domid: number): PlaceUsage {
     const usage: PlaceUsage = { own: 0, shared: 0, untouched: 0 };
     for (let mfn = this.nextOwned(domid); mfn >= 0; mfn = this.nextOwned(domid, mfn + 1)) {
-      if ((this.flags[mfn] & FrameFlags.borrowed) === 0) usage.own++;
-      else if (this.place[mfn] === this.places.zero) usage.untouched++;
-      else usage.shared++;
+      const { places, place } = this;
+      if ((this.flags[mfn] & FrameFlags.borrowed) !== 0 && place[mfn] === places.zero) usage.untouched++;
+      else if (places.borrowersOf(place[mfn]) > 1) usage.shared++;
+      else usage.own++;
     }
     return usage;
   }
@@ -268,7 +274,7 @@ export class FrameTable {
     const at = this.readAt[mfn];
     if (at !== 0) {
       this.readAt[mfn] = 0;
-      if (place[mfn] !== old) this.onMove(old, at === SEVERAL ? -1 : at - 1);
+      if (place[mfn] !== old) this.onMove(mfn, old, at === SEVERAL ? -1 : at - 1);
     }
     if (places.hasCode[old] !== 0 && place[mfn] !== old) this.onCodeLeft(old);
     return true;

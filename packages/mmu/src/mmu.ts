@@ -6,6 +6,8 @@ import { FrameTable, type FrameTableOptions } from "./frames.ts";
 import { GuestAccess } from "./guest-access.ts";
 import { MachineToPhys } from "./machine-to-phys.ts";
 import { MachineMemory } from "./memory.ts";
+import { PageMerger } from "./page-merger.ts";
+import { FrameFlags } from "./page-type.ts";
 import { PageTypes, type PageTypesOptions } from "./page-types.ts";
 import { SharedContents } from "./shared-contents.ts";
 import { TlbBanks, type TlbBanksOptions } from "./tlb.ts";
@@ -29,6 +31,12 @@ export class Mmu {
   readonly m2p: MachineToPhys;
   readonly guest: GuestAccess;
   readonly contents: SharedContents;
+  readonly merger: PageMerger;
+  /**
+   * Whether `shareCode` is to be called: where memory is dear. It searches banks for each page of code that is new, for which one
+   * guest alone gets nothing.
+   */
+  sharesCode = false;
   readonly dirtyLog: DirtyLog;
 
   /**
@@ -50,10 +58,11 @@ export class Mmu {
     this.types.setXenSlots(Uint32Array.of(this.m2p.slotLo, this.m2p.slotHi));
     this.types.setPaeSlots(this.m2p.narrow.slots);
     this.contents = new SharedContents(memory, this.frames);
+    this.merger = new PageMerger(this.frames, this.contents, this.tlb);
     this.guest = new GuestAccess(memory, this.frames, this.walker);
     this.dirtyLog = new DirtyLog(this.frames, this.tlb);
     this.frames.onFree = (mfn) => this.m2p.invalidate(mfn);
-    this.frames.onMove = (place, index) => this.tlb.dropMoved(place, index);
+    this.frames.onMove = (mfn, place, index) => this.tlb.dropMoved(mfn, place, index);
   }
 
   /**
@@ -82,6 +91,19 @@ export class Mmu {
     if (frames.hasCode(mfn)) return;
     frames.places.hasCode[frames.place[mfn]] = 1;
     tlb.flushWritable(mfn);
+  }
+
+  /**
+   * To be called before `markCode`: a frame with a place of its own shares that of frames with the same bytes, so that their
+   * instructions are decoded and translated once for all of them. Nobody may have a pointer to it.
+   */
+  shareCode(mfn: number): void {
+    const { frames, contents, tlb } = this;
+    if ((frames.flags[mfn] & FrameFlags.borrowed) !== 0 || !frames.isShareable(mfn)) return;
+    const place = frames.place[mfn];
+    const hash = contents.hash(place);
+    tlb.dropFrame(mfn);
+    contents.merge(mfn, hash, contents.find(place, hash));
   }
 
   /** The processor has forgotten all instructions that lie in a place. */

@@ -24,6 +24,8 @@ export class Places {
   lentFrames = 0;
   /** How many there are for frames. */
   total: number;
+  /** How often one was taken. */
+  taken = 0;
   /** How many frames borrow a place; 0 = it is somebody's own, or free. By place - `first`. */
   private readonly borrowers: Uint32Array;
   private readonly nextFree: Uint32Array;
@@ -62,6 +64,11 @@ export class Places {
     return this.freshEnd - this.fresh + this.recycled;
   }
 
+  /** One past the last of them. */
+  get end(): number {
+    return this.freshEnd;
+  }
+
   /** Is this a place for frames, be it free or not? */
   has(place: number): boolean {
     return place >= this.first && place < this.freshEnd;
@@ -80,6 +87,7 @@ export class Places {
    */
   take(keep: number, clear: boolean): number {
     if (this.free <= keep) return NONE;
+    this.taken++;
     const place = this.freeHead;
     if (place === NONE) return this.fresh++;
     this.freeHead = this.nextFree[place - this.first];

@@ -1,7 +1,7 @@
 import type { FrameTable } from "./frames.ts";
 import { JumpCaches, NO_L4 } from "./jump-caches.ts";
 import type { MachineMemory } from "./memory.ts";
-import { FrameFlags, PageType } from "./page-type.ts";
+import { DOMID_XEN, FrameFlags, PageType } from "./page-type.ts";
 import { isSupervisorRoot, rootMfn, supervisorRoot } from "./root.ts";
 import { indexInTable, TableIndices } from "./table-indices.ts";
 import { TlbInheritance } from "./tlb-inheritance.ts";
@@ -33,6 +33,8 @@ const LEAST_BANKS = 2;
 /** How many translated address spaces there can be at a time: two for each vcpu of a translated domain. */
 export const MAX_TRANSLATED_ROOTS = 1024;
 const NO_BANK = -1;
+/** In place of a domain: all of them. */
+const EVERYBODY = -1;
 const INDICES = 512;
 /** With more entries than this, a bank is emptied as a whole. */
 const MANY_FILLED = 512;
@@ -446,28 +448,65 @@ export class TlbBanks {
       const { flags, type } = this.frames;
       if ((flags[mfn] & FrameFlags.borrowed) !== 0 || (type[mfn] === PageType.none && !this.writesUntyped)) return;
     }
-    this.dropLeadingTo(mfn === undefined ? -1 : this.frames.readAddress(mfn), TLB_WRITE, FILL_LOG_WRITE);
+    if (mfn === undefined) this.dropLeadingTo(EVERYBODY, -1, TLB_WRITE, FILL_LOG_WRITE);
+    else this.dropLeadingTo(this.reachedBy(mfn), this.frames.readAddress(mfn), TLB_WRITE, FILL_LOG_WRITE);
+  }
+
+  /** Drops the entries that lead to a frame. */
+  dropFrame(mfn: number): void {
+    const domid = this.reachedBy(mfn);
+    const host = this.frames.readAddress(mfn);
+    this.dropLeadingTo(domid, host, TLB_READ, 0);
+    this.dropLeadingTo(domid, host, TLB_WRITE, FILL_LOG_WRITE);
+  }
+
+  /** Drops the entries of a domain's banks that lead to one of the places that are marked by 1. */
+  dropMarked(domid: number, marks: Uint8Array): void {
+    const { u32, u16 } = this;
+    for (let bank = 0; bank < this.touched; bank++) {
+      if (this.domidOf[bank] !== domid) continue;
+      const base = this.start + bank * BANK_BYTES;
+      const count = u32[(base + TLB_HEADER + HEADER_FILL_COUNT) >>> 2];
+      const log = (base + TLB_HEADER + HEADER_FILL_LOG) >>> 1;
+      const isWhole = count === FILL_LOG_OVERFLOW;
+      for (let i = 0; i < (isWhole ? 2 * TLB_ENTRIES : count); i++) {
+        const logged = isWhole ? i : u16[log + i];
+        const slot = logged & (TLB_ENTRIES - 1);
+        const p = (base + ((logged & FILL_LOG_WRITE) << 4) + (slot << 4)) >>> 2;
+        if (((u32[p] >>> 12) & 0xfff) !== slot) continue;
+        if (marks[((u32[p] + u32[p + 2]) >>> 0) >>> 12] === 1) this.drop(p, slot);
+      }
+    }
+  }
+
+  /** Whose banks may lead to a frame: its owner's alone, unless somebody holds it, who may have mapped a grant. */
+  private reachedBy(mfn: number): number {
+    const { owner, heldRefs } = this.frames;
+    return heldRefs[mfn] > 0 || owner[mfn] === DOMID_XEN ? EVERYBODY : owner[mfn];
   }
 
   /**
-   * Drops the read entries of all banks that lead to a place which a frame has left.
+   * Drops the read entries that lead to a place which a frame has left. Entries of those who stay are as good as before.
    * @param index the L1 index of all addresses that the frame was read at; -1: they have several
    */
-  dropMoved(place: number, index: number): void {
+  dropMoved(mfn: number, place: number, index: number): void {
+    const domid = this.reachedBy(mfn);
     const hostPage = (place << 12) >>> 0;
     if (index < 0) {
-      this.dropLeadingTo(hostPage, TLB_READ, 0);
+      this.dropLeadingTo(domid, hostPage, TLB_READ, 0);
       return;
     }
     for (let bank = 0; bank < this.touched; bank++) {
+      if (domid !== EVERYBODY && this.domidOf[bank] !== domid) continue;
       const slots = this.filled[bank * INDICES + index] & ((1 << FILLED_WRITE) - 1);
       if (slots !== 0) this.dropFilled(this.start + bank * BANK_BYTES, index, slots, hostPage);
     }
   }
 
-  /** Drops the entries of one array, in all banks, that lead to a host page, or all for -1. */
-  private dropLeadingTo(hostPage: number, array: number, logBit: number): void {
+  /** Drops the entries of one array, in a domain's banks or EVERYBODY's, that lead to a host page, or all for -1. */
+  private dropLeadingTo(domid: number, hostPage: number, array: number, logBit: number): void {
     for (let bank = 0; bank < this.touched; bank++) {
+      if (domid !== EVERYBODY && this.domidOf[bank] !== domid) continue;
       const base = this.start + bank * BANK_BYTES;
       const count = this.u32[(base + TLB_HEADER + HEADER_FILL_COUNT) >>> 2];
       if (count === FILL_LOG_OVERFLOW) {

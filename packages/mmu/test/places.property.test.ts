@@ -12,6 +12,7 @@ const TWIN = 512;
 type Op =
   | { kind: "read" | "write"; domain: number; page: number; where: number; value: number }
   | { kind: "hostWrite" | "entryWrite" | "replace" | "code"; domain: number; page: number; value: number }
+  | { kind: "merge" }
   | { kind: "share"; domain: number; page: number; to: number; toPage: number };
 
 const domain = fc.constantFrom(0, 1);
@@ -37,6 +38,7 @@ const op: fc.Arbitrary<Op> = fc.oneof(
       value,
     }),
   },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("merge" as const) }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant("share" as const), domain, page, to: domain, toPage: page }) },
 );
 
@@ -62,6 +64,10 @@ class World {
 
   run(op: Op): void {
     const { mmu } = this.machine;
+    if (op.kind === "merge") {
+      for (let round = 0; round < 3; round++) mmu.merger.look(30);
+      return;
+    }
     const mfn = this.trees[op.domain].data[op.page];
     switch (op.kind) {
       case "read":
@@ -81,6 +87,7 @@ class World {
         this.replace(op.domain, op.page);
         break;
       case "code":
+        mmu.shareCode(mfn);
         mmu.markCode(mfn);
         break;
       case "share":

@@ -96,6 +96,10 @@ const OWN_FRAMES_MIB = 64;
 const LEAST_SHARE = 1 / 4;
 const LEAST_FORK_SHARE = 1 / 16;
 const PAGE_KIB = 4;
+/** Pages that are looked at after a slice to see whether others are the same, some 2 us each; more when little is left. */
+const MERGES_AT_A_TIME = 128;
+const MERGES_WHEN_SCARCE = 1024;
+const SCARCE_SHARE = 1 / 8;
 /** WebAssembly's 32-bit memory, less its last 64 KiB. */
 const MOST_MIB = 4095;
 
@@ -112,6 +116,7 @@ export class Machine {
   private readonly onError: ((error: unknown) => void) | undefined;
   private readonly random: RandomSource;
   private readonly guestMemoryKib: number;
+  private readonly promisesMore: boolean;
   private readonly loop: RunLoop;
   private readonly guests = new Set<ConfiguredGuest>();
   private closed = false;
@@ -124,6 +129,7 @@ export class Machine {
   constructor(options: MachineOptions) {
     const nominalMiB = Math.max(options.guestMemoryMiB, options.nominalMemoryMiB ?? 0);
     const promisesMore = nominalMiB > options.guestMemoryMiB;
+    this.promisesMore = promisesMore;
     const memoryMiB = Math.ceil(
       options.guestMemoryMiB * (1 + OVERHEAD_SHARE) + OVERHEAD_MIB + (promisesMore ? nominalMiB * NOMINAL_SHARE : 0),
     );
@@ -154,6 +160,7 @@ export class Machine {
       trace: new TraceRing({ capacity: options.traceRecords ?? 0, enabled: (options.traceRecords ?? 0) > 0 }),
     });
     this.hypervisor.mmu.tlb.allow(TLB_BANKS);
+    this.hypervisor.mmu.sharesCode = promisesMore;
     this.hypervisor.onWorkAvailable = () => this.loop.wake();
     this.hypervisor.listen({
       onCrash: (domain, dump) => this.dumps.set(domain, dump),
@@ -168,7 +175,10 @@ export class Machine {
     });
     this.loop = new RunLoop({
       runSlice: (maxNs) => this.hypervisor.runSlice(maxNs),
-      afterSlice: () => this.settle(),
+      afterSlice: (idle) => {
+        const isLeft = this.settle();
+        return this.mergePages(idle && !isLeft) || isLeft;
+      },
       onError: (error) => this.fail(error),
     });
     const defer = (work: () => void): void => {
@@ -356,12 +366,23 @@ export class Machine {
       throw new ConfigError(
         `${config.name} wants ${config.memory} MiB, and the machine has ${freeMib} MiB left: end another guest or give it less.`,
       );
-    const { places, reserved } = this.hypervisor.mmu.frames;
-    const unusedMib = Math.floor(((places.free - reserved) * PAGE_KIB) / 1024);
-    if (config.memory * share > unusedMib)
+    const needed = config.memory * share;
+    if (needed > this.unusedMib && this.promisesMore) {
+      const { frames, merger } = this.hypervisor.mmu;
+      // Twice: what has not been looked at before is only remembered.
+      for (let round = 0; round < 2; round++) merger.look(frames.places.total - frames.places.free);
+    }
+    const { unusedMib } = this;
+    if (needed > unusedMib)
       throw new ConfigError(
-        `${config.name} needs ${Math.ceil(config.memory * share)} MiB to begin with, and the other guests have left ${unusedMib} MiB unused: end one of them.`,
+        `${config.name} needs ${Math.ceil(needed)} MiB to begin with, and the other guests have left ${unusedMib} MiB unused: end one of them.`,
       );
+  }
+
+  /** Memory that no guest has written to. */
+  private get unusedMib(): number {
+    const { places, reserved } = this.hypervisor.mmu.frames;
+    return Math.floor(((places.free - reserved) * PAGE_KIB) / 1024);
   }
 
   private keep(guest: ConfiguredGuest): Guest {
@@ -443,6 +464,15 @@ export class Machine {
     const then = this.destroying.get(domain);
     this.destroying.delete(domain);
     then?.();
+  }
+
+  /** On a machine that promises more memory than it has. True if there is more to do while nobody else has anything. */
+  private mergePages(idle: boolean): boolean {
+    if (!this.promisesMore) return false;
+    const { frames, merger } = this.hypervisor.mmu;
+    const { free, total } = frames.places;
+    const isScarce = free < total * SCARCE_SHARE;
+    return merger.work(isScarce ? MERGES_WHEN_SCARCE : MERGES_AT_A_TIME, idle || isScarce) && idle;
   }
 
   private settle(): boolean {

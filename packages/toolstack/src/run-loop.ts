@@ -5,8 +5,12 @@ export interface RunLoopWork {
    * Infinity if only an event from outside can make a guest runnable.
    */
   runSlice(maxNs: number): number;
-  /** Runs the host's own programs after each slice. Returns true if that left more to do. */
-  afterSlice(): boolean;
+  /**
+   * Runs the host's own programs after each slice.
+   * @param idle nothing is to be run now
+   * @returns true if that left more to do
+   */
+  afterSlice(idle: boolean): boolean;
   /** Something threw: the loop has stopped. */
   onError(error: unknown): void;
 }
@@ -62,7 +66,7 @@ export class RunLoop {
     this.inTurn = true;
     try {
       delay = this.work.runSlice(SLICE_NS);
-      if (this.work.afterSlice()) delay = 0;
+      if (this.work.afterSlice(delay > 0)) delay = 0;
     } catch (error) {
       this.stop();
       this.work.onError(error);

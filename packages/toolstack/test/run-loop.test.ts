@@ -68,18 +68,22 @@ describe("the run loop", () => {
 
   it("turns again when the host's programs left something to do", async () => {
     let slices = 0;
-    const loop = new RunLoop({
-      runSlice: () => {
-        slices++;
-        return Infinity;
-      },
-      afterSlice: () => slices < 4,
-      onError: () => expect.unreachable(),
+    const idle: boolean[] = [];
+    await new Promise<void>((resolve) => {
+      const loop = new RunLoop({
+        runSlice: () => (++slices < 3 ? 0 : Infinity),
+        afterSlice: (isIdle) => {
+          idle.push(isIdle);
+          if (slices < 4) return true;
+          loop.stop();
+          resolve();
+          return false;
+        },
+        onError: () => expect.unreachable(),
+      });
+      loop.start();
     });
-    loop.start();
-    await sleep(20);
-    loop.stop();
-    expect(slices).toBe(4);
+    expect(idle).toEqual([false, false, true, true]);
   });
 
   it("stops and reports when something throws", async () => {

@@ -66,6 +66,9 @@ interface CodePage {
   readonly uses: Set<CodeUse>;
   /** Samples of the interpreter that met this page. */
   heat: number;
+  /** Bytes with code have changed since it was looked for the same page elsewhere, and how often it was. */
+  changed: boolean;
+  trials: number;
   /** Record of the block that starts at `offset | mode << 12`. */
   readonly starts: Map<number, Block>;
   readonly blocks: Set<Block>;
@@ -74,6 +77,10 @@ interface CodePage {
   linesHigh: number;
 }
 
+/** How often a page of code that changes is looked for elsewhere: one that goes on changing is nobody else's. */
+const MOST_TRIALS = 8;
+/** Blocks that are decoded before an instruction is through that was begun anew because its operands had moved: fewer. */
+const UNSETTLED_BLOCKS = 16;
 const INT3 = Uint8Array.of(0xcc);
 /** Default size of the arena that the records lie in. */
 const ARENA_BYTES = 32 << 20;
@@ -113,6 +120,8 @@ export class CodeCache {
   /** How often a frame has left a place with code that others keep. */
   departures = 0;
   blocksBuilt = 0;
+  /** Of `blocksBuilt`: no frame is given the place of others before. */
+  private settledAt = 0;
 
   constructor(
     private readonly mmu: Mmu,
@@ -269,6 +278,10 @@ export class CodeCache {
     const { writer, decoder, insn, mmu } = this;
     const { position } = writer;
     this.keepApartIfWatched(mfn);
+    if (this.share(mfn)) {
+      const known = this.find(mfn, offset, mode, secondMfn);
+      if (known !== undefined) return known;
+    }
     const place = this.placeOf(mfn);
     const page = mmu.frames.readAddress(mfn);
     const bytes = mmu.memory.u8;
@@ -292,6 +305,7 @@ export class CodeCache {
         if (index > 0) break;
         second = secondMfn();
         if (second < 0) return undefined;
+        this.share(second);
         const inFirst = 4096 - at;
         this.crossing.set(bytes.subarray(page + at, page + 4096));
         const next = mmu.frames.readAddress(second);
@@ -355,6 +369,29 @@ export class CodeCache {
     if (!this.hasBreakpointIn(mfn)) this.mmu.frames.flags[mfn] &= ~FrameFlags.unlendable;
   }
 
+  /** Has a frame left its place just now? Whoever wrote there begins its instruction anew, and has not written yet. */
+  private get isUnsettled(): boolean {
+    return this.blocksBuilt < this.settledAt;
+  }
+
+  /**
+   * Before anything is decoded of bytes that are a frame's own, or are others now than when that was tried last: a guest's
+   * kernel changes most pages of its code, but as the next guest's does.
+   * @returns whether the frame has another place now
+   */
+  private share(mfn: number): boolean {
+    if (!this.mmu.sharesCode || this.isUnsettled) return false;
+    const place = this.placeOf(mfn);
+    const page = this.pages[place];
+    if (page !== undefined) {
+      if (!page.changed || page.trials === MOST_TRIALS) return false;
+      page.changed = false;
+      page.trials++;
+    }
+    this.mmu.shareCode(mfn);
+    return this.placeOf(mfn) !== place;
+  }
+
   /** A frame that got its place anew since the breakpoint was laid. */
   private keepApartIfWatched(mfn: number): void {
     if (this.breakpoints.size > 0 && this.hasBreakpointIn(mfn)) this.keepApart(mfn);
@@ -411,7 +448,16 @@ export class CodeCache {
   private pageOf(place: number, mfn: number): CodePage {
     let page = this.pages[place];
     if (page === undefined) {
-      page = { starts: new Map(), blocks: new Set(), uses: new Set(), heat: 0, linesLow: 0, linesHigh: 0 };
+      page = {
+        starts: new Map(),
+        blocks: new Set(),
+        uses: new Set(),
+        heat: 0,
+        changed: this.isUnsettled,
+        trials: 0,
+        linesLow: 0,
+        linesHigh: 0,
+      };
       this.pages[place] = page;
       this.mmu.markCode(mfn);
     }
@@ -435,6 +481,7 @@ export class CodeCache {
   /** A frame has left a place that others keep, and may have been led to its code: that is met no more by anybody. */
   forgetPlace(place: number): void {
     this.departures++;
+    this.settledAt = this.blocksBuilt + UNSETTLED_BLOCKS;
     this.invalidatePlace(place, 0, 4096);
   }
 
@@ -447,6 +494,7 @@ export class CodeCache {
     const page = this.pages[place];
     if (page === undefined) return;
     if (!touchesLines(page, offset, offset + length)) return;
+    page.changed = true;
     for (const block of page.blocks) {
       if (block.start < offset + length && block.end > offset) this.drop(place, block);
     }

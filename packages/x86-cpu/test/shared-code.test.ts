@@ -23,6 +23,7 @@ class Forks {
   constructor(translator: TranslatorOptions | false) {
     this.machine = new TestMachine({ translator });
     const { mmu, space } = this.machine;
+    mmu.sharesCode = true;
     this.spaces = [space, ...Array.from({ length: SPACES - 1 }, (_, n) => new AddressSpace(mmu, n + 2))];
     for (const one of this.spaces) one.map(DATA);
     const code = new Uint8Array(PAGES * PAGE);
@@ -85,7 +86,8 @@ class Forks {
 type Step =
   | { kind: "call"; n: number; f: number; target: number | undefined; aliased: boolean; value: number }
   | { kind: "host"; n: number; f: number; value: number }
-  | { kind: "fork"; from: number; to: number };
+  | { kind: "fork"; from: number; to: number }
+  | { kind: "merge" };
 
 const space = fc.nat(SPACES - 1);
 const index = fc.nat(FUNCTIONS.length - 1);
@@ -112,6 +114,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
     },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("host" as const), n: space, f: index, value }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("fork" as const), from: space, to: space }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("merge" as const) }) },
   ),
   { minLength: 10, maxLength: 60 },
 );
@@ -128,12 +131,32 @@ describe.each<[string, TranslatorOptions | false]>([
         for (const step of list) {
           if (step.kind === "call") forks.call(step.n, FUNCTIONS[step.f], step.target, step.aliased, step.value);
           else if (step.kind === "host") forks.hostWrite(step.n, FUNCTIONS[step.f] + IMMEDIATE, step.value);
-          else forks.fork(step.from, step.to);
+          else if (step.kind === "fork") forks.fork(step.from, step.to);
+          else for (let round = 0; round < 3; round++) forks.machine.mmu.merger.look(100);
         }
         expect(forks.machine.mmu.audit().filter((line) => !line.includes("reference"))).toEqual([]);
       }),
       { numRuns: 15 },
     );
+  });
+
+  it("is decoded once, too, where each has written the same by itself", () => {
+    const forks = new Forks(translator);
+    const { cpu, mmu } = forks.machine;
+    const runAll = (n: number): void => {
+      for (const at of FUNCTIONS) forks.call(n, at, undefined, false, 0);
+    };
+    const built: number[] = [];
+    for (let n = 0; n < SPACES; n++) {
+      const before = cpu.code.blocksBuilt;
+      for (const at of FUNCTIONS) forks.hostWrite(n, at + IMMEDIATE, 1000 + at);
+      runAll(n);
+      runAll(n);
+      built.push(cpu.code.blocksBuilt - before);
+    }
+    expect(built[2]).toBeLessThanOrEqual(FUNCTIONS.length);
+    expect(new Set(forks.spaces.map((space) => mmu.frames.place[space.frameAt(CODE)])).size).toBe(1);
+    for (let n = 0; n < SPACES; n++) runAll(n);
   });
 
   it("is decoded once, and stays when one of them ends", () => {

@@ -69,6 +69,8 @@ export class DomainMemory implements MemoryCalls {
     if (this.domain.kind !== "typescript" || !frames.exists(mfn)) return undefined;
     const mine = frames.owner[mfn] === this.domain.domid && (frames.flags[mfn] & FrameFlags.allocated) !== 0;
     if (!mine && !this.domain.mappedFrames.has(mfn)) return undefined;
+    // The program keeps the view: its frame stays where it is. A mapped one does anyhow.
+    if (mine) frames.flags[mfn] |= FrameFlags.unlendable;
     const host = frames.hostAddress(mfn);
     return memory.u8.subarray(host, host + 4096);
   }
