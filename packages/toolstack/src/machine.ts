@@ -169,6 +169,7 @@ export class Machine {
     this.loop = new RunLoop({
       runSlice: (maxNs) => this.hypervisor.runSlice(maxNs),
       afterSlice: () => this.settle(),
+      nowNs: () => this.clock.nowNs(),
       onError: (error) => this.fail(error),
     });
     const defer = (work: () => void): void => {
