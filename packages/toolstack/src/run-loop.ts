@@ -34,6 +34,12 @@ export class RunLoop {
   private timer: NodeJS.Timeout | undefined;
   private running = false;
   private inTurn = false;
+  /** Another round of this turn comes before Node's event loop has its own. */
+  private goingOn = false;
+  /** Of this turn: what is left of its slice, when that ends, and how many rounds more there may be. */
+  private restNs = 0;
+  private endNs = 0;
+  private roundsLeft = 0;
 
   constructor(private readonly work: RunLoopWork) {}
 
@@ -51,7 +57,7 @@ export class RunLoop {
 
   /** To be called when something outside a slice may have made a guest runnable: input arrived, an event was sent. */
   wake(): void {
-    if (!this.running || this.inTurn || this.immediate !== undefined) return;
+    if (!this.running || this.inTurn || this.goingOn || this.immediate !== undefined) return;
     this.cancel();
     this.immediate = setImmediate(this.turn);
   }
@@ -66,10 +72,25 @@ export class RunLoop {
   private readonly turn = (): void => {
     this.immediate = undefined;
     this.timer = undefined;
+    this.restNs = SLICE_NS;
+    this.endNs = this.work.nowNs() + SLICE_NS;
+    this.roundsLeft = MOST_ROUNDS;
+    this.round();
+  };
+
+  /** Behind what the host's programs have left to do at the end of this call, such as writing to sockets, and behind promises. */
+  private readonly goOn = (): void => queueMicrotask(this.round);
+
+  private readonly round = (): void => {
+    this.goingOn = false;
+    // It may have been stopped since the last round.
+    if (!this.running) return;
     let delay: number;
+    let answered: boolean;
     this.inTurn = true;
     try {
-      delay = this.rounds();
+      delay = this.work.runSlice(this.restNs);
+      answered = this.work.afterSlice();
     } catch (error) {
       this.stop();
       this.work.onError(error);
@@ -78,21 +99,13 @@ export class RunLoop {
       this.inTurn = false;
     }
     if (!this.running) return;
-    if (delay <= 0) this.immediate = setImmediate(this.turn);
+    if (answered) {
+      this.restNs = this.endNs - this.work.nowNs();
+      this.goingOn = this.restNs > 0 && --this.roundsLeft > 0;
+    }
+    if (this.goingOn) process.nextTick(this.goOn);
+    else if (answered || delay <= 0) this.immediate = setImmediate(this.turn);
     // Node's timers have whole milliseconds. An endless wait is a timer too: it keeps the process alive.
     else this.timer = setTimeout(this.turn, Math.min(LONGEST_TIMEOUT_MS, Math.ceil(delay / 1e6)));
   };
-
-  /** A slice with all its answers; the wait after it in ns, as of `runSlice`. */
-  private rounds(): number {
-    const { work } = this;
-    const end = work.nowNs() + SLICE_NS;
-    let restNs = SLICE_NS;
-    for (let round = 1; ; round++) {
-      const delay = work.runSlice(restNs);
-      if (!work.afterSlice()) return delay;
-      restNs = end - work.nowNs();
-      if (restNs <= 0 || round === MOST_ROUNDS || !this.running) return 0;
-    }
-  }
 }

@@ -112,6 +112,28 @@ describe("the run loop", () => {
     expect(slices).toBe(8);
   });
 
+  it("does what the host's programs left to the end of their call before the guest goes on", async () => {
+    const order: string[] = [];
+    const loop = new RunLoop({
+      runSlice: () => {
+        order.push("slice");
+        return Infinity;
+      },
+      afterSlice: () => {
+        process.nextTick(() => order.push("tick"));
+        Promise.resolve().then(() => order.push("promise"));
+        return order.length < 6;
+      },
+      nowNs: () => 0,
+      onError: () => expect.unreachable(),
+    });
+    loop.start();
+    await sleep(20);
+    loop.stop();
+    const between = order.join(" ").split("slice").slice(1);
+    expect(between.map((text) => text.trim().split(" ").sort())).toEqual(Array(3).fill(["promise", "tick"]));
+  });
+
   it("has Node's event loop have its turn though the clock stands still", async () => {
     let rounds = 0;
     let immediateAt = 0;
