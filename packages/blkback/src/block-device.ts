@@ -11,6 +11,8 @@ export interface BlockDevice {
   /** Fills all buffers from `offset` on. Rejects with an Error whose message names the file and the reason. */
   read(offset: number, buffers: readonly Uint8Array[]): Promise<void>;
   write(offset: number, buffers: readonly Uint8Array[]): Promise<void>;
+  /** Does a read before it returns, if that takes no waiting. False: it wasn't done, and `read` is the way. Never throws. */
+  readNow?(offset: number, buffers: readonly Uint8Array[]): boolean;
   /** Resolves when all writes that were resolved before the call are on stable storage. */
   flush(): Promise<void>;
   discard(offset: number, lengthBytes: number): Promise<void>;

@@ -96,6 +96,10 @@ export class Medium {
     const { operation, offset } = run[0];
     const buffers = run.length === 1 ? run[0].buffers : run.flatMap((request) => request.buffers);
     if (run.length > 1) this.statistics.merged += run.length;
+    if (operation === BLKIF_OP_READ && disk.readNow?.(offset, buffers)) {
+      for (const request of run) this.finish(request, undefined);
+      return;
+    }
     settle(
       () => (operation === BLKIF_OP_READ ? disk.read(offset, buffers) : disk.write(offset, buffers)),
       (error) => {

@@ -179,6 +179,7 @@ export class Machine {
         const isLeft = this.settle();
         return this.mergePages(idle && !isLeft) || isLeft;
       },
+      nowNs: () => this.clock.nowNs(),
       onError: (error) => this.fail(error),
     });
     const defer = (work: () => void): void => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { RunLoop } from "../src/run-loop.ts";
 
+const nowNs = () => performance.now() * 1e6;
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe("the run loop", () => {
@@ -21,6 +22,7 @@ describe("the run loop", () => {
           return Infinity;
         },
         afterSlice: () => false,
+        nowNs,
         onError: () => expect.unreachable(),
       });
       loop.start();
@@ -37,6 +39,7 @@ describe("the run loop", () => {
         return 30e6;
       },
       afterSlice: () => false,
+      nowNs,
       onError: () => expect.unreachable(),
     });
     loop.start();
@@ -54,6 +57,7 @@ describe("the run loop", () => {
         return Infinity;
       },
       afterSlice: () => false,
+      nowNs,
       onError: () => expect.unreachable(),
     });
     loop.start();
@@ -79,11 +83,77 @@ describe("the run loop", () => {
           resolve();
           return false;
         },
+        nowNs,
         onError: () => expect.unreachable(),
       });
       loop.start();
     });
     expect(idle).toEqual([false, false, true, true]);
+  });
+
+  it("lets a guest go on within its slice when the host's programs have answered, and Node's event loop then", async () => {
+    let slices = 0;
+    let timeNs = 0;
+    const lengths: number[] = [];
+    let immediateAt = -1;
+    const loop = new RunLoop({
+      runSlice: (maxNs) => {
+        // Queued by the first slice, it comes when the event loop has its turn.
+        if (slices++ === 0) setImmediate(() => (immediateAt = slices));
+        lengths.push(maxNs);
+        timeNs += 300_000;
+        return Infinity;
+      },
+      afterSlice: () => slices < 8,
+      nowNs: () => timeNs,
+      onError: () => expect.unreachable(),
+    });
+    loop.start();
+    await sleep(20);
+    loop.stop();
+    expect(lengths.slice(0, 5)).toEqual([1_000_000, 700_000, 400_000, 100_000, 1_000_000]);
+    expect(immediateAt).toBe(4);
+    expect(slices).toBe(8);
+  });
+
+  it("does what the host's programs left to the end of their call before the guest goes on", async () => {
+    const order: string[] = [];
+    const loop = new RunLoop({
+      runSlice: () => {
+        order.push("slice");
+        return Infinity;
+      },
+      afterSlice: () => {
+        process.nextTick(() => order.push("tick"));
+        Promise.resolve().then(() => order.push("promise"));
+        return order.length < 6;
+      },
+      nowNs: () => 0,
+      onError: () => expect.unreachable(),
+    });
+    loop.start();
+    await sleep(20);
+    loop.stop();
+    const between = order.join(" ").split("slice").slice(1);
+    expect(between.map((text) => text.trim().split(" ").sort())).toEqual(Array(3).fill(["promise", "tick"]));
+  });
+
+  it("has Node's event loop have its turn though the clock stands still", async () => {
+    let rounds = 0;
+    let immediateAt = 0;
+    const loop = new RunLoop({
+      runSlice: () => Infinity,
+      afterSlice: () => {
+        if (rounds++ === 0) setImmediate(() => (immediateAt = rounds));
+        return immediateAt === 0;
+      },
+      nowNs: () => 0,
+      onError: () => expect.unreachable(),
+    });
+    loop.start();
+    await sleep(20);
+    loop.stop();
+    expect(immediateAt).toBeGreaterThan(1);
   });
 
   it("stops and reports when something throws", async () => {
@@ -93,6 +163,7 @@ describe("the run loop", () => {
         throw new Error("broken");
       },
       afterSlice: () => false,
+      nowNs,
       onError: (error) => errors.push(error),
     });
     loop.start();

@@ -46,6 +46,11 @@ export interface BlockDevice {
   /** Fills the buffers, one after the other, from byte `offset` of the disk. Rejects with DiskError. */
   read(offset: number, buffers: readonly Uint8Array[]): Promise<void>;
   write(offset: number, buffers: readonly Uint8Array[]): Promise<void>;
+  /**
+   * Does a read before it returns, if that takes no waiting: true, the buffers are full. False: it was not done, for whatever
+   * reason, and `read` is the way. Not to be called while an overlapping request is in flight that changes the range. Never throws.
+   */
+  readNow?(offset: number, buffers: readonly Uint8Array[]): boolean;
   /** All writes that were resolved before are on stable storage when this resolves (fsync/fdatasync). */
   flush(): Promise<void>;
   /** The range's contents may be dropped; every implementation of this package reads zeros afterwards. */

@@ -1,6 +1,6 @@
 // Positioned vectored file I/O that goes on after short transfers. The callback interface of node:fs costs less than
 // FileHandle's, and these functions carry all the bulk data of the package.
-import { fdatasync, ftruncate, read, readv, write, writev } from "node:fs";
+import { fdatasync, ftruncate, read, readSync, readv, readvSync, write, writev } from "node:fs";
 import { promisify } from "node:util";
 import { dropBytes, listBytes } from "./buffer-list.ts";
 
@@ -22,6 +22,12 @@ export async function writeAt(fd: number, position: number, buffers: readonly Ui
     else writev(fd, list, at, done);
   });
   if (bytes !== listBytes(buffers)) throw Object.assign(new Error("a write made no progress"), { code: "EIO" });
+}
+
+/** One call of the host that this thread waits for; gives the bytes read, which may be fewer. @throws the host's error */
+export function readAtOnce(fd: number, position: number, buffers: readonly Uint8Array[]): number {
+  if (buffers.length > IOV_MAX) return 0;
+  return buffers.length === 1 ? readSync(fd, buffers[0], { position }) : readvSync(fd, buffers, position);
 }
 
 /** fdatasync(2): all writes that have resolved are on stable storage when this resolves. */

@@ -3,10 +3,12 @@ import { type BigIntStats, close, constants, fstat, open, stat } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { DiskError } from "./block-device.ts";
-import { readAt, setLength, syncData, writeAt } from "./file-io.ts";
+import { listBytes } from "./buffer-list.ts";
+import { readAt, readAtOnce, setLength, syncData, writeAt } from "./file-io.ts";
 import { HolePuncher } from "./hole-punch.ts";
 import { hostError } from "./host-errors.ts";
 import { lockImage, type Unlock } from "./image-lock.ts";
+import { isLocalFile, PromptReads } from "./prompt-reads.ts";
 import { closedError } from "./requests.ts";
 
 /** "exclusive": one writer or several readers, also between processes. "shared": no lock is taken or looked at. */
@@ -28,18 +30,28 @@ export class ImageFile {
   readonly isBlockDevice: boolean;
   #fd: number;
   #unlock: Unlock;
+  /** undefined: a call that waits for the file may wait for more than this machine. */
+  #prompt: PromptReads | undefined;
   #puncher: Promise<HolePuncher | undefined> | undefined;
   #syncFailure: DiskError | undefined;
   #closed: Promise<void> | undefined;
   #active = 0;
   #onIdle: (() => void) | undefined;
 
-  private constructor(path: string, fd: number, readOnly: boolean, isBlockDevice: boolean, unlock: Unlock) {
+  private constructor(
+    path: string,
+    fd: number,
+    readOnly: boolean,
+    isBlockDevice: boolean,
+    unlock: Unlock,
+    prompt: PromptReads | undefined,
+  ) {
     this.path = path;
     this.#fd = fd;
     this.readOnly = readOnly;
     this.isBlockDevice = isBlockDevice;
     this.#unlock = unlock;
+    this.#prompt = prompt;
   }
 
   static async open(path: string, options: ImageFileOptions = {}): Promise<ImageFile> {
@@ -60,7 +72,8 @@ export class ImageFile {
     try {
       const shared = options.sharing === "shared";
       const unlock = shared ? async () => {} : await lockImage(fd, path, readOnly);
-      return new ImageFile(path, fd, readOnly, kind.isBlockDevice(), unlock);
+      const prompt = kind.isFile() && (await isLocalFile(path)) ? new PromptReads() : undefined;
+      return new ImageFile(path, fd, readOnly, kind.isBlockDevice(), unlock, prompt);
     } catch (error) {
       await closeAsync(fd);
       throw error;
@@ -79,6 +92,8 @@ export class ImageFile {
 
   /** Resolves to the bytes read; fewer than asked for only at the end of the file. */
   read(position: number, buffers: readonly Uint8Array[]): Promise<number> {
+    // Noted before it is so: while the call is under way, nothing is prompt.
+    this.#prompt?.moved(position, listBytes(buffers));
     return this.#run("read", (fd) => readAt(fd, position, buffers));
   }
 
@@ -95,7 +110,17 @@ export class ImageFile {
   }
 
   write(position: number, buffers: readonly Uint8Array[]): Promise<void> {
+    this.#prompt?.moved(position, listBytes(buffers));
     return this.#run("write to", (fd) => writeAt(fd, position, buffers));
+  }
+
+  /**
+   * Fills the buffers before it returns, if this thread has nothing to wait for: what is read must be in the host's cache, and
+   * nothing else be under way that the file's lock may be held for. False: `read` is the way.
+   */
+  readNow(position: number, buffers: readonly Uint8Array[]): boolean {
+    if (this.#prompt === undefined || this.#active > 0 || this.#closed !== undefined) return false;
+    return this.#prompt.attempt(position, listBytes(buffers), () => readAtOnce(this.#fd, position, buffers));
   }
 
   /**
@@ -124,6 +149,7 @@ export class ImageFile {
 
   /** The range reads as zeros afterwards and its blocks are free. Rejects with EOPNOTSUPP where that is not possible. */
   punchHole(offset: number, lengthBytes: number): Promise<void> {
+    this.#prompt?.dropped(offset, lengthBytes);
     return this.#run("punch a hole into", async () => {
       const puncher = (await this.startPunching()) ? await this.#puncher : undefined;
       if (!puncher) throw new DiskError("EOPNOTSUPP", this.path, `The holes of ${this.path} cannot be punched here.`);
@@ -156,6 +182,7 @@ export class ImageFile {
     try {
       return await operation(this.#fd);
     } catch (error) {
+      this.#prompt?.failed();
       throw hostError(error, this.path, action);
     } finally {
       if (--this.#active === 0) this.#onIdle?.();

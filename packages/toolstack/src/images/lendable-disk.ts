@@ -53,6 +53,10 @@ export class LendableDisk implements BlockDevice {
     return this.perform((device) => device.write(offset, buffers));
   }
 
+  readNow(offset: number, buffers: readonly Uint8Array[]): boolean {
+    return this.absence === undefined && !this.closed && this.device.readNow?.(offset, buffers) === true;
+  }
+
   flush(): Promise<void> {
     return this.perform((device) => device.flush());
   }
