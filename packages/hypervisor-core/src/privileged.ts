@@ -23,8 +23,12 @@ const STRING_CHUNK = 64;
  * with `errorCode`.
  */
 export function emulatePrivileged(hv: Hypervisor, vcpu: Vcpu, errorCode: number): void {
+  if (errorCode !== 0) {
+    vcpu.domain.abi.refusedSelector(hv, vcpu, errorCode);
+    return;
+  }
   decodePrivileged(hv, insn);
-  if (errorCode === 0 && emulate(hv, vcpu)) return;
+  if (emulate(hv, vcpu)) return;
   if (!vcpu.alive) return;
   injectException(hv, vcpu, GP, true, errorCode);
 }

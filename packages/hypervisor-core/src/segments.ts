@@ -92,11 +92,11 @@ export function releaseGdt(hv: Hypervisor, vcpu: Vcpu): void {
   vcpu.gdtEntries = 0;
 }
 
-function baseOf(lo: number, hi: number): number {
+export function baseOf(lo: number, hi: number): number {
   return ((lo >>> 16) | ((hi & 0xff) << 16) | (hi & 0xff000000)) >>> 0;
 }
 
-function limitOf(lo: number, hi: number): number {
+export function limitOf(lo: number, hi: number): number {
   const raw = ((lo & 0xffff) | (hi & 0xf0000)) >>> 0;
   return (hi & 0x800000) !== 0 ? (raw * 4096 + 4095) >>> 0 : raw;
 }

@@ -26,6 +26,8 @@ export const CodeMode = {
   STEP: 4,
   /** CPL 0: POPF changes what only a kernel may. */
   KERNEL: 8,
+  /** Compatibility mode with segments that are not flat: fetches and accesses by DS, ES and SS are checked. */
+  SEGMENTED: 16,
 } as const;
 
 /** Where execution goes on after an instruction. */
@@ -87,7 +89,7 @@ const ARENA_BYTES = 32 << 20;
 const MIN_ARENA_BYTES = 64 << 10;
 const MAX_INSTRUCTION_BYTES = 15;
 /** An instruction is at most this many records. */
-const MAX_RECORDS_PER_INSTRUCTION = 8;
+const MAX_RECORDS_PER_INSTRUCTION = 12;
 const BLOCK_BYTES = (MAX_BLOCK_INSTRUCTIONS + 1) * MAX_RECORDS_PER_INSTRUCTION * RECORD_BYTES;
 
 /**
@@ -416,6 +418,7 @@ export class CodeCache {
     const { writer, insn } = this;
     const { entry } = insn;
     const restart = writer.position.record;
+    writer.segmented = (mode & CodeMode.SEGMENTED) !== 0;
     try {
       if (lowerInstruction(insn, writer, (mode & CodeMode.FPU_UNAVAILABLE) !== 0, (mode & CodeMode.KERNEL) !== 0)) {
         return entry.flow === Flow.CONDITIONAL ? After.SAME_BLOCK : After.ELSEWHERE;

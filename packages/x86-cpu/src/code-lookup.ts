@@ -3,6 +3,7 @@ import { type Block, type CodeCache, CodeMode } from "./code-cache.ts";
 import type { Faults } from "./faults.ts";
 import { JUMP_CACHE_MASK, JUMP_CACHE_PLACES } from "./interpreter/jump-cache.ts";
 import { R_IMM, R_LENGTH, R_LINK, R_NEXT } from "./records.ts";
+import type { SegmentBounds } from "./segment-bounds.ts";
 import { CR0, CS, JUMP_CACHE, L4_MFN, PAGE_VA, RIP, SAMPLE_LEFT, SEG_ATTR, TLB_BANK, VECTOR } from "./state.ts";
 import { privilegeLevel } from "./system/privilege.ts";
 import type { Regions } from "./translator/regions.ts";
@@ -27,6 +28,7 @@ export class CodeLookup {
     private readonly code: CodeCache,
     private readonly faults: Faults,
     private readonly regions: Regions | undefined,
+    private readonly bounds: SegmentBounds,
     private readonly sampleInterval: number,
   ) {
     const { i32, u16, u8 } = mmu.memory;
@@ -56,7 +58,8 @@ export class CodeLookup {
     const long = (i32[SEG_ATTR(CS) >> 2] & LONG_ATTR) !== 0 ? CodeMode.LONG : 0;
     const fpu = (i32[CR0 >> 2] & CR0_EM_TS) !== 0 ? CodeMode.FPU_UNAVAILABLE : 0;
     const kernel = privilegeLevel(i32) === 0 ? CodeMode.KERNEL : 0;
-    this.mode = long | fpu | kernel | (step ? CodeMode.STEP : 0);
+    const segmented = long === 0 && this.bounds.update() ? CodeMode.SEGMENTED : 0;
+    this.mode = long | fpu | kernel | segmented | (step ? CodeMode.STEP : 0);
     if (step) return;
     const cached = (i32[JUMP_CACHE >> 2] + JUMP_CACHE_MODE) >>> 2;
     const wanted = this.mode | CACHED;
@@ -72,6 +75,7 @@ export class CodeLookup {
     this.wrapRip();
     const low = i32[RIP >> 2];
     const high = i32[(RIP >> 2) + 1];
+    if (!this.mayFetch(low)) return undefined;
     const fault = mmu.walker.walk(this.l4Mfn, low, high, Access.exec, true);
     if (fault !== 0) {
       this.raiseFetchFault(fault, low, high);
@@ -84,6 +88,13 @@ export class CodeLookup {
     return (
       this.code.find(mfn, offset, this.mode, this.secondMfn) ?? this.code.build(mfn, offset, this.mode, this.secondMfn)
     );
+  }
+
+  /** Whether the limit of CS allows a fetch; its fault has been raised if not. */
+  private mayFetch(low: number): boolean {
+    if ((this.mode & CodeMode.SEGMENTED) === 0 || this.bounds.fetches(low >>> 0)) return true;
+    this.faults.raise(VECTOR.GP, 0);
+    return false;
   }
 
   /** In compatibility mode jumps wrap at 4 GiB. */
@@ -101,6 +112,7 @@ export class CodeLookup {
     const va = this.i32[(PAGE_VA >> 2) + 1] * 2 ** 32 + (this.i32[PAGE_VA >> 2] >>> 0) + PAGE;
     const low = va | 0;
     const high = Math.floor(va / 2 ** 32) | 0;
+    if (!this.mayFetch(low)) return -1;
     const fault = this.mmu.walker.walk(this.l4Mfn, low, high, Access.exec, true);
     if (fault === 0) return this.mmu.walker.mfn;
     this.raiseFetchFault(fault, low, high);

@@ -9,6 +9,7 @@ import { ExitAnswer, ExitReason } from "./exit.ts";
 import { Faults } from "./faults.ts";
 import { compileInterpreter, type InterpreterExports } from "./interpreter/compiled.ts";
 import { MAX_BLOCK_INSTRUCTIONS, MISS_HANDLER, R_BASE, R_HANDLER, R_SEGMENT } from "./records.ts";
+import { boundsVector, SegmentBounds } from "./segment-bounds.ts";
 import {
   BUDGET_BEYOND,
   CHARGED,
@@ -81,7 +82,7 @@ const SAMPLE_INTERVAL = 4000;
 /** Generated code counts down from an i32. */
 const MAX_BUDGET = 1 << 30;
 /** String instructions that store several elements at once: see `missWrite`. */
-const STRING_STORE = /^(rep)?(movs|stos)\d+\.[nr]$/;
+const STRING_STORE = /^(segmented\.)?(rep)?(movs|stos)\d+\.[nr]$/;
 
 /** An x86-64 processor at CPL 3 over an Mmu's memory and page tables. One Cpu serves all vcpus, one context at a time. */
 export class Cpu {
@@ -103,6 +104,7 @@ export class Cpu {
   exitHandler: ((reason: ExitReason) => number) | undefined;
 
   readonly regions: Regions | undefined;
+  private readonly bounds: SegmentBounds;
   private readonly exports: InterpreterExports;
   private readonly system: SystemInstructions;
   private readonly u8: Uint8Array;
@@ -129,6 +131,7 @@ export class Cpu {
     this.view = memory.view;
     this.state = new CpuState(memory.view, memory.i32);
     this.faults = new Faults(memory);
+    this.bounds = new SegmentBounds(memory.i32, memory.u32);
     this.cpuid = options.cpuid ?? new X8664V2Cpuid(() => (this.i32[CR4 >> 2] & (1 << 18)) !== 0);
     this.hooks = {
       rdtsc: () => this.retired,
@@ -175,7 +178,7 @@ export class Cpu {
     const { translator } = options;
     if (translator !== false) this.regions = new Regions(mmu, this.code, interpreter, this.exports, translator);
     const interval = translator === false ? MAX_BUDGET : (translator?.interval ?? SAMPLE_INTERVAL);
-    this.lookup = new CodeLookup(mmu, this.code, this.faults, this.regions, interval);
+    this.lookup = new CodeLookup(mmu, this.code, this.faults, this.regions, this.bounds, interval);
     mmu.frames.onCodeWrite = (mfn, offset, length) => {
       if (length > 0) this.code.invalidate(mfn, offset, length);
     };
@@ -398,6 +401,21 @@ export class Cpu {
   /** Bytes of the instruction at the record, up to 15, into a buffer; they have been fetched before, so they are there. */
   fetch(record: number, buffer: Uint8Array): void {
     this.lookup.fetch(record, buffer);
+  }
+
+  /**
+   * Compatibility mode: whether a segment allows an access at an offset; raises #GP(0) or #SS(0) if not. The offset's bits above
+   * 32 are dropped.
+   */
+  allowAccess(segment: number, offset: number, size: number, write: boolean): boolean {
+    if (this.bounds.allows(segment, offset >>> 0, size, write)) return true;
+    this.faults.raise(boundsVector(segment), 0);
+    return false;
+  }
+
+  /** Compatibility mode's segments have changed. Answers whether the code that runs is of another mode than theirs. */
+  segmentsChanged(): boolean {
+    return this.bounds.update() !== ((this.lookup.mode & CodeMode.SEGMENTED) !== 0);
   }
 
   /** Host address of `size` bytes at a linear address for TypeScript's use, or 0 after a fault has been raised. */

@@ -125,6 +125,15 @@ export const L4_MFN = 0x648;
 /** What `CpuOptions.systemCall` has taken of the budget that was not for instructions. */
 export const CHARGED = 0x64c;
 
+/**
+ * Compatibility mode's segments as accesses are checked against them: four u32 each, first and last offset that may be read,
+ * first and last that may be written. Where there is none the first is above the last. See segment-bounds.ts.
+ */
+export const READ_BOUNDS = (segment: number): number => 0x660 + 16 * segment;
+export const WRITE_BOUNDS = (segment: number): number => READ_BOUNDS(segment) + 8;
+/** Last offset that code may be fetched from (u32). */
+export const FETCH_LAST = 0x6c0;
+
 /** Free for tables and spills of the floating-point routines. */
 export const FP_SCRATCH = 0x700;
 export const FP_SCRATCH_END = 0x900;

@@ -76,6 +76,8 @@ export interface GuestAbi {
   iret(hv: Hypervisor, vcpu: Vcpu): void;
   /** A native IRET of the kernel's to its programs, which the processor does not do by itself. False: #GP(0). */
   nativeIret(hv: Hypervisor, vcpu: Vcpu): boolean;
+  /** #GP that names a selector: a call gate, if the guest may have such, or an exception of the guest's. */
+  refusedSelector(hv: Hypervisor, vcpu: Vcpu, errorCode: number): void;
   /** VCPUOP_initialise with a structure of `contextBytes`. 0 or -errno; -ERESTART to be called again. */
   applyContext(hv: Hypervisor, vcpu: Vcpu, context: DataView): number;
 }

@@ -5,6 +5,7 @@ import {
   structs32,
 } from "@xen-node/xen-abi";
 import { handlers32 } from "../abi/handlers32.ts";
+import { callGate32 } from "./call-gate32.ts";
 import { applyContext32 } from "./context32.ts";
 import { bounce32 } from "./frame32.ts";
 import type { GuestAbi } from "./guest-abi.ts";
@@ -49,5 +50,6 @@ export const x86Of32: GuestAbi = {
   sysenter: sysenter32,
   iret: iret32,
   nativeIret: nativeIret32,
+  refusedSelector: callGate32,
   applyContext: applyContext32,
 };

@@ -6,6 +6,7 @@ import {
   VMASST_TYPE_m2p_strict,
 } from "@xen-node/xen-abi";
 import { handlers } from "../abi/handlers.ts";
+import { injectException } from "../bounce.ts";
 import { applyContext64, CONTEXT_BYTES_64 } from "./context64.ts";
 import { bounce64 } from "./frame64.ts";
 import type { GuestAbi } from "./guest-abi.ts";
@@ -14,6 +15,7 @@ import { flat64, loadKernelSegments64 } from "./segments64.ts";
 import { syscall64, sysenter64 } from "./syscall64.ts";
 import { words64 } from "./words.ts";
 
+const GP = 13;
 const { offsets } = structs.shared_info;
 
 /** 64-bit guests: kernel and programs at CPL 3, with a root for each. */
@@ -48,5 +50,6 @@ export const x86Of64: GuestAbi = {
   sysenter: sysenter64,
   iret: iret64,
   nativeIret: () => false,
+  refusedSelector: (hv, vcpu, errorCode) => injectException(hv, vcpu, GP, true, errorCode),
   applyContext: applyContext64,
 };

@@ -9,7 +9,12 @@ import { stringForms } from "../semantics/strings.ts";
 import { temporaryForms } from "./temporaries.ts";
 
 /** Makes the context that a form is emitted against. */
-export type ContextFactory = (size: OperandSize, kinds: OperandKinds, readsOnly: boolean) => EmissionContext;
+export type ContextFactory = (
+  size: OperandSize,
+  kinds: OperandKinds,
+  readsOnly: boolean,
+  segmented: boolean,
+) => EmissionContext;
 
 /** What a record's handler stands for. */
 export interface HandlerSemantics {
@@ -35,7 +40,7 @@ export const formHandlers: readonly HandlerSemantics[] = forms.flatMap((form) =>
     form.kinds.map((kinds) => ({
       name: handlerName(form.name, size, kinds),
       hot: form.hot(size, kinds),
-      emit: (make: ContextFactory) => form.emit(make(size, kinds, form.readsOnly ?? false)),
+      emit: (make: ContextFactory) => form.emit(make(size, kinds, form.readsOnly ?? false, form.segmented ?? false)),
     })),
   ),
 );

@@ -54,8 +54,13 @@ class InterpreterControlContext extends InterpreterContext implements ControlCon
     size: OperandSize,
     kinds: OperandKinds,
     private readonly loop: Loop,
+    segmented = false,
   ) {
-    super(frame, size, kinds);
+    super(frame, size, kinds, false, segmented);
+  }
+
+  target(): void {
+    this.f.i32_const(0).i64_load(PAGE_VA).get(this.frame.record).i64_load(R_IMM).i64_add();
   }
 
   private countBlock(): void {
@@ -69,8 +74,8 @@ class InterpreterControlContext extends InterpreterContext implements ControlCon
     const { host } = frame.own;
     f.get(frame.record).i32_load(R_LINK).tee(host).if_().get(host).set(frame.record);
     f.get(loop.count).i32_const(MAX_BLOCK_INSTRUCTIONS).i32_le_s().br_if(loop.budgetAtRecord).br(loop.dispatch).end();
-    f.i32_const(0).i64_load(PAGE_VA).get(frame.record).i64_load(R_IMM).i64_add().set(loop.target);
-    f.i32_const(0).get(frame.record).i32_store(EXIT_RECORD).br(loop.lookup);
+    this.target();
+    f.set(loop.target).i32_const(0).get(frame.record).i32_store(EXIT_RECORD).br(loop.lookup);
   }
 
   jumpTo(): void {
@@ -83,8 +88,8 @@ class InterpreterControlContext extends InterpreterContext implements ControlCon
 
 const contextIn =
   (frame: Frame) =>
-  (size: OperandSize, kinds: OperandKinds, readsOnly: boolean): InterpreterContext =>
-    new InterpreterContext(frame, size, kinds, readsOnly);
+  (size: OperandSize, kinds: OperandKinds, readsOnly: boolean, segmented: boolean): InterpreterContext =>
+    new InterpreterContext(frame, size, kinds, readsOnly, segmented);
 
 function handlersOfForms(wanted: "hot" | "called"): Handler[] {
   return formHandlers
@@ -96,7 +101,7 @@ function handlerOfControl(form: ControlForm): Handler {
   return {
     name: controlName(form),
     // A single register operand of a transfer is its source.
-    emit: (frame, loop) => form.emit(new InterpreterControlContext(frame, 8, form.kind, loop!)),
+    emit: (frame, loop) => form.emit(new InterpreterControlContext(frame, 8, form.kind, loop!, form.segmented)),
   };
 }
 

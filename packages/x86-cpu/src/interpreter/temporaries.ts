@@ -1,5 +1,6 @@
+import type { Context, StringContext } from "../semantics/context.ts";
 import { ALL_SIZES, type Form, never, usual } from "../semantics/registry.ts";
-import { EA, RMW_HOST } from "../state.ts";
+import { EA, RMW_HOST, VECTOR } from "../state.ts";
 
 /**
  * The steps that memory operands are taken apart into where an instruction form has no memory kind of its own: the value
@@ -57,6 +58,31 @@ export const temporaryForms: readonly Form[] = [
       c.storeState(EA);
     },
   },
+  ...(["within", "withinstack"] as const).map((name) => ({
+    // The offset in EA, of `immediate + 1` bytes, is within the bounds that the destination field names; the segment's base is
+    // added to it.
+    name,
+    sizes: [4] as const,
+    kinds: ["n"] as const,
+    hot: never,
+    emit(c: Context) {
+      const { f } = c;
+      const [offset] = c.q;
+      c.loadState(EA);
+      f.set(offset);
+      const vector = name === "within" ? VECTOR.GP : VECTOR.SS;
+      c.within(
+        offset,
+        () => c.immediate(),
+        () => c.operandAddress(0),
+        vector,
+      );
+      f.get(offset);
+      (c as StringContext).sourceBase();
+      f.i64_add().i64_const(0xffffffff).i64_and();
+      c.storeState(EA);
+    },
+  })),
   {
     // A bit offset in a register reaches beyond the operand: EA = base + (offset >> 3), aligned to operands.
     name: "bitea",

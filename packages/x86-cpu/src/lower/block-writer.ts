@@ -13,8 +13,9 @@ import {
   RECORD_BYTES,
 } from "../records.ts";
 import type { OperandSize } from "../semantics/context.ts";
-import { handlerName, type OperandKinds } from "../semantics/registry.ts";
-import { DS, EA, GPR, PAGE_VA, SEG_BASE, SS, ZERO } from "../state.ts";
+import { handlerName, type OperandKinds, segmentedName } from "../semantics/registry.ts";
+import { CS, DS, EA, FS, GPR, PAGE_VA, READ_BOUNDS, RSP, SEG_BASE, SS, WRITE_BOUNDS, ZERO } from "../state.ts";
+import { access, memoryAccess } from "./memory-access.ts";
 
 /** What the records of one instruction have in common, and where they go. */
 export interface Position {
@@ -40,6 +41,8 @@ export class NoHandlerError extends Error {
  */
 export class BlockWriter {
   readonly position: Position = { record: 0, index: 0, start: 0, next: 0 };
+  /** For CodeMode.SEGMENTED. */
+  segmented = false;
   private current = 0;
   private readonly numbers = new Map<string, Map<string, number[]>>();
   /** By the suffix of its name, what does a handler's work and the next one's too. */
@@ -163,9 +166,20 @@ export class BlockWriter {
     return this;
   }
 
+  /** The record's operand is the stack's, and its linear address in EA. */
+  stackInEa(): this {
+    this.view.setUint8(this.current + R_SCALE, 1);
+    return this.base(EA);
+  }
+
   displacement(value: number): this {
     this.view.setInt32(this.current + R_DISP, value, true);
     return this;
+  }
+
+  /** Starts a record of a form that uses the stack, of its kind that heeds SS where need be. */
+  stackForm(name: string, size: OperandSize, kinds: OperandKinds): this {
+    return this.form(this.segmented ? segmentedName(name) : name, size, kinds);
   }
 
   /** Gives the record just started the memory operand that `prepareMemory` made ready. */
@@ -201,16 +215,51 @@ export class BlockWriter {
     } else {
       // In compatibility mode the sum with the segment base wraps too.
       const segment = withSegment && !insn.mode64 ? this.segmentBase(insn) : ZERO;
+      const checked = segment !== ZERO && this.isChecked(this.segmentOf(insn));
       if (insn.addrSize === 2) {
         this.form("ea", 2, "n");
         this.setAddress(insn, ZERO);
-        this.form("ea", 4, "n").base(EA, segment);
+        if (!checked) this.form("ea", 4, "n").base(EA, segment);
       } else {
         this.form("ea", 4, "n");
-        this.setAddress(insn, segment);
+        this.setAddress(insn, checked ? ZERO : segment);
       }
+      if (checked) this.withinSegment(insn);
     }
     this.addressInEa = true;
+  }
+
+  /** Compatibility mode: makes the offset in EA a linear address. */
+  addSegment(insn: Instruction): void {
+    if (this.isChecked(this.segmentOf(insn))) {
+      this.form("ea", 4, "n").base(EA);
+      this.withinSegment(insn);
+    } else this.form("ea", 4, "n").base(EA, this.segmentBase(insn));
+  }
+
+  private withinSegment(insn: Instruction): void {
+    memoryAccess(insn);
+    this.within(this.segmentOf(insn), access.bytes, access.write);
+  }
+
+  /** Writes the record that refuses the offset in EA, or makes it a linear address. */
+  within(segment: number, bytes: number, write: boolean): this {
+    this.form(segment === SS ? "withinstack" : "within", 4, "n")
+      .dst(write ? WRITE_BOUNDS(segment) : READ_BOUNDS(segment))
+      .immediate(bytes - 1);
+    this.view.setUint32(this.current + R_SEGMENT, SEG_BASE(segment), true);
+    return this;
+  }
+
+  /** The same for an operand at the top of the stack, or at another register of the stack's. */
+  withinStack(bytes: number, write: boolean, register = RSP, displacement = 0): this {
+    this.form("ea", 4, "n").base(register).displacement(displacement);
+    return this.within(SS, bytes, write);
+  }
+
+  /** Compatibility mode: whether accesses by way of a segment are checked. See segment-bounds.ts. */
+  isChecked(segment: number): boolean {
+    return this.segmented || segment === CS || segment >= FS;
   }
 
   /** The address of the operand is in EA already (computed by a record of the rule's own). */
@@ -253,8 +302,13 @@ export class BlockWriter {
 
   /** State address of the segment base that the memory operand uses; ZERO in 64-bit mode but for FS and GS. */
   segmentBase(insn: Instruction): number {
-    if (insn.segment >= 0) return SEG_BASE(insn.segment);
-    if (insn.mode64) return ZERO;
-    return SEG_BASE(insn.base === 4 || insn.base === 5 ? SS : DS);
+    if (insn.mode64 && insn.segment < 0) return ZERO;
+    return SEG_BASE(this.segmentOf(insn));
+  }
+
+  /** The segment register of the memory operand, by a prefix or its base register. */
+  private segmentOf(insn: Instruction): number {
+    if (insn.segment >= 0) return insn.segment;
+    return insn.hasMem && (insn.base === 4 || insn.base === 5) ? SS : DS;
   }
 }

@@ -27,6 +27,7 @@ export function lowerInstruction(
   kernel: boolean,
 ): boolean {
   const { entry } = insn;
+  if (writer.segmented) writer.form("fetch", 4, "n");
   if (undefinedEntries.has(entry)) writer.handler("fault.UD8.n");
   else if (fpuUnavailable && isFloatingPoint(insn)) writer.handler("fault.NM8.n");
   else if (kernel && entry.family === "popf") writer.handler("system");

@@ -1,6 +1,22 @@
 import { AddressingMethod, type Instruction, type OperandSpec } from "../decode/index.ts";
 import type { OperandSize } from "../semantics/context.ts";
-import { EA, GPR, RBP, RSP, SEG_BASE, SEG_SELECTOR, SS, TMP0, TMP1, ZERO } from "../state.ts";
+import { segmentedName } from "../semantics/registry.ts";
+import {
+  DS,
+  EA,
+  ES,
+  GPR,
+  RBP,
+  READ_BOUNDS,
+  RSP,
+  SEG_BASE,
+  SEG_SELECTOR,
+  SS,
+  TMP0,
+  TMP1,
+  WRITE_BOUNDS,
+  ZERO,
+} from "../state.ts";
 import { type BlockWriter, NoHandlerError } from "./block-writer.ts";
 import { generalRegister, isMemory, operandBytes, registerAddress } from "./operands.ts";
 
@@ -157,7 +173,7 @@ function bitTest(name: string): Rule {
     writer.prepareMemory(insn, false);
     writer.form("bitea", size, "rr").src(source).memory(insn).withoutSegment();
     if (insn.addrSize === 2) writer.form("ea", 2, "n").base(EA);
-    if (!insn.mode64) writer.form("ea", 4, "n").base(EA, writer.segmentBase(insn));
+    if (!insn.mode64) writer.addSegment(insn);
     else if (insn.addrSize === 4) writer.form("ea", 4, "n").base(EA);
     writer.useEa();
     throughTemporary(insn, writer, name === "bt" ? "read" : "modify", size, (w) =>
@@ -249,17 +265,17 @@ const lea: Rule = (insn, writer) => {
 const push: Rule = (insn, writer) => {
   const [src] = insn.entry.operands;
   const size = insn.opSize as OperandSize;
-  if (isImmediate(src)) writer.form("pushi", size, "ri").immediate(insn.immLo, insn.immHi).base(RSP);
+  if (isImmediate(src)) writer.stackForm("pushi", size, "ri").immediate(insn.immLo, insn.immHi).base(RSP);
   else if (src.method === AddressingMethod.FIXED_SEGMENT) {
     writer.form("movzx16", 8, "rr").dst(TMP0).src(SEG_SELECTOR(src.fixed));
-    writer.form("push", size, "r").dst(TMP0).base(RSP);
+    writer.stackForm("push", size, "r").dst(TMP0).base(RSP);
   } else if (isMemory(insn, src)) {
     writer.prepareMemory(insn);
     writer.form("mov", size, "rm").dst(TMP0).memory(insn);
-    writer.form("push", size, "r").dst(TMP0).base(RSP);
+    writer.stackForm("push", size, "r").dst(TMP0).base(RSP);
   } else
     writer
-      .form("push", size, "r")
+      .stackForm("push", size, "r")
       .dst(GPR(generalRegister(insn, src)))
       .base(RSP);
 };
@@ -268,13 +284,13 @@ const pop: Rule = (insn, writer) => {
   const [dst] = insn.entry.operands;
   const size = insn.opSize as OperandSize;
   if (dst.method === AddressingMethod.FIXED_SEGMENT) {
-    writer.form("mov", size, "rm").dst(TMP0).base(RSP, stackBase(insn));
+    readTop(insn, writer, size, TMP0);
+    // What it does to the mode may end the block, so it takes the selector off the stack, too.
     writer.handler("system").dst(dst.fixed).src(TMP0);
-    writer.form("dropstack", size, "n");
   } else if (isMemory(insn, dst)) {
     // rSP as the base of the destination counts after the pop. The store goes last: it may overwrite this very block,
     // and what is left of the instruction would then be done again.
-    writer.form("mov", size, "rm").dst(TMP1).base(RSP, stackBase(insn));
+    readTop(insn, writer, size, TMP1);
     const own = insn.disp;
     if (insn.base === 4) insn.disp += size;
     writer.prepareMemory(insn);
@@ -284,19 +300,26 @@ const pop: Rule = (insn, writer) => {
     writer.form("close", size, "rr").src(TMP1);
   } else
     writer
-      .form("pop", size, "r")
+      .stackForm("pop", size, "r")
       .dst(GPR(generalRegister(insn, dst)))
       .base(RSP);
 };
 
-function stackBase(insn: Instruction): number {
-  return insn.mode64 ? ZERO : SEG_BASE(SS);
+/** Reads the top of the stack into a temporary. */
+function readTop(insn: Instruction, writer: BlockWriter, size: OperandSize, temporary: number): void {
+  if (writer.segmented) writer.withinStack(size, false).form("mov", size, "rm").dst(temporary).stackInEa();
+  else writer.form("mov", size, "rm").dst(temporary).base(RSP, stackBase(insn));
+}
+
+/** Segmented forms add the base themselves. */
+function stackBase(insn: Instruction, segmented = false): number {
+  return insn.mode64 || segmented ? ZERO : SEG_BASE(SS);
 }
 
 const leave: Rule = (insn, writer) => {
   writer
-    .form("leave", insn.opSize as OperandSize, "n")
-    .base(RBP, stackBase(insn))
+    .stackForm("leave", insn.opSize as OperandSize, "n")
+    .base(RBP, stackBase(insn, writer.segmented))
     .dst(RBP);
 };
 
@@ -343,7 +366,7 @@ function plain(name: string, sized = false): Rule {
 
 function flagsOnStack(name: string): Rule {
   return (insn, writer) => {
-    writer.form(name, insn.opSize as OperandSize, "n").base(RSP);
+    writer.stackForm(name, insn.opSize as OperandSize, "n").base(RSP);
   };
 }
 
@@ -354,14 +377,22 @@ function string(name: string, compares: boolean): Rule {
     if (insn.rep !== 0) repeat = !compares ? "rep" : insn.rep === 0xf2 ? "repne" : "repe";
     if (insn.addrSize === 2) throw new NoHandlerError("16-bit addressing");
     const size = insn.opSize as OperandSize;
-    writer.form(`${repeat}${name}`, size, insn.addrSize === 8 ? "n" : "r");
+    const source = insn.segment >= 0 ? insn.segment : DS;
+    if (!insn.mode64 && writer.isChecked(source)) {
+      const writes = name === "movs" || name === "stos";
+      writer.form(segmentedName(`${repeat}${name}`), size, "r").dst(READ_BOUNDS(source));
+      writer.src(writes ? WRITE_BOUNDS(ES) : READ_BOUNDS(ES));
+    } else writer.form(`${repeat}${name}`, size, insn.addrSize === 8 ? "n" : "r");
     writer.base(insn.mode64 ? ZERO : SEG_BASE(0), writer.segmentBaseOfString(insn));
   };
 }
 
 const xlat: Rule = (insn, writer) => {
   if (insn.addrSize === 2) throw new NoHandlerError("16-bit addressing");
-  writer.form("xlat", 1, insn.addrSize === 8 ? "n" : "r").base(GPR(3), writer.segmentBaseOfString(insn));
+  const source = insn.segment >= 0 ? insn.segment : DS;
+  if (!insn.mode64 && writer.isChecked(source)) writer.form(segmentedName("xlat"), 1, "r").dst(READ_BOUNDS(source));
+  else writer.form("xlat", 1, insn.addrSize === 8 ? "n" : "r");
+  writer.base(GPR(3), writer.segmentBaseOfString(insn));
 };
 
 /** CLFLUSH has nothing to flush, but its address is checked as for a load. */

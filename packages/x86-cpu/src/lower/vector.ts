@@ -1,6 +1,6 @@
 import { AddressingMethod, type Instruction, type OperandSpec } from "../decode/index.ts";
 import { isSized, isVectorEntry, vectorHandlerName } from "../semantics/vector-operands.ts";
-import { EA, GPR, X87, XMM } from "../state.ts";
+import { DS, EA, GPR, X87, XMM, ZERO } from "../state.ts";
 import type { BlockWriter } from "./block-writer.ts";
 import { generalRegister, isMemory } from "./operands.ts";
 
@@ -116,7 +116,10 @@ export function lowerVector(insn: Instruction, writer: BlockWriter): boolean {
     if (insn.addrSize === 8) writer.handler(name).base(GPR(7), segment);
     else {
       writer.form("ea", 4, "n").base(GPR(7));
-      writer.handler(name).base(EA, segment);
+      const number = insn.segment >= 0 ? insn.segment : DS;
+      const checked = !insn.mode64 && writer.isChecked(number);
+      if (checked) writer.within(number, mnemonic === "maskmovq" ? 8 : 16, true);
+      writer.handler(name).base(EA, checked ? ZERO : segment);
     }
   } else {
     if (insn.hasMem) writer.prepareMemory(insn);

@@ -92,6 +92,10 @@ export interface Context {
   /** Scratch locals of type i64 and i32, free at the start of every instruction. */
   readonly q: readonly number[];
   readonly n: readonly number[];
+  /** Stack, string operands and transfers are checked against compatibility mode's segments. */
+  readonly segmented: boolean;
+  /** Pushes the state address of a register operand (i32). */
+  operandAddress(operand: 0 | 1): void;
   /** Pushes operand 0 (destination) or 1 (source) as i64, sign-extended from the operand size. */
   read(operand: 0 | 1): void;
   /** The same, zero-extended. */
@@ -118,6 +122,10 @@ export interface Context {
   translateWrite(size: number): void;
   /** To follow stores through `translateWrite`: `host` is the i32 local with its result. */
   commit(host: number): void;
+  /** Pops an offset in SS and pushes its linear address, checked for an access; the offset's 32 bits stay in q[7]. */
+  stackAddress(size: number, write: boolean): void;
+  /** Raises an exception with error code 0 unless the bytes from an offset (i64 local) to that many behind it (i64) are within bounds (i32 address of two u32). */
+  within(offset: number, pushLast: () => void, pushBounds: () => void, vector: number): void;
   /** Pops an i64 and pushes it on the guest's stack at `size` bytes; nothing changes on a fault. */
   push(size: 2 | 4 | 8): void;
   /** Pushes the top of the guest's stack as i64 without popping it. */
@@ -177,6 +185,8 @@ export interface StringContext extends Context {
 
 /** What control transfers need besides. They end a straight line of code. */
 export interface ControlContext extends Context {
+  /** Pushes the direct target of the instruction as i64. */
+  target(): void;
   /** Goes to the direct target of the instruction. */
   jump(): void;
   /** Pops the target (i64) and goes there. */

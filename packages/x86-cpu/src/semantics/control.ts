@@ -1,9 +1,21 @@
-import type { FunctionBuilder } from "@xen-node/wasm-emit";
+import { type FunctionBuilder, VOID } from "@xen-node/wasm-emit";
 import { opcodeEntries } from "../decode/index.ts";
 import { ExitReason } from "../exit.ts";
-import { EXIT_LENGTH, EXIT_OPERATION, RAX, RCX, RDX, RSP, SYSTEM_FLAGS, TF, TMP0, VECTOR } from "../state.ts";
+import {
+  EXIT_LENGTH,
+  EXIT_OPERATION,
+  FETCH_LAST,
+  RAX,
+  RCX,
+  RDX,
+  RSP,
+  SYSTEM_FLAGS,
+  TF,
+  TMP0,
+  VECTOR,
+} from "../state.ts";
 import { CONDITION_NAMES, type Context, type ControlContext } from "./context.ts";
-import { always, type Form, never, type OperandKinds } from "./registry.ts";
+import { always, type Form, never, type OperandKinds, segmentedForm, segmentedName } from "./registry.ts";
 
 const RDTSCP_LENGTH = 3;
 const RDTSCP = opcodeEntries.findIndex(({ mnemonic }) => mnemonic === "rdtscp");
@@ -12,6 +24,8 @@ const RDTSCP = opcodeEntries.findIndex(({ mnemonic }) => mnemonic === "rdtscp");
 export interface ControlForm {
   readonly name: string;
   readonly kind: OperandKinds;
+  /** For CodeMode.SEGMENTED. */
+  readonly segmented?: boolean;
   readonly emit: (c: ControlContext) => void;
 }
 
@@ -21,6 +35,7 @@ const conditional: ControlForm[] = CONDITION_NAMES.map((name, code) => ({
   emit(c) {
     c.condition(code);
     c.f.if_();
+    checkDirect(c);
     c.jump();
     c.f.end();
   },
@@ -34,6 +49,12 @@ function counterJump(name: string, width: 2 | 4 | 8, decrement: boolean, zf?: bo
     emit(c) {
       const { f } = c;
       const [counter] = c.q;
+      const taken = () => {
+        f.get(counter).i64_eqz().i32_eqz();
+        if (zf === undefined) return;
+        c.condition(zf ? 4 : 5);
+        f.i32_and();
+      };
       f.i32_const(0);
       if (width === 2) f.i64_load16_u(RCX);
       else if (width === 4) f.i64_load32_u(RCX);
@@ -43,16 +64,21 @@ function counterJump(name: string, width: 2 | 4 | 8, decrement: boolean, zf?: bo
         f.i64_const(1).i64_sub();
         if (width === 4) f.i64_const(0xffffffff).i64_and();
         if (width === 2) f.i64_const(0xffff).i64_and();
-        f.set(counter).i32_const(0).get(counter);
+        f.set(counter);
+        if (c.segmented) {
+          // A target that faults leaves the counter alone.
+          taken();
+          f.if_();
+          checkDirect(c);
+          f.end();
+        }
+        f.i32_const(0).get(counter);
         if (width === 2) f.i64_store16(RCX);
         else f.i64_store(RCX);
-        f.get(counter).i64_eqz().i32_eqz();
-        if (zf !== undefined) {
-          c.condition(zf ? 4 : 5);
-          f.i32_and();
-        }
+        taken();
       }
       f.if_();
+      if (!decrement) checkDirect(c);
       c.jump();
       f.end();
     },
@@ -62,7 +88,7 @@ function counterJump(name: string, width: 2 | 4 | 8, decrement: boolean, zf?: bo
 const stackSizes = [4, 8] as const;
 const counterSizes = [2, 4, 8] as const;
 
-export const controlForms: readonly ControlForm[] = [
+const plainForms: readonly ControlForm[] = [
   ...conditional,
   ...counterSizes.flatMap((width) => [
     counterJump("jcxz", width, false),
@@ -70,12 +96,20 @@ export const controlForms: readonly ControlForm[] = [
     counterJump("loope", width, true, true),
     counterJump("loopne", width, true, false),
   ]),
-  { name: "jmp", kind: "n", emit: (c) => c.jump() },
+  {
+    name: "jmp",
+    kind: "n",
+    emit(c) {
+      checkDirect(c);
+      c.jump();
+    },
+  },
   ...stackSizes.flatMap((width): ControlForm[] => [
     {
       name: `call${width * 8}`,
       kind: "n",
       emit(c) {
+        checkDirect(c);
         c.nextRip();
         c.push(width);
         c.jump();
@@ -125,8 +159,36 @@ export const controlForms: readonly ControlForm[] = [
   ]),
 ];
 
+/** Transfers of 64-bit code, which has no segments. */
+const LONG_ONLY = /64$/;
+
+export const controlForms: readonly ControlForm[] = [
+  ...plainForms,
+  ...plainForms
+    .filter(({ name }) => !LONG_ONLY.test(name))
+    .map((form) => ({ ...form, name: segmentedName(form.name), segmented: true })),
+];
+
+/** A direct target beyond the limit of CS faults at the transfer. */
+function checkDirect(c: ControlContext): void {
+  if (!c.segmented) return;
+  const target = c.q[6];
+  c.target();
+  c.f.i64_const(0xffffffff).i64_and().set(target);
+  checkFetch(c, target);
+}
+
+/** Raises #GP(0) for an offset (i64 local) that no code can be fetched from. */
+function checkFetch(c: Context, offset: number): void {
+  const { f } = c;
+  f.get(offset).i32_const(0).i64_load32_u(FETCH_LAST).i64_gt_u().if_(VOID, false);
+  c.raise(VECTOR.GP, 0);
+  f.end();
+}
+
 /** A target that is not canonical faults before the transfer, with nothing pushed or popped. */
 function checkTarget(c: Context, target: number, width: number, pushes = false): void {
+  if (c.segmented) checkFetch(c, target);
   if (width !== 8) return;
   c.f.get(target).i64_const(16).i64_shl().i64_const(16).i64_shr_s().get(target).i64_ne().if_();
   if (pushes) {
@@ -206,11 +268,14 @@ function popForm(width: 2 | 4 | 8): Form[] {
         const [frame, value] = c.q;
         c.effectiveAddress();
         f.tee(frame);
+        if (c.segmented) c.stackAddress(width, false);
         c.translateRead(width);
         if (width === 2) f.i64_load16_u();
         else if (width === 4) f.i64_load32_u();
         else f.i64_load();
-        f.set(value).i32_const(0).get(frame).i64_const(width).i64_add().i64_store(RSP).get(value);
+        f.set(value).i32_const(0).get(frame).i64_const(width).i64_add();
+        if (c.segmented) f.i64_const(0xffffffff).i64_and();
+        f.i64_store(RSP).get(value);
         c.writeOnly(0);
       },
     },
@@ -280,8 +345,24 @@ const faults: Form[] = (["UD", "NM"] as const).map((name) => ({
   emit: (c: Context) => c.raise(VECTOR[name]),
 }));
 
+const pushAndPop: readonly Form[] = ([2, 4, 8] as const).flatMap((width) => [pushForm(width), ...popForm(width)]);
+
 export const stackForms: readonly Form[] = [
-  ...([2, 4, 8] as const).flatMap((width) => [pushForm(width), ...popForm(width)]),
+  ...pushAndPop,
+  ...pushAndPop.map(segmentedForm).filter(({ sizes }) => sizes.length > 0),
+  {
+    // The instruction's last byte is within CS.
+    name: "fetch",
+    sizes: [4],
+    kinds: ["n"],
+    hot: never,
+    emit(c) {
+      const [last] = c.q;
+      c.nextRip();
+      c.f.i64_const(1).i64_sub().i64_const(0xffffffff).i64_and().set(last);
+      checkFetch(c, last);
+    },
+  },
   directionForm("cld", (f) => f.i32_const(~0x400).i32_and()),
   directionForm("std", (f) => f.i32_const(0x400).i32_or()),
   ...faults,

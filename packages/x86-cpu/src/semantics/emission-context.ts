@@ -7,14 +7,22 @@ import {
   EXIT_REASON,
   EXIT_TARGET,
   EXIT_VECTOR,
+  READ_BOUNDS,
   RSP,
+  SEG_BASE,
   SPLIT_WRITE,
+  SS,
+  VECTOR,
+  WRITE_BOUNDS,
 } from "../state.ts";
 import type { FlagKind, LowOperation, OperandSize, SharedFunctions, StringContext } from "./context.ts";
 import type { OperandKinds } from "./registry.ts";
 
 /** Byte offset of the write array inside a soft-TLB bank (see @xen-node/mmu). */
 export const WRITE_ARRAY = 0x10000;
+
+/** Of q: the offset that `stackAddress` leaves. */
+const STACK_OFFSET = 7;
 
 /** Where an instruction's code runs: in a loop with a soft-TLB bank at hand, or in a function of its own. */
 export interface Frame {
@@ -56,6 +64,7 @@ export abstract class EmissionContext implements StringContext {
     readonly size: OperandSize,
     readonly kinds: OperandKinds,
     private readonly readsOnly = false,
+    readonly segmented = false,
   ) {
     this.f = frame.f;
     this.functions = frame.functions;
@@ -267,19 +276,52 @@ export abstract class EmissionContext implements StringContext {
     this.f.set(value).i32_const(0).get(value).i64_store(address);
   }
 
+  // ---- segments ----
+
+  within(offset: number, pushLast: () => void, pushBounds: () => void, vector: number): void {
+    const { f } = this;
+    f.get(offset);
+    pushBounds();
+    f.i64_load32_u(0).i64_lt_u().get(offset);
+    pushLast();
+    f.i64_add();
+    pushBounds();
+    f.i64_load32_u(4).i64_gt_u().i32_or().if_(VOID, false);
+    this.raise(vector, 0);
+    f.end();
+  }
+
+  stackAddress(size: number, write: boolean): void {
+    const { f } = this;
+    const offset = this.q[STACK_OFFSET];
+    f.i64_const(0xffffffff).i64_and().set(offset);
+    const bounds = write ? WRITE_BOUNDS(SS) : READ_BOUNDS(SS);
+    this.within(
+      offset,
+      () => f.i64_const(size - 1),
+      () => f.i32_const(bounds),
+      VECTOR.SS,
+    );
+    f.get(offset).i32_const(0).i64_load(SEG_BASE(SS)).i64_add().i64_const(0xffffffff).i64_and();
+  }
+
   // ---- the stack ----
 
   push(size: 2 | 4 | 8): void {
     const { f } = this;
     const { value, ea } = this.frame.own;
     f.set(value).i32_const(0).i64_load(RSP).i64_const(size).i64_sub();
-    this.wrapStack(size);
+    if (this.segmented) this.stackAddress(size, true);
+    else this.wrapStack(size);
     this.storeAtAddress(size);
-    f.i32_const(0).get(ea).i64_store(RSP);
+    f.i32_const(0)
+      .get(this.segmented ? this.q[STACK_OFFSET] : ea)
+      .i64_store(RSP);
   }
 
   peek(size: 2 | 4 | 8): void {
     this.f.i32_const(0).i64_load(RSP);
+    if (this.segmented) this.stackAddress(size, false);
     this.translateRead(size);
     loadSized(this.f, size, false);
   }

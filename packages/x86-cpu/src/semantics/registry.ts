@@ -15,6 +15,8 @@ export interface Form {
   readonly hot: (size: OperandSize, kinds: OperandKinds) => boolean;
   /** A memory destination is only read (CMP, TEST). */
   readonly readsOnly?: boolean;
+  /** Its stack and string operands are checked against compatibility mode's segments. */
+  readonly segmented?: boolean;
   readonly emit: (c: Context) => void;
 }
 
@@ -29,3 +31,15 @@ export const usual = (size: OperandSize): boolean => size !== 2;
 export function handlerName(name: string, size: OperandSize, kinds: OperandKinds): string {
   return `${name}${size * 8}.${kinds}`;
 }
+
+/** Name of a form or transfer in its kind for CodeMode.SEGMENTED. */
+export const segmentedName = (name: string): string => `segmented.${name}`;
+
+/** A form in that kind, for code of 32 bits with 32-bit addresses. */
+export const segmentedForm = (form: Form): Form => ({
+  ...form,
+  name: segmentedName(form.name),
+  sizes: form.sizes.filter((size) => size < 8),
+  hot: never,
+  segmented: true,
+});

@@ -1,6 +1,6 @@
 import { I32, I64, V128 } from "@xen-node/wasm-emit";
 import { Code, Expression, type Local, type Operand } from "../softfloat/expression.ts";
-import { DF, RCX, RDI, RSI, SPLIT_WRITE, SYSTEM_FLAGS, TF, TLB_BANK } from "../state.ts";
+import { DF, RCX, RDI, RSI, SPLIT_WRITE, SYSTEM_FLAGS, TF, TLB_BANK, VECTOR } from "../state.ts";
 import type { OperandSize, StringContext } from "./context.ts";
 import { WRITE_ARRAY } from "./emission-context.ts";
 
@@ -20,6 +20,9 @@ const LONG_FILL = 1024;
 export interface StringOperand {
   readonly register: number;
   readonly access: "read" | "write";
+  /** Segmented: its offset, which is checked, and the operand of the record whose address its bounds have. */
+  readonly offset: Local | undefined;
+  readonly bounds: 0 | 1;
   /** Address of the first element. */
   readonly address: Local;
   /** Address of the lowest byte: that of the first element going up, of the last one going down. */
@@ -30,6 +33,8 @@ export interface StringOperand {
 /** What string instructions are emitted with. A chunk is `count` elements, all in one page of each operand. */
 export class StringCode extends Code {
   readonly size: OperandSize;
+  /** Chunks are one element: not repeated, or each element is checked against its segment. */
+  readonly single: boolean;
   private readonly shift: number;
   /** i64: elements of the chunk. */
   readonly count: Local;
@@ -46,6 +51,7 @@ export class StringCode extends Code {
   ) {
     super(c.f);
     this.size = c.size;
+    this.single = repeat === "" || c.segmented;
     this.shift = Math.log2(c.size);
     this.count = this.local(I64);
     this.bytes = this.local(I32);
@@ -79,16 +85,18 @@ export class StringCode extends Code {
   }
 
   source(): StringOperand {
-    return this.operand(RSI, "read", () => this.c.sourceBase());
+    return this.operand(RSI, "read", 0, () => this.c.sourceBase());
   }
 
   destination(access: "read" | "write"): StringOperand {
-    return this.operand(RDI, access, () => this.c.destinationBase());
+    return this.operand(RDI, access, 1, () => this.c.destinationBase());
   }
 
-  private operand(register: number, access: "read" | "write", base: () => void): StringOperand {
-    const address = this.let(this.register(register).add(this.pushed(I64, base)));
-    return { register, access, address, lowest: this.local(I64), host: this.local(I32) };
+  private operand(register: number, access: "read" | "write", bounds: 0 | 1, base: () => void): StringOperand {
+    const segmented = this.c.segmented ? this.let(this.register(register)) : undefined;
+    const linear = (segmented ?? this.register(register)).add(this.pushed(I64, base));
+    const address = this.let(segmented === undefined ? linear : linear.and(0xffffffff));
+    return { register, access, offset: segmented, bounds, address, lowest: this.local(I64), host: this.local(I32) };
   }
 
   /**
@@ -108,9 +116,12 @@ export class StringCode extends Code {
     }
     const left = this.let(this.register(RCX));
     this.if(left.ne(0), () => {
-      this.set(this.count, left);
-      for (const { address } of operands) this.limit(address);
-      this.if(this.direction.and(TF), () => this.set(this.count, 1));
+      if (this.single) this.set(this.count, 1);
+      else {
+        this.set(this.count, left);
+        for (const { address } of operands) this.limit(address);
+        this.if(this.direction.and(TF), () => this.set(this.count, 1));
+      }
       this.translate(operands);
       work();
       this.advance(operands);
@@ -144,6 +155,10 @@ export class StringCode extends Code {
    */
   private translate(operands: readonly StringOperand[]): void {
     const { count, bytes, shift, down } = this;
+    if (this.c.segmented) {
+      this.translateSegmented(operands);
+      return;
+    }
     if (this.repeat !== "") this.set(bytes, count.shl(shift).wrap());
     const span = this.repeat === "" ? undefined : this.let(count.sub(1).shl(shift).and(down));
     const hits = operands.map(({ address, lowest, host, access }) => {
@@ -164,17 +179,36 @@ export class StringCode extends Code {
         for (const { address, lowest } of operands) this.set(lowest, address);
       });
     }
-    for (const { lowest, host, access } of operands) {
-      const { translateRead, translateWrite } = this.c.functions;
-      lowest.push(this.f);
-      bytes.push(this.f);
-      this.c.recordPointer();
-      this.f.call(access === "read" ? translateRead : translateWrite);
-      this.f.tee(host.index).i32_eqz().if_();
-      this.c.leaveFault();
-      this.f.end();
-    }
+    for (const operand of operands) this.translateOne(operand);
     this.f.end();
+  }
+
+  private translateOne({ lowest, host, access }: StringOperand): void {
+    const { translateRead, translateWrite } = this.c.functions;
+    lowest.push(this.f);
+    this.bytes.push(this.f);
+    this.c.recordPointer();
+    this.f.call(access === "read" ? translateRead : translateWrite);
+    this.f.tee(host.index).i32_eqz().if_();
+    this.c.leaveFault();
+    this.f.end();
+  }
+
+  /** An element of each operand: its segment is asked before its page, and the source before the destination. */
+  private translateSegmented(operands: readonly StringOperand[]): void {
+    const { c, f, size, bytes } = this;
+    this.set(bytes, size);
+    for (const operand of operands) {
+      const { offset, bounds, lowest, address } = operand;
+      c.within(
+        offset!.index,
+        () => f.i64_const(size - 1),
+        () => c.operandAddress(bounds),
+        VECTOR.GP,
+      );
+      this.set(lowest, address);
+      this.translateOne(operand);
+    }
   }
 
   /** To follow the stores of a chunk. */

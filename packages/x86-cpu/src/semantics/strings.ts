@@ -1,9 +1,9 @@
 import { I32, I64 } from "@xen-node/wasm-emit";
 import { Local } from "../softfloat/expression.ts";
-import { RAX, RBX } from "../state.ts";
+import { RAX, RBX, VECTOR } from "../state.ts";
 import { signExtend } from "./arithmetic.ts";
 import { FlagKind, type StringContext } from "./context.ts";
-import { ALL_SIZES, type Form, never, type OperandKinds } from "./registry.ts";
+import { ALL_SIZES, type Form, never, type OperandKinds, segmentedForm } from "./registry.ts";
 import { type Repeat, StringCode } from "./string-code.ts";
 
 /**
@@ -11,7 +11,8 @@ import { type Repeat, StringCode } from "./string-code.ts";
  * length is interruptible, and every fault is met with the registers of the elements done so far. Kinds: n = 64-bit
  * addresses; r = 32-bit ones (67H in 64-bit mode, or compatibility mode).
  *
- * The record's segment field is the source's segment base, its base field the destination's (ES, or ZERO in 64-bit mode).
+ * The record's segment field is the source's segment base, its base field the destination's (ES, or ZERO in 64-bit mode). In
+ * segmented forms its destination and source fields are where the bounds of the source and of the destination lie.
  */
 const ADDRESS_KINDS: readonly OperandKinds[] = ["n", "r"];
 
@@ -36,7 +37,7 @@ function movs(c: StringContext, repeat: Repeat): void {
   s.chunk([source, destination], () => {
     const from = source.host;
     const to = destination.host;
-    if (repeat === "") s.putElement(to, s.element(from));
+    if (s.single) s.putElement(to, s.element(from));
     else {
       // What is stored must not be loaded again later: the other operand lies before this one in the way of the copying.
       const ahead = s.backwards.select(from.sub(to), to.sub(from));
@@ -55,7 +56,7 @@ function stos(c: StringContext, repeat: Repeat): void {
   const destination = s.destination("write");
   s.chunk([destination], () => {
     const value = s.let(s.load("i64_load", 0, RAX));
-    if (repeat === "") s.putElement(destination.host, value);
+    if (s.single) s.putElement(destination.host, value);
     else s.fill(destination.host, value);
     s.commit(destination);
   });
@@ -66,7 +67,7 @@ function lods(c: StringContext, repeat: Repeat): void {
   const s = new StringCode(c, repeat);
   const source = s.source();
   s.chunk([source], () => {
-    const last = repeat === "" ? source.host : s.backwards.select(source.host, source.host.add(s.bytes).sub(s.size));
+    const last = s.single ? source.host : s.backwards.select(source.host, source.host.add(s.bytes).sub(s.size));
     const value = s.element(last);
     // Of all sizes 4 bytes alone clear what is above them.
     if (s.size === 4) s.store("i64_store", 0, value, RAX);
@@ -93,7 +94,7 @@ function compare(c: StringContext, repeat: Repeat, scan: boolean): void {
     extended(a);
   }
   const work = () => {
-    if (repeat === "") {
+    if (s.single) {
       if (left !== undefined) s.set(a, s.element(left.host, true));
       s.set(b, s.element(right.host, true));
       return;
@@ -141,6 +142,15 @@ const xlat: Form = {
     else f.i64_load(RBX);
     f.i32_const(0).i64_load8_u(RAX).i64_add();
     if (c.addresses32) f.i64_const(0xffffffff).i64_and();
+    if (c.segmented) {
+      f.tee(value);
+      c.within(
+        value,
+        () => f.i64_const(0),
+        () => c.operandAddress(0),
+        VECTOR.GP,
+      );
+    }
     c.sourceBase();
     f.i64_add();
     c.translateRead(1);
@@ -148,7 +158,7 @@ const xlat: Form = {
   },
 };
 
-export const stringForms: readonly Form[] = [
+const plainForms: readonly Form[] = [
   ...stringForm("movs", ["", "rep"], movs),
   ...stringForm("stos", ["", "rep"], stos),
   ...stringForm("lods", ["", "rep"], lods),
@@ -156,3 +166,8 @@ export const stringForms: readonly Form[] = [
   ...stringForm("scas", ["", "repe", "repne"], (c, repeat) => compare(c, repeat, true)),
   xlat,
 ];
+
+/** Compatibility mode's, whose operands are checked against their segments element by element. */
+const segmentedForms = plainForms.map((form) => segmentedForm({ ...form, kinds: ["r"] }));
+
+export const stringForms: readonly Form[] = [...plainForms, ...segmentedForms];

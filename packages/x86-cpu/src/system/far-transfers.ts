@@ -68,7 +68,11 @@ export class FarTransfers {
 
   /** The same from the stack. */
   private readStack(size: number, count: number): boolean {
-    const { i32 } = this;
+    const { i32, system } = this;
+    if (!this.long) {
+      const at = system.stackAddress(i32[RSP >> 2], size * count, false);
+      return at >= 0 && this.read(at | 0, 0, size, count);
+    }
     return this.read(i32[RSP >> 2], this.long ? i32[(RSP >> 2) + 1] : 0, size, count);
   }
 
@@ -201,6 +205,7 @@ export class FarTransfers {
     const oldCs = this.i32[SEG_SELECTOR(CS) >> 2] & 0xffff;
     let first = 0n;
     let top = 0n;
+    let stored = 0n;
     const pushable = () => {
       // The stack pointer is as wide as the new mode has it, as AMD's processors do.
       const long = (this.cpu.descriptorHi & DESCRIPTOR.L) !== 0;
@@ -208,13 +213,24 @@ export class FarTransfers {
       first = wrap(view.getBigUint64(RSP, true) - BigInt(size));
       top = wrap(first - BigInt(size));
       // CS goes first, so its fault is the one that is met; nothing is stored before both are known to succeed.
-      return this.hostForWrite(first, size) !== 0 && this.hostForWrite(top, size) !== 0;
+      if (!long && !this.long) {
+        first = this.linearStack(first, size);
+        if (first < 0n) return false;
+        stored = this.linearStack(top, size);
+        if (stored < 0n) return false;
+      } else stored = top;
+      return this.hostForWrite(first, size) !== 0 && this.hostForWrite(stored, size) !== 0;
     };
     if (!this.loadCode(lo[1], lo[0], hi[0], false, pushable)) return 0;
     this.store(first, size, BigInt(oldCs));
-    this.store(top, size, BigInt(nextRip));
+    this.store(stored, size, BigInt(nextRip));
     view.setBigUint64(RSP, top, true);
     return this.goTo(lo[0], hi[0]);
+  }
+
+  /** −1 after a fault. */
+  private linearStack(offset: bigint, size: number): bigint {
+    return BigInt(this.system.stackAddress(Number(offset), size, true));
   }
 
   private hostForWrite(at: bigint, size: number): number {

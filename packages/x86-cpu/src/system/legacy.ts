@@ -24,6 +24,13 @@ export class LegacyInstructions {
       : this.cpu.translateForRead(low, high, size, record);
   }
 
+  /** The same for an offset in SS. */
+  private stackHost(offset: bigint, size: number, write: boolean): number {
+    if (this.system.insn.mode64) return this.host(offset, size, write);
+    const at = this.system.stackAddress(Number(offset & 0xffffffffn), size, write);
+    return at < 0 ? 0 : this.host(BigInt(at), size, write);
+  }
+
   private load(at: number, size: number): bigint {
     const { view } = this;
     if (size === 8) return view.getBigUint64(at, true);
@@ -62,16 +69,16 @@ export class LegacyInstructions {
     // First everything that can fault, in the order of the accesses; the new stack top must be writable, too.
     for (let i = 0; i < words; i++) {
       const nested = i > 0 && i < level;
-      if (nested && this.host(outer(i), size, false) === 0) return 0;
-      if (this.host(slot(i), size, true) === 0) return 0;
+      if (nested && this.stackHost(outer(i), size, false) === 0) return 0;
+      if (this.stackHost(slot(i), size, true) === 0) return 0;
     }
     const top = this.wrap(slot(words - 1) - BigInt(insn.immLo & 0xffff));
-    if (this.host(top, size, true) === 0) return 0;
+    if (this.stackHost(top, size, true) === 0) return 0;
     // The words pushed may be among the ones that are read after.
     for (let i = 0; i < words; i++) {
       let value = i === 0 ? rbp : frame;
-      if (i > 0 && i < level) value = this.load(this.host(outer(i), size, false), size);
-      const host = this.host(slot(i), size, true);
+      if (i > 0 && i < level) value = this.load(this.stackHost(outer(i), size, false), size);
+      const host = this.stackHost(slot(i), size, true);
       this.store(host, size, value);
       this.cpu.finishWrite(host);
     }
@@ -100,9 +107,9 @@ export class LegacyInstructions {
     const top = this.wrap(rsp - BigInt(size * 8));
     // Each word is checked by itself, from the top, as if it was pushed.
     for (let i = 1; i <= 8; i++) {
-      if (this.host(this.wrap(rsp - BigInt(size * i)), size, true) === 0) return 0;
+      if (this.stackHost(this.wrap(rsp - BigInt(size * i)), size, true) === 0) return 0;
     }
-    const host = this.host(top, size * 8, true);
+    const host = this.stackHost(top, size * 8, true);
     if (host === 0) return 0;
     for (let register = 0; register < 8; register++) {
       this.store(host + (7 - register) * size, size, this.load(GPR(register), size));
@@ -115,7 +122,7 @@ export class LegacyInstructions {
   popa(): number {
     const size = this.system.insn.opSize;
     const rsp = this.view.getBigUint64(RSP, true);
-    const host = this.host(rsp & 0xffffffffn, size * 8, false);
+    const host = this.stackHost(rsp & 0xffffffffn, size * 8, false);
     if (host === 0) return 0;
     for (let register = 0; register < 8; register++) {
       if (register !== 4) this.setRegister(register, size, this.load(host + (7 - register) * size, size));
@@ -142,6 +149,6 @@ export class LegacyInstructions {
     if (host === 0) return 0;
     if (!loadSegment(this.cpu, segment, this.view.getUint16(host, true))) return 0;
     this.setRegister(insn.reg, size, offset);
-    return this.system.next();
+    return this.system.segmentLoaded();
   }
 }

@@ -3,11 +3,13 @@ import type { Cpu } from "../cpu.ts";
 import { AddressingMethod, createInstruction, Decoder, type Instruction, opcodeEntries } from "../decode/index.ts";
 import { ExitReason } from "../exit.ts";
 import { readRflags } from "../flags.ts";
+import { access, memoryAccess } from "../lower/memory-access.ts";
 import { BREAKPOINT, R_DST, R_IMM, R_INDEX, R_LENGTH, R_SRC, RECORD_BYTES } from "../records.ts";
 import {
   CR0,
   CR4,
   CS,
+  DS,
   EXIT_LENGTH,
   EXIT_OPERATION,
   EXIT_REASON,
@@ -19,8 +21,10 @@ import {
   RAX,
   RCX,
   RDX,
+  RSP,
   SEG_ATTR,
   SEG_BASE,
+  SS,
   TMP0,
   VECTOR,
   XCR0,
@@ -111,8 +115,9 @@ export class SystemInstructions implements SystemContext {
     else cpu.fetch(record, this.bytes);
     const length = cpu.mmu.memory.u8[record + R_LENGTH];
     this.decoder.decode(this.bytes, 0, length, (this.i32[SEG_ATTR(CS) >> 2] & 0x2000) !== 0, insn);
-    if (insn.hasMem) this.computeAddress();
+    if (insn.hasMem) this.computeOffset();
     const { entry } = insn;
+    if (insn.hasMem && !this.addSegment()) return 0;
     if (privilegeLevel(this.i32) === 0 && KERNEL_ONLY.has(entry.family)) return this.exit(ExitReason.PRIVILEGED);
     const rule = this.table.get(entry.mnemonic);
     if (rule !== undefined) return rule();
@@ -204,7 +209,8 @@ export class SystemInstructions implements SystemContext {
     return this.exit(ExitReason.SOFT_INT);
   }
 
-  private computeAddress(): void {
+  /** The memory operand's offset in its segment, into `eaLo` and `eaHi`. */
+  private computeOffset(): void {
     const { insn, i32 } = this;
     this.eaLo = insn.disp | 0;
     this.eaHi = insn.dispHi | 0;
@@ -224,9 +230,32 @@ export class SystemInstructions implements SystemContext {
       this.eaLo &= 0xffff;
       this.eaHi = 0;
     }
+  }
+
+  /** Makes it a linear address; false after the segment's fault. Privileged instructions are their emulator's to check. */
+  private addSegment(): boolean {
+    const { insn, cpu } = this;
     const usesStack = insn.base === 4 || insn.base === 5;
-    const segment = insn.segment >= 0 ? insn.segment : usesStack ? 2 : 3;
+    const segment = insn.segment >= 0 ? insn.segment : usesStack ? SS : DS;
+    if (!insn.mode64 && !insn.entry.privileged) {
+      memoryAccess(insn);
+      if (!cpu.allowAccess(segment, this.eaLo, access.bytes, access.write)) return false;
+    }
     if (!insn.mode64 || segment >= FS) this.addWords(SEG_BASE(segment));
+    if (!insn.mode64) this.eaHi = 0;
+    return true;
+  }
+
+  /** Linear address of `size` bytes at an offset in SS, of compatibility mode; −1 after a fault. */
+  stackAddress(offset: number, size: number, write: boolean): number {
+    if (!this.cpu.allowAccess(SS, offset, size, write)) return -1;
+    return ((offset >>> 0) + this.i32[SEG_BASE(SS) >> 2]) >>> 0;
+  }
+
+  /** After a segment register was loaded: goes on in the block, if that is of the mode that runs now. */
+  segmentLoaded(): number {
+    if (!this.insn.mode64 && this.cpu.segmentsChanged()) return this.redispatch(this.nextRip);
+    return this.next();
   }
 
   private addWords(address: number): void {
@@ -242,6 +271,14 @@ export class SystemInstructions implements SystemContext {
   private set32(register: number, value: number): void {
     this.i32[register >> 2] = value;
     this.i32[(register >> 2) + 1] = 0;
+  }
+
+  private dropStack(bytes: number): void {
+    const { i32, insn } = this;
+    const low = (i32[RSP >> 2] >>> 0) + bytes;
+    i32[RSP >> 2] = low | 0;
+    const high = (RSP >> 2) + 1;
+    i32[high] = insn.mode64 ? i32[high] + (low > 0xffffffff ? 1 : 0) : 0;
   }
 
   private cpuid(): number {
@@ -302,6 +339,8 @@ export class SystemInstructions implements SystemContext {
     const segment = view.getUint16(record + R_DST, true);
     const selector = view.getUint16(view.getUint16(record + R_SRC, true), true);
     if (segment === CS) return this.undefined();
-    return loadSegment(cpu, segment, selector) ? this.next() : 0;
+    if (!loadSegment(cpu, segment, selector)) return 0;
+    if (this.insn.entry.mnemonic === "pop") this.dropStack(this.insn.opSize);
+    return this.segmentLoaded();
   }
 }

@@ -13,7 +13,7 @@ import { type RecordFields, readRecord } from "./region-record.ts";
 const PAGE = 4096;
 /** Pages before and behind the anchor that a region may reach: kernels keep thunks far from what jumps to them. */
 const REACH = 1 << 18;
-const MAX_RECORDS = 8;
+const MAX_RECORDS = 12;
 
 /** Reads the code of one address space around an anchor, for the discovery of a region. */
 export class CodeReader implements CodeSource {
@@ -114,6 +114,7 @@ export class CodeReader implements CodeSource {
     const { length, immLo } = insn;
     const direct = flow === Flow.JUMP || flow === Flow.CONDITIONAL || flow === Flow.CALL;
     let records: RecordFields[] = [];
+    writer.segmented = (this.mode & CodeMode.SEGMENTED) !== 0;
     try {
       lowerInstruction(insn, writer, (this.mode & CodeMode.FPU_UNAVAILABLE) !== 0, (this.mode & CodeMode.KERNEL) !== 0);
       const count = (position.record - this.scratch) / RECORD_BYTES;

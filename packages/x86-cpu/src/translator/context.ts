@@ -18,8 +18,9 @@ export class TranslatorContext extends EmissionContext {
     size: OperandSize,
     kinds: OperandKinds,
     readsOnly = false,
+    segmented = false,
   ) {
-    super(region.frame, size, kinds, readsOnly);
+    super(region.frame, size, kinds, readsOnly, segmented);
     this.code = region.f;
   }
 

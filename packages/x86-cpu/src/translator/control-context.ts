@@ -12,8 +12,13 @@ export class RegionControlContext extends TranslatorContext implements ControlCo
     record: RecordFields,
     private readonly insn: RegionInstruction,
     kinds: "n" | "r",
+    segmented = false,
   ) {
-    super(region, record, 8, kinds);
+    super(region, record, 8, kinds, false, segmented);
+  }
+
+  target(): void {
+    this.region.pushAddress(this.insn.target!);
   }
 
   jump(): void {

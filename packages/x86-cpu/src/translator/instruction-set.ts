@@ -12,9 +12,9 @@ const RAX = 1 << 0;
 const RCX = 1 << 1;
 const RSI = 1 << 6;
 const RDI = 1 << 7;
-const STRING = /^(rep|repe|repne)?(movs|stos|lods|cmps|scas)\d+\./;
+const STRING = /^(segmented\.)?(rep|repe|repne)?(movs|stos|lods|cmps|scas)\d+\./;
 /** What changes the mode or the flow in ways that a region does not follow. */
-const INTERPRETED = /^(popf|system|fault|next|miss|stale|region)/;
+const INTERPRETED = /^(segmented\.)?(popf|system|fault|next|miss|stale|region)/;
 const X87_FLAGS = /^x87\.(fu?comi|fcmov)/;
 
 /** How the translator does what a handler's name stands for. */
@@ -28,7 +28,7 @@ export class InstructionSet {
       if (!STRING.test(name) && !INTERPRETED.test(name)) this.inlined.set(name, emit);
     }
     for (const [name, form] of interpreter.vectors) {
-      this.inlined.set(name, (make) => form.emit(make(8, "rr", false)));
+      this.inlined.set(name, (make) => form.emit(make(8, "rr", false, false)));
     }
   }
 

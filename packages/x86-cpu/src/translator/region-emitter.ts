@@ -364,12 +364,15 @@ export class RegionEmitter {
       const name = this.instructions.nameOf(record.handler);
       const control = controlHandlers.get(name);
       if (control) {
-        control.emit(new RegionControlContext(this, record, insn, control.kind as "n" | "r"));
+        control.emit(new RegionControlContext(this, record, insn, control.kind as "n" | "r", control.segmented));
         continue;
       }
       const inline = this.instructions.inline(name);
-      if (inline) inline((size, kinds, readsOnly) => new TranslatorContext(this, record, size, kinds, readsOnly));
-      else this.callHandler(record, this.instructions.called(name)!);
+      if (inline) {
+        inline(
+          (size, kinds, readsOnly, segmented) => new TranslatorContext(this, record, size, kinds, readsOnly, segmented),
+        );
+      } else this.callHandler(record, this.instructions.called(name)!);
     }
   }
 

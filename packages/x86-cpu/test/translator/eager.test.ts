@@ -9,6 +9,7 @@ describe("every block translated at once", async () => {
   await import("../faults.test.ts");
   await import("../strings.test.ts");
   await import("../modes.test.ts");
+  await import("../segments.test.ts");
   await import("../debugging.test.ts");
   await import("../breakpoints.test.ts");
   await import("../fpu-image.test.ts");
