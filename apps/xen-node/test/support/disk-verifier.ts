@@ -11,5 +11,6 @@ export const VERIFIER = [
   `((n=0; while :; do n=$((n+1)); printf '%-512s' $n | dd of=/dev/xvda bs=512 seek=$((n%${BLOCKS})) conv=fsync 2>/dev/null`,
   "echo 1 >/proc/sys/vm/drop_caches",
   `got=$(dd if=/dev/xvda bs=512 skip=$((n%${BLOCKS})) count=1 2>/dev/null); [ $got = $n ] || echo bad $n >>/bad`,
-  "echo $n >/count; usleep 20000; done) & echo $! >/pid)",
+  // Whoever reads it meanwhile is to find a number.
+  "echo $n >/count.next; mv /count.next /count; usleep 20000; done) & echo $! >/pid)",
 ].join("; ");
