@@ -100,6 +100,9 @@ function carry(from: Readable, to: Writable): void {
   to.on("error", () => from.destroy());
   from.on("close", () => to.end());
   from.pipe(to);
+  // A program that ends closes what it reads from without an error. The rest is for nobody, and who writes it must not wait;
+  // the pipe's own listener, which comes first, stops reading.
+  to.on("close", () => from.resume());
 }
 
 const migrateReceive: XlCommand = {
