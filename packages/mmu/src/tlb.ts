@@ -4,6 +4,7 @@ import type { MachineMemory } from "./memory.ts";
 import { DOMID_XEN, FrameFlags, PageType } from "./page-type.ts";
 import { isSupervisorRoot, rootMfn, supervisorRoot } from "./root.ts";
 import { indexInTable, TableIndices } from "./table-indices.ts";
+import { BankEntries, FILLED_WRITE } from "./tlb-entries.ts";
 import { TlbInheritance } from "./tlb-inheritance.ts";
 import {
   BANK_BYTES,
@@ -38,8 +39,6 @@ const EVERYBODY = -1;
 const INDICES = 512;
 /** With more entries than this, a bank is emptied as a whole. */
 const MANY_FILLED = 512;
-/** Where the write array's bits begin in `filled`. */
-const FILLED_WRITE = 8;
 
 /**
  * The soft TLB: a bank of translations for each of the address spaces used last. Only `fill` adds entries, and only what
@@ -85,6 +84,7 @@ export class TlbBanks {
   /** The bank that was last given to an address space, if it is as empty as then. */
   private assigned = NO_BANK;
   private readonly inheritance: TlbInheritance;
+  private readonly entries: BankEntries;
 
   constructor(
     memory: MachineMemory,
@@ -106,6 +106,7 @@ export class TlbBanks {
     this.above = new TableIndices(this.count);
     this.changesAddress = start + TLB_HEADER + HEADER_CHANGES;
     this.inheritance = new TlbInheritance(memory);
+    this.entries = new BankEntries(memory);
     const jumps = start + this.count * BANK_BYTES;
     this.jumps = new JumpCaches(memory, jumps, this.count, this.changesAddress >>> 2);
     this.empty = jumps + JumpCaches.bytes(this.count);
@@ -295,7 +296,7 @@ export class TlbBanks {
     for (let i = 0; i < (large ? INDICES : 1); i++) {
       for (const array of [TLB_READ, TLB_WRITE]) {
         const p = (base + array + ((first + i) << 4)) >>> 2;
-        if (this.u32[p] === tag + i * 4096 && this.u32[p + 1] === vaHi >>> 0) this.drop(p, first + i);
+        if (this.u32[p] === tag + i * 4096 && this.u32[p + 1] === vaHi >>> 0) this.entries.drop(p, first + i);
       }
     }
   }
@@ -380,23 +381,12 @@ export class TlbBanks {
       if (domidOf[bank] !== domid) continue;
       const slots = filled[bank * INDICES + index];
       if (slots !== 0)
-        this.dropFilled(
+        this.entries.dropFilled(
           this.start + bank * BANK_BYTES,
           index,
           dirty ? slots : slots & ((1 << FILLED_WRITE) - 1),
           hostPage,
         );
-    }
-  }
-
-  /** Drops those of an L1 index's entries, named by bits as in `filled`, that lead to a frame. */
-  private dropFilled(base: number, index: number, slots: number, hostPage: number): void {
-    const u32 = this.u32;
-    for (let left = slots; left !== 0; left &= left - 1) {
-      const bit = 31 - Math.clz32(left & -left);
-      const slot = index + (bit & (FILLED_WRITE - 1)) * INDICES;
-      const p = (base + (bit < FILLED_WRITE ? TLB_READ : TLB_WRITE) + (slot << 4)) >>> 2;
-      if ((u32[p] + u32[p + 2]) >>> 0 === hostPage && ((u32[p] >>> 12) & 0xfff) === slot) this.drop(p, slot);
     }
   }
 
@@ -406,30 +396,9 @@ export class TlbBanks {
     this.jumps.forget(domid, level, index);
     for (let bank = 0; bank < this.touched; bank++) {
       if (this.domidOf[bank] !== domid || !this.above.has(bank, level, index)) continue;
-      const base = this.start + bank * BANK_BYTES;
-      const count = this.u32[(base + TLB_HEADER + HEADER_FILL_COUNT) >>> 2];
       this.above.delete(bank, level, index);
-      if (count === FILL_LOG_OVERFLOW) {
-        for (let slot = 0; slot < TLB_ENTRIES; slot++) {
-          this.dropBehind(base + TLB_READ, slot, level, index);
-          this.dropBehind(base + TLB_WRITE, slot, level, index);
-        }
-        continue;
-      }
-      const log = (base + TLB_HEADER + HEADER_FILL_LOG) >>> 1;
-      for (let i = 0; i < count; i++) {
-        const logged = this.u16[log + i];
-        this.dropBehind(base + ((logged & FILL_LOG_WRITE) << 4), logged & 0xfff, level, index);
-      }
+      this.entries.dropBehind(this.start + bank * BANK_BYTES, level, index);
     }
-  }
-
-  /** Drops one entry if its address lies behind that entry of a table. */
-  private dropBehind(array: number, slot: number, level: number, index: number): void {
-    const u32 = this.u32;
-    const p = (array + (slot << 4)) >>> 2;
-    const lo = u32[p];
-    if (((lo >>> 12) & 0xfff) === slot && indexInTable(lo, u32[p + 1], level) === index) this.drop(p, slot);
   }
 
   private bankAt(base: number): number {
@@ -462,21 +431,8 @@ export class TlbBanks {
 
   /** Drops the entries of a domain's banks that lead to one of the places that are marked by 1. */
   dropMarked(domid: number, marks: Uint8Array): void {
-    const { u32, u16 } = this;
-    for (let bank = 0; bank < this.touched; bank++) {
-      if (this.domidOf[bank] !== domid) continue;
-      const base = this.start + bank * BANK_BYTES;
-      const count = u32[(base + TLB_HEADER + HEADER_FILL_COUNT) >>> 2];
-      const log = (base + TLB_HEADER + HEADER_FILL_LOG) >>> 1;
-      const isWhole = count === FILL_LOG_OVERFLOW;
-      for (let i = 0; i < (isWhole ? 2 * TLB_ENTRIES : count); i++) {
-        const logged = isWhole ? i : u16[log + i];
-        const slot = logged & (TLB_ENTRIES - 1);
-        const p = (base + ((logged & FILL_LOG_WRITE) << 4) + (slot << 4)) >>> 2;
-        if (((u32[p] >>> 12) & 0xfff) !== slot) continue;
-        if (marks[((u32[p] + u32[p + 2]) >>> 0) >>> 12] === 1) this.drop(p, slot);
-      }
-    }
+    for (let bank = 0; bank < this.touched; bank++)
+      if (this.domidOf[bank] === domid) this.entries.dropMarked(this.start + bank * BANK_BYTES, marks);
   }
 
   /** Whose banks may lead to a frame: its owner's alone, unless somebody holds it, who may have mapped a grant. */
@@ -499,7 +455,7 @@ export class TlbBanks {
     for (let bank = 0; bank < this.touched; bank++) {
       if (domid !== EVERYBODY && this.domidOf[bank] !== domid) continue;
       const slots = this.filled[bank * INDICES + index] & ((1 << FILLED_WRITE) - 1);
-      if (slots !== 0) this.dropFilled(this.start + bank * BANK_BYTES, index, slots, hostPage);
+      if (slots !== 0) this.entries.dropFilled(this.start + bank * BANK_BYTES, index, slots, hostPage);
     }
   }
 
@@ -507,17 +463,7 @@ export class TlbBanks {
   private dropLeadingTo(domid: number, hostPage: number, array: number, logBit: number): void {
     for (let bank = 0; bank < this.touched; bank++) {
       if (domid !== EVERYBODY && this.domidOf[bank] !== domid) continue;
-      const base = this.start + bank * BANK_BYTES;
-      const count = this.u32[(base + TLB_HEADER + HEADER_FILL_COUNT) >>> 2];
-      if (count === FILL_LOG_OVERFLOW) {
-        for (let slot = 0; slot < TLB_ENTRIES; slot++) this.dropOne(base + array, slot, hostPage);
-        continue;
-      }
-      const log = (base + TLB_HEADER + HEADER_FILL_LOG) >>> 1;
-      for (let i = 0; i < count; i++) {
-        const logged = this.u16[log + i];
-        if ((logged & FILL_LOG_WRITE) === logBit) this.dropOne(base + array, logged & 0xfff, hostPage);
-      }
+      this.entries.dropLeadingTo(this.start + bank * BANK_BYTES, hostPage, array, logBit);
     }
   }
 
@@ -598,19 +544,6 @@ export class TlbBanks {
     u32[p] = tag;
     u32[p + 1] = vaHi;
     u32[p + 2] = hostPage - tag;
-  }
-
-  /** The entry never hits again, and is known to be in the log already. */
-  private drop(word: number, slot: number): void {
-    this.u32[word] = (slot ^ 1) << 12;
-    this.u32[word + 1] = 1;
-  }
-
-  private dropOne(array: number, slot: number, hostPage: number): void {
-    const u32 = this.u32;
-    const p = (array + (slot << 4)) >>> 2;
-    if (((u32[p] >>> 12) & 0xfff) !== slot) return;
-    if (hostPage < 0 || (u32[p] + u32[p + 2]) >>> 0 === hostPage) this.drop(p, slot);
   }
 
   private clearArrays(base: number): void {

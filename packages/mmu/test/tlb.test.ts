@@ -139,6 +139,20 @@ describe("remembered fetches", () => {
   });
 });
 
+/** Behind entry 1 of both L4 tables of `sharingKernel`. */
+const KERNEL = 2 ** 39;
+
+/** Two address spaces with the same tables behind KERNEL; the bank of the first one is active. */
+function sharingKernel() {
+  const m = new Machine();
+  const t = validated(m);
+  const other = m.tree(1);
+  const { tlb } = m.mmu;
+  const from = tlb.activate(1, t.l4);
+  for (const l4 of [t.l4, other.l4]) m.poke(l4, 1, other.l3, P | RW | US | A);
+  return { m, tlb, other, from };
+}
+
 describe("TlbBanks", () => {
   it("lays banks out as the generated code reads them", () => {
     const m = new Machine();
@@ -317,15 +331,9 @@ describe("TlbBanks", () => {
   });
 
   it("gives a new address space the translations of another one behind the entries of the L4 table that they share", () => {
-    const m = new Machine();
-    const t = validated(m);
-    const other = m.tree(1);
-    const { tlb, memory } = m.mmu;
+    const { m, tlb, other, from } = sharingKernel();
+    const { memory } = m.mmu;
     const { u32 } = memory;
-    const KERNEL = 2 ** 39;
-    const from = tlb.activate(1, t.l4);
-    m.poke(t.l4, 1, other.l3, P | RW | US | A);
-    m.poke(other.l4, 1, other.l3, P | RW | US | A);
     // Behind entry 0 they have tables of their own; page 2 behind entry 1 is dropped again.
     tlb.fill(from, 0x1000, 0, Access.read);
     const host = tlb.fill(from, 0x1000, hiOf(KERNEL), Access.write);
@@ -348,14 +356,7 @@ describe("TlbBanks", () => {
   });
 
   it("drops what a bank has inherited when an entry of a table above it changes", () => {
-    const m = new Machine();
-    const t = validated(m);
-    const other = m.tree(1);
-    const { tlb } = m.mmu;
-    const KERNEL = 2 ** 39;
-    const from = tlb.activate(1, t.l4);
-    m.poke(t.l4, 1, other.l3, P | RW | US | A);
-    m.poke(other.l4, 1, other.l3, P | RW | US | A);
+    const { m, tlb, other, from } = sharingKernel();
     expect(tlb.fill(from, 0x1000, hiOf(KERNEL), Access.read)).toBeGreaterThan(0);
     const base = tlb.activate(1, other.l4);
     tlb.inherit(from, base);
@@ -367,14 +368,7 @@ describe("TlbBanks", () => {
   });
 
   it("leaves an address space empty that shares hardly anything with the one before", () => {
-    const m = new Machine();
-    const t = validated(m);
-    const other = m.tree(1);
-    const { tlb } = m.mmu;
-    const KERNEL = 2 ** 39;
-    const from = tlb.activate(1, t.l4);
-    m.poke(t.l4, 1, other.l3, P | RW | US | A);
-    m.poke(other.l4, 1, other.l3, P | RW | US | A);
+    const { m, tlb, other, from } = sharingKernel();
     for (let page = 1; page <= 4; page++) tlb.fill(from, page * 0x1000, 0, Access.read);
     tlb.fill(from, 0x1000, hiOf(KERNEL), Access.write);
     const base = tlb.activate(1, other.l4);
