@@ -367,6 +367,29 @@ describe("TlbBanks", () => {
     for (const bank of [from, base]) expect(lookup(m, bank, TLB_READ, KERNEL + 0x1000)).toBe(-1);
   });
 
+  it("finds what is to be dropped in all of a bank whose log has overflowed", () => {
+    const OVERFLOW = 0xffff;
+    const { m, tlb, other, from } = sharingKernel();
+    const drops = [
+      () => tlb.dropTable(1, 2, 0),
+      () => tlb.dropFrame(other.data[1]),
+      () => {
+        const marks = new Uint8Array(m.mmu.memory.byteLength / 4096);
+        marks[m.mmu.frames.place[other.data[1]]] = 1;
+        tlb.dropMarked(1, marks);
+      },
+    ];
+    for (const drop of drops) {
+      // Before the first store it has no place, which would drop what was read.
+      tlb.fill(from, 0x1000, hiOf(KERNEL), Access.write);
+      tlb.fill(from, 0x1000, hiOf(KERNEL), Access.read);
+      m.mmu.memory.u32[(from + TLB_HEADER + 16) / 4] = OVERFLOW;
+      for (const array of [TLB_READ, TLB_WRITE]) expect(lookup(m, from, array, KERNEL + 0x1000)).toBeGreaterThan(0);
+      drop();
+      for (const array of [TLB_READ, TLB_WRITE]) expect(lookup(m, from, array, KERNEL + 0x1000)).toBe(-1);
+    }
+  });
+
   it("leaves an address space empty that shares hardly anything with the one before", () => {
     const { m, tlb, other, from } = sharingKernel();
     for (let page = 1; page <= 4; page++) tlb.fill(from, page * 0x1000, 0, Access.read);
