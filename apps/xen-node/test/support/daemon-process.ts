@@ -82,7 +82,8 @@ export class DaemonProcess {
 
   /** What `xl list` shows but for Domain-0: "NAME ID MEM VCPUS STATE" each. */
   async list(): Promise<string[]> {
-    const { stdout } = await this.xl("list");
+    const { status, stdout, stderr } = await this.xl("list");
+    if (status !== 0) throw new Error(`xl list ended with ${status}: ${stderr}`);
     const rows = stdout.trimEnd().split("\n").slice(2);
     return rows.map((line) => line.split(/\s+/).slice(0, 5).join(" "));
   }

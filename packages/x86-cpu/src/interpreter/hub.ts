@@ -1,7 +1,16 @@
 import { I32, I64, type ModuleBuilder } from "@xen-node/wasm-emit";
 import { ExitReason } from "../exit.ts";
 import { MAX_BLOCK_INSTRUCTIONS, R_HANDLER, R_PLAIN, REGION_HANDLER } from "../records.ts";
-import { BUDGET_BEYOND, EXIT_REASON, PAGE_VA, REGION_ENTRIES, RIP, SAMPLE_LEFT, SYSTEM_FLAGS } from "../state.ts";
+import {
+  BUDGET_BEYOND,
+  EXIT_REASON,
+  EXIT_RECORD,
+  PAGE_VA,
+  REGION_ENTRIES,
+  RIP,
+  SAMPLE_LEFT,
+  SYSTEM_FLAGS,
+} from "../state.ts";
 import { ENTRY_RECORD, ENTRY_WORD, firstPlace } from "./jump-cache.ts";
 import type { ImportIndices } from "./shared-functions.ts";
 
@@ -87,6 +96,8 @@ export function emitHub(
   f.i32_const(0).i32_load(SAMPLE_LEFT).i32_const(MAX_BLOCK_INSTRUCTIONS).i32_add().tee(share);
   f.get(count).get(share).get(count).i32_lt_s().select().set(share);
   f.i32_const(0).get(count).get(share).i32_sub().i32_store(BUDGET_BEYOND);
+  // Code at address 0 begins at the miss record where the cache has nothing of it: no jump has led there.
+  f.i32_const(0).i32_const(0).i32_store(EXIT_RECORD);
   f.get(share).get(record).get(share).call(interpret).i32_sub().set(done);
   f.get(count).get(done).i32_sub().set(count);
   f.i32_const(0).i32_const(0).i32_load(SAMPLE_LEFT).get(done).i32_sub().i32_store(SAMPLE_LEFT);
