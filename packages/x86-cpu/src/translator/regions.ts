@@ -25,6 +25,13 @@ const REGIONS_OF_WAY = 4;
 const SHORTEST_STRETCH = 16;
 const DEFAULT_REGIONS = 4000;
 const DEFAULT_WASM_BYTES = 96 << 20;
+/**
+ * Translations that are known, for each region there can be: an engine maps the code of each by itself, and a process has some
+ * 65,000 mappings. However small a guest's are, they must not be all of those.
+ */
+const TRANSLATIONS_PER_REGION = 4;
+/** Translations that can be entered at one offset: each is compared with what is there, and a guest can make any number. */
+const MOST_AT_OFFSET = 64;
 
 /** Where a translation could be entered, wherever its code lies. */
 interface KnownEntry {
@@ -104,6 +111,7 @@ export class Regions {
   private evicted = 0;
   private instructionCount = 0;
   private wasmBytes = 0;
+  private translations = 0;
   private samples = 0;
   private emitMs = 0;
 
@@ -259,7 +267,7 @@ export class Regions {
 
   /** Whether the pages around an anchor are a binding's; the soft TLB is told that jump-cache entries depend on it. */
   private isInPlace(binding: Binding, anchor: number, l4Mfn: number, bank: number): boolean {
-    const { walker, tlb } = this.mmu;
+    const { frames, walker, tlb } = this.mmu;
     if (binding.isUnchanged(anchor, l4Mfn, bank, walker.generation, tlb.dependencies)) return true;
     for (const [page, place] of binding.places) {
       const at = anchor + page * PAGE;
@@ -269,6 +277,7 @@ export class Regions {
         binding.noteMisplaced();
         return false;
       }
+      frames.places.noteJump(place, high);
       tlb.dependOn(bank, at | 0, high);
     }
     return true;
@@ -298,15 +307,42 @@ export class Regions {
     return writeTranslations(kept, this.mmu.memory.byteLength, maxBytes, this.engine);
   }
 
+  private get knowsTooMuch(): boolean {
+    return this.wasmBytes > this.maxWasmBytes || this.translations > TRANSLATIONS_PER_REGION * this.maxRegions;
+  }
+
   private know(translation: Translation): void {
     this.wasmBytes += translation.image.wasm.length;
+    this.translations++;
     for (const place of translation.entries) {
       const key = (place & (PAGE - 1)) | (translation.mode << 12);
       const entry = { translation, place, begins: firstBytes(translation, place) };
       const list = this.known.get(key);
-      if (list) list.push(entry);
-      else this.known.set(key, [entry]);
+      if (list === undefined) this.known.set(key, [entry]);
+      else {
+        list.push(entry);
+        if (list.length > MOST_AT_OFFSET) this.forgetOldest(list);
+      }
     }
+  }
+
+  /** Of those that can be entered at one offset: the first that nobody uses. */
+  private forgetOldest(list: readonly KnownEntry[]): void {
+    const oldest = list.slice(0, -1).find(({ translation }) => !this.bindings.has(translation))?.translation;
+    if (oldest === undefined) return;
+    for (const place of oldest.entries) {
+      const key = (place & (PAGE - 1)) | (oldest.mode << 12);
+      const kept = this.known.get(key)?.filter(({ translation }) => translation !== oldest) ?? [];
+      if (kept.length === 0) this.known.delete(key);
+      else this.known.set(key, kept);
+    }
+    this.noteForgotten(oldest);
+  }
+
+  private noteForgotten(translation: Translation): void {
+    this.wasmBytes -= translation.image.wasm.length;
+    this.translations--;
+    this.idle.delete(translation);
   }
 
   /** Binds a translation that can be entered at an address, if there is one of the code there. */
@@ -357,7 +393,7 @@ export class Regions {
     this.instructionCount += translation.instructions;
     this.know(translation);
     this.bind(translation, va);
-    while (this.wasmBytes > this.maxWasmBytes && this.known.size > 1) this.forgetSome();
+    while (this.knowsTooMuch && this.known.size > 1) this.forgetSome();
   }
 
   private startsWith(at: number, bytes: Uint8Array): boolean {
@@ -479,10 +515,7 @@ export class Regions {
       if (kept.length === 0) this.known.delete(key);
       else this.known.set(key, kept);
     }
-    for (const translation of unused) {
-      this.wasmBytes -= translation.image.wasm.length;
-      this.idle.delete(translation);
-    }
+    for (const translation of unused) this.noteForgotten(translation);
     if (unused.size === 0) this.evict();
   }
 
@@ -492,6 +525,7 @@ export class Regions {
     this.unbind(all);
     this.known.clear();
     this.wasmBytes = 0;
+    this.translations = 0;
     this.compiler.reset();
   }
 }

@@ -365,6 +365,33 @@ describe("room for translations", () => {
   });
 });
 
+describe("a program that writes ever new code", () => {
+  const BYTES_OF_ONE = 1000;
+
+  /** A translation for each number: mov eax,number; syscall, at one of some offsets. */
+  function rewritten(times: number, offsets: number, options: CpuOptions): number {
+    const machine = new TestMachine(options);
+    machine.map(CODE);
+    for (let i = 0; i < times; i++) {
+      const va = CODE + (i % offsets) * 16;
+      machine.write(va, [0xb8, ...new Uint8Array(Int32Array.of(i).buffer), 0x0f, 0x05]);
+      machine.cpu.state.rip = va;
+      machine.runToSyscall();
+      expect(machine.reg(RAX)).toBe(BigInt(i));
+    }
+    expect(counters(machine).compiled).toBe(times);
+    return counters(machine).wasmBytes;
+  }
+
+  it("at one place leaves few translations to be compared with what is there", () => {
+    expect(rewritten(500, 1, { translator: { eager: true } })).toBeLessThan(65 * BYTES_OF_ONE);
+  });
+
+  it("at many places leaves fewer than the engine has mappings for", () => {
+    expect(rewritten(500, 100, { translator: { eager: true, maxRegions: 10 } })).toBeLessThan(50 * BYTES_OF_ONE);
+  });
+});
+
 describe("faults in translated code", () => {
   const PAGES = [CODE, CODE + PAGE, DATA, DATA + PAGE, STACK];
 
