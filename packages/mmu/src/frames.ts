@@ -386,7 +386,7 @@ export class FrameTable {
   private givePlace(mfn: number): void {
     const place = this.place[mfn];
     if (this.hasCode(mfn)) this.onCodeWrite(mfn, 0, PAGE_SIZE);
-    this.places.hasCode[place] = 0;
+    this.places.forgetCode(place);
     this.places.give(place);
   }
 

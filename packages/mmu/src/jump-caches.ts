@@ -1,4 +1,5 @@
 import type { MachineMemory } from "./memory.ts";
+import { HALF, halfOf } from "./places.ts";
 import { indexInTable, TableIndices } from "./table-indices.ts";
 import { JUMP_CACHE_BYTES, JUMP_CACHE_MODE, JUMP_CACHE_STRIDE } from "./tlb-layout.ts";
 
@@ -33,6 +34,8 @@ export class JumpCaches {
   private readonly l4Entries: Uint32Array;
   /** Per cache: something was added since it was cleared. */
   private readonly used: Uint8Array;
+  /** Per cache: the halves that its entries and what they depend on are in. */
+  private readonly halves: Uint8Array;
   /** Per cache: a bit for each of its granules that has got an entry. A program's cache has few, and is emptied often. */
   private readonly filled: Uint32Array;
   /** Per cache: banks that have it, whose they are, and of which kind. */
@@ -60,6 +63,7 @@ export class JumpCaches {
     this.spans = new TableIndices(banks);
     this.l4Entries = new Uint32Array(banks * INDICES * 2);
     this.used = new Uint8Array(banks);
+    this.halves = new Uint8Array(banks);
     this.filled = new Uint32Array(banks * GRANULE_WORDS);
     this.users = new Uint16Array(banks);
     this.domidOf = new Int32Array(banks).fill(-1);
@@ -153,6 +157,7 @@ export class JumpCaches {
     this.filled[cache * GRANULE_WORDS + (granule >>> 5)] |= 1 << (granule & 31);
     const next = (lo + PAGE) >>> 0;
     const nextHi = next < PAGE ? hi + 1 : hi;
+    this.halves[cache] |= halfOf(hi) | halfOf(nextHi);
     this.compareAt(bank, l4, indexInTable(lo, hi, 4));
     this.entries.add(cache, lo, hi);
     this.compareAt(bank, l4, indexInTable(next, nextHi, 4));
@@ -162,6 +167,7 @@ export class JumpCaches {
   /** An entry with a word, about to be added, depends on the page of an address. */
   dependOn(bank: number, l4: number, lo: number, hi: number): void {
     this.compareAt(bank, l4, indexInTable(lo, hi, 4));
+    this.halves[this.cacheOf[bank]] |= halfOf(hi);
     this.spans.add(this.cacheOf[bank], lo, hi);
   }
 
@@ -193,25 +199,23 @@ export class JumpCaches {
   private empty(cache: number): void {
     if (this.used[cache] === 0) return;
     this.used[cache] = 0;
+    this.halves[cache] = 0;
     this.dependencies++;
     this.entries.clear(cache);
     this.spans.clear(cache);
-    const { filled, u32 } = this;
-    const base = this.start + cache * JUMP_CACHE_STRIDE;
-    for (let i = 0; i < GRANULE_WORDS; i++) {
-      for (let left = filled[cache * GRANULE_WORDS + i]; left !== 0; left &= left - 1) {
-        const first = (base + (i * 32 + 31 - Math.clz32(left & -left)) * GRANULE_BYTES) >>> 2;
-        u32.fill(0, first, first + (GRANULE_BYTES >>> 2));
-      }
-      filled[cache * GRANULE_WORDS + i] = 0;
-    }
-    u32[(base + JUMP_CACHE_MODE) >>> 2] = 0;
+    const { u32 } = this;
+    this.forEachFilled(cache, (first, end) => u32.fill(0, first, end));
+    this.filled.fill(0, cache * GRANULE_WORDS, (cache + 1) * GRANULE_WORDS);
+    u32[(this.start + cache * JUMP_CACHE_STRIDE + JUMP_CACHE_MODE) >>> 2] = 0;
   }
 
-  /** An entry with this index in a table of a level (1-4) of the domain changed, wherever the table is used. */
-  forget(domid: number, level: number, index: number): void {
+  /**
+   * An entry with this index in a table of a level (1-4) of the domain changed, wherever the table is used.
+   * @param halves of address spaces in which jumps may have led behind it
+   */
+  forget(domid: number, level: number, index: number, halves: number = HALF.BOTH): void {
     for (let cache = 0; cache < this.touched; cache++) {
-      if (this.domidOf[cache] === domid) this.forgetIn(cache, level, index);
+      if (this.domidOf[cache] === domid && (this.halves[cache] & halves) !== 0) this.forgetIn(cache, level, index);
     }
   }
 
@@ -228,25 +232,36 @@ export class JumpCaches {
   /** All entries with a word go. */
   private forgetSpanning(cache: number): void {
     const { u32 } = this;
-    const first = (this.start + cache * JUMP_CACHE_STRIDE) >>> 2;
-    const end = first + (JUMP_CACHE_BYTES >>> 2);
-    for (let p = first; p < end; p += WORDS_PER_ENTRY) if (u32[p + WORD] !== 0) u32.fill(0, p, p + WORDS_PER_ENTRY);
+    this.forEachFilled(cache, (first, end) => {
+      for (let p = first; p < end; p += WORDS_PER_ENTRY) if (u32[p + WORD] !== 0) u32.fill(0, p, p + WORDS_PER_ENTRY);
+    });
     this.dependencies++;
     this.spans.clear(cache);
   }
 
   private forgetBehind(cache: number, level: number, index: number): void {
     const { u32 } = this;
-    const first = (this.start + cache * JUMP_CACHE_STRIDE) >>> 2;
-    const end = first + (JUMP_CACHE_BYTES >>> 2);
-    for (let p = first; p < end; p += WORDS_PER_ENTRY) {
-      const lo = u32[p];
-      const hi = u32[p + 1];
-      const next = (lo + PAGE) >>> 0;
-      if (indexInTable(lo, hi, level) !== index && indexInTable(next, next < PAGE ? hi + 1 : hi, level) !== index)
-        continue;
-      u32.fill(0, p, p + WORDS_PER_ENTRY);
-    }
+    this.forEachFilled(cache, (first, end) => {
+      for (let p = first; p < end; p += WORDS_PER_ENTRY) {
+        const lo = u32[p];
+        const hi = u32[p + 1];
+        const next = (lo + PAGE) >>> 0;
+        if (indexInTable(lo, hi, level) === index || indexInTable(next, next < PAGE ? hi + 1 : hi, level) === index)
+          u32.fill(0, p, p + WORDS_PER_ENTRY);
+      }
+    });
     this.entries.delete(cache, level, index);
+  }
+
+  /** Calls with the ranges of words in which all of a cache's entries are. */
+  private forEachFilled(cache: number, visit: (first: number, end: number) => void): void {
+    const { filled } = this;
+    const base = (this.start + cache * JUMP_CACHE_STRIDE) >>> 2;
+    for (let i = 0; i < GRANULE_WORDS; i++) {
+      for (let left = filled[cache * GRANULE_WORDS + i]; left !== 0; left &= left - 1) {
+        const first = base + (i * 32 + 31 - Math.clz32(left & -left)) * (GRANULE_BYTES >>> 2);
+        visit(first, first + (GRANULE_BYTES >>> 2));
+      }
+    }
   }
 }

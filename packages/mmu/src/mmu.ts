@@ -108,7 +108,7 @@ export class Mmu {
 
   /** The processor has forgotten all instructions that lie in a place. */
   unmarkCode(place: number): void {
-    this.frames.places.hasCode[place] = 0;
+    this.frames.places.forgetCode(place);
   }
 
   /** Checks every invariant of frames, page tables and soft TLB. Violations in words; empty = all is well. */

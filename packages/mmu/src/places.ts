@@ -1,6 +1,11 @@
 import { type MachineMemory, PAGE_SIZE } from "./memory.ts";
 
 const NONE = 0;
+/** Halves of an address space: programs have the lower one, kernels the upper. */
+export const HALF = { LOWER: 1, UPPER: 2, BOTH: 3 } as const;
+
+/** Of an address, by its high 32 bits. */
+export const halfOf = (hi: number): number => (hi < 0 || hi > 0x7fffffff ? HALF.UPPER : HALF.LOWER);
 
 /**
  * Where bytes of frames can lie: the host pages (byte offset / 4096) behind the frame table. A place belongs to one frame,
@@ -17,6 +22,8 @@ export class Places {
    * be reported.
    */
   readonly hasCode: Uint8Array;
+  /** By place with code: in which halves of address spaces jumps may lead there, as bits of `HALF`. */
+  readonly jumpedTo: Uint8Array;
   /** A place is lent no more: it may be written to. */
   onUnlent: (place: number) => void = () => {};
   /** Places that are lent, and the frames that borrow them; the zero page does not count. */
@@ -52,6 +59,7 @@ export class Places {
     this.freshEnd = this.fresh + count;
     this.total = count;
     this.hasCode = new Uint8Array(this.freshEnd);
+    this.jumpedTo = new Uint8Array(this.freshEnd);
   }
 
   /** Bytes of memory that a place costs. */
@@ -72,6 +80,17 @@ export class Places {
   /** Is this a place for frames, be it free or not? */
   has(place: number): boolean {
     return place >= this.first && place < this.freshEnd;
+  }
+
+  /** A jump cache is about to lead to code in a place, at an address whose high 32 bits are these. */
+  noteJump(place: number, hi: number): void {
+    this.jumpedTo[place] |= halfOf(hi);
+  }
+
+  /** Nothing is decoded of a place any more. */
+  forgetCode(place: number): void {
+    this.hasCode[place] = 0;
+    this.jumpedTo[place] = 0;
   }
 
   /** How many frames borrow a place. */

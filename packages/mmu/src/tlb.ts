@@ -2,6 +2,7 @@ import type { FrameTable } from "./frames.ts";
 import { JumpCaches, NO_L4 } from "./jump-caches.ts";
 import type { MachineMemory } from "./memory.ts";
 import { DOMID_XEN, FrameFlags, PageType } from "./page-type.ts";
+import { HALF, halfOf } from "./places.ts";
 import { isSupervisorRoot, rootMfn, supervisorRoot } from "./root.ts";
 import { indexInTable, TableIndices } from "./table-indices.ts";
 import { BankEntries, FILLED_WRITE } from "./tlb-entries.ts";
@@ -105,7 +106,7 @@ export class TlbBanks {
     this.filled = new Uint16Array(this.count * INDICES);
     this.above = new TableIndices(this.count);
     this.changesAddress = start + TLB_HEADER + HEADER_CHANGES;
-    this.inheritance = new TlbInheritance(memory);
+    this.inheritance = new TlbInheritance(memory, this.count, this.above);
     this.entries = new BankEntries(memory);
     const jumps = start + this.count * BANK_BYTES;
     this.jumps = new JumpCaches(memory, jumps, this.count, this.changesAddress >>> 2);
@@ -266,7 +267,9 @@ export class TlbBanks {
       }
     }
     u32[header + (HEADER_FILL_COUNT >>> 2)] = 0;
-    this.above.clear(this.bankAt(base));
+    const bank = this.bankAt(base);
+    this.above.clear(bank);
+    this.inheritance.clear(bank);
   }
 
   /** Empties the bank of an address space, if it has one. */
@@ -353,7 +356,7 @@ export class TlbBanks {
     const donor = rootMfn(this.rootOf[other]);
     // Translated address spaces have no tables that could be compared here.
     if (heir >= endMfn || donor >= endMfn) return;
-    if (!this.inheritance.copy(from, base, place[heir] << 10, place[donor] << 10)) return;
+    if (!this.inheritance.copy(other, from, bank, base, place[heir] << 10, place[donor] << 10)) return;
     const filled = this.indicesOf(from);
     this.filled.copyWithin(this.indicesOf(base), filled, filled + INDICES);
     this.above.copy(other, bank);
@@ -374,8 +377,8 @@ export class TlbBanks {
   dropL1(domid: number, index: number, mfn: number, dirty: boolean, executable: boolean): void {
     if (executable) this.walker.forgetFetches();
     const hostPage = (this.frames.place[mfn] << 12) >>> 0;
-    const code = executable && this.frames.hasCode(mfn);
-    if (code) this.jumps.forget(domid, 1, index);
+    const halves = executable ? this.frames.places.jumpedTo[this.frames.place[mfn]] : 0;
+    if (halves !== 0) this.jumps.forget(domid, 1, index, halves);
     const { domidOf, filled, touched } = this;
     for (let bank = 0; bank < touched; bank++) {
       if (domidOf[bank] !== domid) continue;
@@ -527,7 +530,9 @@ export class TlbBanks {
     const u32 = this.u32;
     const slot = (vaLo >>> 12) & 0xfff;
     const p = (base + array + (slot << 4)) >>> 2;
-    this.above.add(this.bankAt(base), vaLo, vaHi);
+    const bank = this.bankAt(base);
+    this.above.add(bank, vaLo, vaHi);
+    if (halfOf(vaHi) === HALF.LOWER) this.inheritance.noteLower(bank, slot | logBit);
     if (u32[p] === (slot ^ 1) << 12 && u32[p + 1] === 0) {
       const filled = this.indicesOf(base) + (slot & (INDICES - 1));
       this.filled[filled] |= 1 << ((slot >>> 9) + (logBit === 0 ? 0 : FILLED_WRITE));

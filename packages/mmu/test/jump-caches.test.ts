@@ -29,6 +29,12 @@ function jump(m: Machine, base: number, slot: number, va: number, word = 0): voi
   m.mmu.memory.u32.set([va, hiOf(va), 0x5000 + slot, word], entry / 4);
 }
 
+/** As x86-cpu does, of code that it has found at an address. */
+function hasCode(m: Machine, mfn: number, va: number): void {
+  m.mmu.markCode(mfn);
+  m.mmu.frames.places.noteJump(m.mmu.frames.place[mfn], hiOf(va));
+}
+
 function recordIn(m: Machine, base: number, slot: number): number {
   return m.mmu.memory.u32[m.mmu.tlb.jumpCache(base) / 4 + 4 * slot + 2];
 }
@@ -48,7 +54,7 @@ describe("JumpCaches", () => {
     jump(m, second, 3, KERNEL + 0x2000);
     expect(recordIn(m, tlb.activate(1, trees[0].l4), 3)).toBe(0x5003);
     // And goes for everybody, whoever's entry it was that changed.
-    m.mmu.markCode(kernel.data[1]);
+    hasCode(m, kernel.data[1], KERNEL);
     tlb.dropL1(1, 1, kernel.data[1], false, true);
     expect([2, 3].map((slot) => recordIn(m, tlb.activate(1, trees[2].l4), slot))).toEqual([0, 0x5003]);
     // It stays with those who are left.
@@ -152,6 +158,28 @@ describe("JumpCaches", () => {
     }
   });
 
+  it("of kernels lose nothing with pages of programs at the same L1 index", () => {
+    const m = new Machine();
+    const t = validated(m);
+    const { tlb } = m.mmu;
+    const base = tlb.activate(1, t.l4);
+    jump(m, base, 1, -0x1ff000, 0x201);
+    tlb.dependOn(base, -0x1ff000, -1);
+    hasCode(m, t.data[1], 0x1000);
+    tlb.dropL1(1, 1, t.data[1], false, true);
+    expect(recordIn(m, base, 1)).toBe(0x5001);
+    // The same bytes behind both.
+    hasCode(m, t.data[1], -0x1ff000);
+    tlb.dropL1(1, 1, t.data[1], false, true);
+    expect(recordIn(m, base, 1)).toBe(0);
+    // A page that is decoded anew begins anew.
+    m.mmu.unmarkCode(m.mmu.frames.place[t.data[1]]);
+    hasCode(m, t.data[1], 0x1000);
+    jump(m, base, 1, -0x1ff000);
+    tlb.dropL1(1, 1, t.data[1], false, true);
+    expect(recordIn(m, base, 1)).toBe(0x5001);
+  });
+
   it("lose what the changed entry can be behind", () => {
     const m = new Machine();
     const t = validated(m);
@@ -174,7 +202,7 @@ describe("JumpCaches", () => {
     jump(5, 0x201010);
     jump(6, -0x1000);
     for (const mfn of t.data) m.mmu.frames.hostAddress(mfn);
-    m.mmu.markCode(t.data[2]);
+    hasCode(m, t.data[2], 0);
     // A frame without code: nothing can come of it.
     expect(m.mod(t.l1, 0, t.data[0], P | US, 1)).toBe(0);
     expect(left(1, 2, 3, 4, 5, 6)).toEqual([true, true, true, true, true, true]);
@@ -192,7 +220,7 @@ describe("JumpCaches", () => {
       u32[cache + 4 * slot + 3] = 0x200 + slot;
     }
     jump(2, -0x200000 + 0x5000);
-    m.mmu.markCode(t.data[1]);
+    hasCode(m, t.data[1], 0x1000);
     tlb.dependOn(base, 0x1000, 0);
     tlb.dropL1(1, 3, t.data[1], false, true);
     expect(left(1, 2, 4)).toEqual([true, true, true]);

@@ -139,8 +139,9 @@ describe("remembered fetches", () => {
   });
 });
 
-/** Behind entry 1 of both L4 tables of `sharingKernel`. */
-const KERNEL = 2 ** 39;
+const KERNEL_INDEX = 300;
+/** Behind entry KERNEL_INDEX of both L4 tables of `sharingKernel`. */
+const KERNEL = (KERNEL_INDEX - 512) * 2 ** 39;
 
 /** Two address spaces with the same tables behind KERNEL; the bank of the first one is active. */
 function sharingKernel() {
@@ -149,7 +150,7 @@ function sharingKernel() {
   const other = m.tree(1);
   const { tlb } = m.mmu;
   const from = tlb.activate(1, t.l4);
-  for (const l4 of [t.l4, other.l4]) m.poke(l4, 1, other.l3, P | RW | US | A);
+  for (const l4 of [t.l4, other.l4]) m.poke(l4, KERNEL_INDEX, other.l3, P | RW | US | A);
   return { m, tlb, other, from };
 }
 
@@ -334,7 +335,7 @@ describe("TlbBanks", () => {
     const { m, tlb, other, from } = sharingKernel();
     const { memory } = m.mmu;
     const { u32 } = memory;
-    // Behind entry 0 they have tables of their own; page 2 behind entry 1 is dropped again.
+    // Behind entry 0 they have tables of their own; page 2 of the kernel is dropped again.
     tlb.fill(from, 0x1000, 0, Access.read);
     const host = tlb.fill(from, 0x1000, hiOf(KERNEL), Access.write);
     expect(host).toBeGreaterThan(0);
@@ -346,7 +347,7 @@ describe("TlbBanks", () => {
       const p = (base + array) / 4 + 4 * slot;
       return [u32[p], u32[p + 1], (u32[p] + u32[p + 2]) >>> 0];
     };
-    expect(entry(TLB_WRITE, 1)).toEqual([0x1000, hiOf(KERNEL), host]);
+    expect(entry(TLB_WRITE, 1)).toEqual([0x1000, hiOf(KERNEL) >>> 0, host]);
     // What selects these entries cannot hit them.
     for (const slot of [1, 2]) expect(entry(TLB_READ, slot)[0] >>> 12).toBe(slot ^ 1);
     // Its own now: they go when their mapping does, and with the bank.
@@ -388,6 +389,15 @@ describe("TlbBanks", () => {
       drop();
       for (const array of [TLB_READ, TLB_WRITE]) expect(lookup(m, from, array, KERNEL + 0x1000)).toBe(-1);
     }
+  });
+
+  it("gives nothing to an address space that has another kernel", () => {
+    const { m, tlb, other, from } = sharingKernel();
+    m.poke(other.l4, KERNEL_INDEX, validated(m).l3, P | RW | US | A);
+    tlb.fill(from, 0x1000, hiOf(KERNEL), Access.write);
+    const base = tlb.activate(1, other.l4);
+    tlb.inherit(from, base);
+    expect(lookup(m, base, TLB_WRITE, KERNEL + 0x1000)).toBe(-1);
   });
 
   it("leaves an address space empty that shares hardly anything with the one before", () => {

@@ -85,9 +85,14 @@ export class CodeLookup {
     i32[(PAGE_VA >> 2) + 1] = high;
     const { mfn } = mmu.walker;
     const offset = low & (PAGE - 1);
-    return (
-      this.code.find(mfn, offset, this.mode, this.secondMfn) ?? this.code.build(mfn, offset, this.mode, this.secondMfn)
-    );
+    const block =
+      this.code.find(mfn, offset, this.mode, this.secondMfn) ?? this.code.build(mfn, offset, this.mode, this.secondMfn);
+    if (block !== undefined) {
+      const { places } = mmu.frames;
+      places.noteJump(this.code.placeOf(mfn), high);
+      if (block.secondPlace >= 0) places.noteJump(block.secondPlace, high);
+    }
+    return block;
   }
 
   /** Whether the limit of CS allows a fetch; its fault has been raised if not. */
