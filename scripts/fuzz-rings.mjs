@@ -6,9 +6,19 @@ import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
-const { values } = parseArgs({
-  options: { requests: { type: "string", default: "10000000" }, seed: { type: "string", default: "1" } },
-});
+function parse() {
+  try {
+    return parseArgs({
+      options: { requests: { type: "string", default: "10000000" }, seed: { type: "string", default: "1" } },
+    }).values;
+  } catch (error) {
+    const [what] = error.message.split(". ");
+    console.error(`${what}: there are --requests and --seed.`);
+    return process.exit(2);
+  }
+}
+
+const values = parse();
 for (const [name, value] of Object.entries(values)) {
   if (!/^\d+$/.test(value)) {
     console.error(`--${name} is a number, not "${value}".`);

@@ -36,13 +36,22 @@ function end(message) {
   process.exit(2);
 }
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: "string", default: "10" },
-    seed: { type: "string", default: "1" },
-    only: { type: "string", default: [...TARGETS.keys()].join(",") },
-  },
-});
+function parse() {
+  try {
+    return parseArgs({
+      options: {
+        minutes: { type: "string", default: "10" },
+        seed: { type: "string", default: "1" },
+        only: { type: "string", default: [...TARGETS.keys()].join(",") },
+      },
+    }).values;
+  } catch (error) {
+    const [what] = error.message.split(". ");
+    return end(`${what}: there are --minutes, --seed and --only.`);
+  }
+}
+
+const values = parse();
 if (!(Number(values.minutes) > 0)) end(`--minutes is a positive number, not "${values.minutes}".`);
 if (!/^\d+$/.test(values.seed)) end(`--seed is a whole number, not "${values.seed}".`);
 const chosen = values.only.split(",");
