@@ -1,4 +1,5 @@
-import { FrameFlags, type Mmu } from "@xen-node/mmu";
+import type { Mmu } from "@xen-node/mmu";
+import { CodeBreakpoints } from "./code-breakpoints.ts";
 import { createInstruction, Decoder, DecodeStatus, Flow } from "./decode/index.ts";
 import { withoutFusion } from "./interpreter/handlers.ts";
 import { BlockWriter, NoHandlerError } from "./lower/block-writer.ts";
@@ -115,8 +116,7 @@ export class CodeCache {
   private begunRecords = 0;
   /** Handlers that do the next instruction too → the ones that do not. */
   private readonly unfused = new Map<number, number>();
-  /** Domain of each breakpoint, by machine address. */
-  private readonly breakpoints = new Map<number, number>();
+  readonly breakpoints: CodeBreakpoints;
   /** How often the arena was full and everything was dropped. */
   flushes = 0;
   /** How often a frame has left a place with code that others keep. */
@@ -135,6 +135,7 @@ export class CodeCache {
     private readonly arenaBytes = ARENA_BYTES,
   ) {
     if (!(arenaBytes >= MIN_ARENA_BYTES)) throw new RangeError(`a code cache of ${arenaBytes} bytes is too small`);
+    this.breakpoints = new CodeBreakpoints(mmu.frames);
     this.pages = new Array(mmu.memory.byteLength / 4096).fill(undefined);
     this.arena = mmu.memory.reserve(arenaBytes, 64, "predecoded blocks");
     this.cursor = this.arena;
@@ -148,7 +149,7 @@ export class CodeCache {
 
   /** The record of the block at an offset of a frame, if it is there. `secondMfn`: frame of the page that follows. */
   find(mfn: number, offset: number, mode: number, secondMfn: () => number): Block | undefined {
-    this.keepApartIfWatched(mfn);
+    this.breakpoints.prepare(mfn);
     const place = this.placeOf(mfn);
     const block = this.pages[place]?.starts.get(offset | (mode << 12));
     if (block === undefined) return undefined;
@@ -279,7 +280,7 @@ export class CodeCache {
     this.blocksBuilt++;
     const { writer, decoder, insn, mmu } = this;
     const { position } = writer;
-    this.keepApartIfWatched(mfn);
+    this.breakpoints.prepare(mfn);
     if (this.share(mfn)) {
       const known = this.find(mfn, offset, mode, secondMfn);
       if (known !== undefined) return known;
@@ -299,7 +300,7 @@ export class CodeCache {
     while (index < limit && at < 4096 && after === After.SAME_BLOCK) {
       // What is decoded already is gone on with: a third of all decoding would be of the same bytes again.
       if (index > 0 && known?.has(at | (mode << 12))) break;
-      const isBreakpoint = this.isBreakpoint(mfn, at);
+      const isBreakpoint = this.breakpoints.isAt(mfn, at);
       let status = isBreakpoint
         ? decoder.decode(INT3, 0, 1, long, insn)
         : decoder.decode(bytes, page + at, 4096 - at, long, insn);
@@ -355,20 +356,14 @@ export class CodeCache {
     return block;
   }
 
-  /**
-   * A debugger's breakpoint: while the frame is the domain's, an instruction that begins there is run as INT3, whatever
-   * memory says. Nobody can see it by reading, and it outlives writes.
-   */
+  /** See CodeBreakpoints. */
   setBreakpoint(mfn: number, offset: number, domid: number): void {
-    this.breakpoints.set(mfn * 4096 + offset, domid);
-    this.keepApart(mfn);
+    this.breakpoints.set(mfn, offset, domid);
     this.invalidate(mfn, offset, 1);
   }
 
   clearBreakpoint(mfn: number, offset: number): void {
-    if (!this.breakpoints.delete(mfn * 4096 + offset)) return;
-    this.invalidate(mfn, offset, 1);
-    if (!this.hasBreakpointIn(mfn)) this.mmu.frames.flags[mfn] &= ~FrameFlags.unlendable;
+    if (this.breakpoints.clear(mfn, offset)) this.invalidate(mfn, offset, 1);
   }
 
   /** Has a frame left its place just now? Whoever wrote there begins its instruction anew, and has not written yet. */
@@ -392,25 +387,6 @@ export class CodeCache {
     }
     this.mmu.shareCode(mfn);
     return this.placeOf(mfn) !== place;
-  }
-
-  /** A frame that got its place anew since the breakpoint was laid. */
-  private keepApartIfWatched(mfn: number): void {
-    if (this.breakpoints.size > 0 && this.hasBreakpointIn(mfn)) this.keepApart(mfn);
-  }
-
-  /** What is decoded of a frame with breakpoints is no other frame's. */
-  private keepApart(mfn: number): void {
-    const { frames } = this.mmu;
-    frames.flags[mfn] |= FrameFlags.unlendable;
-    frames.own(mfn);
-  }
-
-  private isBreakpoint(mfn: number, offset: number): boolean {
-    if (this.breakpoints.size === 0) return false;
-    // There was no memory left to keep it apart: its domain ends.
-    if ((this.mmu.frames.flags[mfn] & FrameFlags.borrowed) !== 0) return false;
-    return this.breakpoints.get(mfn * 4096 + offset) === this.mmu.frames.owner[mfn];
   }
 
   /** Writes the records of `insn`; answers where execution goes on. */
@@ -522,14 +498,6 @@ export class CodeCache {
   hasCodeIn(mfn: number, offset: number, length: number): boolean {
     const page = this.pages[this.placeOf(mfn)];
     return page !== undefined && touchesLines(page, offset, offset + length);
-  }
-
-  /** Whether a debugger has laid a breakpoint over the frame for its present owner. */
-  hasBreakpointIn(mfn: number): boolean {
-    for (const address of this.breakpoints.keys()) {
-      if (Math.floor(address / 4096) === mfn) return true;
-    }
-    return false;
   }
 
   /** Drops everything. */

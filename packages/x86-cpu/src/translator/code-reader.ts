@@ -59,7 +59,7 @@ export class CodeReader implements CodeSource {
       const va = this.anchor + page * PAGE;
       const reachable = page >= -REACH && page <= REACH;
       mfn = reachable ? this.mmu.walker.executedFrame(this.l4Mfn, va | 0, Math.floor(va / 2 ** 32) | 0) : -1;
-      if (mfn >= 0 && this.code.hasBreakpointIn(mfn)) mfn = -1;
+      if (mfn >= 0 && this.code.breakpoints.areIn(mfn)) mfn = -1;
       this.frames.set(page, mfn);
     }
     return mfn;
