@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import type { Readable, Writable } from "node:stream";
 import type { MigrationReport } from "@xen-node/control";
+import { carry } from "../carry.ts";
 import { domainOf, type XlCommand, XlError } from "../command.ts";
 import { followMigration } from "../migration-events.ts";
 
@@ -93,17 +93,6 @@ const migrate: XlCommand = {
     throw new XlError(IN_DOUBT.join("\n"));
   },
 };
-
-/** Carries bytes to their end, and takes them no further when either side is gone. */
-function carry(from: Readable, to: Writable): void {
-  from.on("error", () => to.end());
-  to.on("error", () => from.destroy());
-  from.on("close", () => to.end());
-  from.pipe(to);
-  // A program that ends closes what it reads from without an error. The rest is for nobody, and who writes it must not wait;
-  // the pipe's own listener, which comes first, stops reading.
-  to.on("close", () => from.resume());
-}
 
 const migrateReceive: XlCommand = {
   name: "migrate-receive",
