@@ -67,10 +67,12 @@ export class IsolationGuest {
   }
 
   private read(more: string): void {
-    this.text = (this.text + more).slice(-2000);
+    // Looked at before it is cut: a flood of output comes in pieces that are longer than what is kept.
+    const text = this.text + more;
+    this.text = text.slice(-2000);
     const counts = [...this.text.matchAll(/^=(\d+)\r?\n/gm)];
     if (counts.length > 0) this.transactions = Number(counts[counts.length - 1][1]);
-    if (this.heard === undefined || !this.sign.test(this.text)) return;
+    if (this.heard === undefined || !this.sign.test(text)) return;
     // At once: what comes next would be its work.
     this.heard();
     this.heard = undefined;
