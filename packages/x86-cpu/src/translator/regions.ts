@@ -30,8 +30,11 @@ const DEFAULT_WASM_BYTES = 96 << 20;
  * 65,000 mappings. However small a guest's are, they must not be all of those.
  */
 const TRANSLATIONS_PER_REGION = 4;
-/** Translations that can be entered at one offset: each is compared with what is there, and a guest can make any number. */
-const MOST_AT_OFFSET = 64;
+/**
+ * Translations that can be entered at one offset: each is compared with what is there, and a guest can make any number. Linux
+ * has come to some hundreds at multiples of 16, where functions begin.
+ */
+const MOST_AT_OFFSET = 1024;
 
 /** Where a translation could be entered, wherever its code lies. */
 interface KnownEntry {
@@ -321,14 +324,15 @@ export class Regions {
       if (list === undefined) this.known.set(key, [entry]);
       else {
         list.push(entry);
-        if (list.length > MOST_AT_OFFSET) this.forgetOldest(list);
+        if (list.length > MOST_AT_OFFSET) this.forgetOldest(list, translation);
       }
     }
   }
 
-  /** Of those that can be entered at one offset: the first that nobody uses. */
-  private forgetOldest(list: readonly KnownEntry[]): void {
-    const oldest = list.slice(0, -1).find(({ translation }) => !this.bindings.has(translation))?.translation;
+  /** Of those that can be entered at one offset: the first that nobody uses, but not the one that has just come. */
+  private forgetOldest(list: readonly KnownEntry[], latest: Translation): void {
+    const isUnused = ({ translation }: KnownEntry) => translation !== latest && !this.bindings.has(translation);
+    const oldest = list.find(isUnused)?.translation;
     if (oldest === undefined) return;
     for (const place of oldest.entries) {
       const key = (place & (PAGE - 1)) | (oldest.mode << 12);
