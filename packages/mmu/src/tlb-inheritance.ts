@@ -16,7 +16,7 @@ const INDICES = 512;
 /** Of a TableIndices' parts of level 4: those of the upper half. */
 const UPPER_PARTS = [8, 9, 10, 11, 12, 13, 14, 15];
 /** Words of a bank's set of slots. */
-export const SLOT_WORDS = (2 * TLB_ENTRIES) / 32;
+const SLOT_WORDS = (2 * TLB_ENTRIES) / 32;
 /** What is known of two L4 tables' entries of an index. */
 const UNKNOWN = 0;
 const SAME = 1;
