@@ -4,7 +4,19 @@ import type { Faults } from "./faults.ts";
 import { JUMP_CACHE_MASK, JUMP_CACHE_PLACES } from "./interpreter/jump-cache.ts";
 import { R_IMM, R_LENGTH, R_LINK, R_NEXT } from "./records.ts";
 import type { SegmentBounds } from "./segment-bounds.ts";
-import { CR0, CS, JUMP_CACHE, L4_MFN, PAGE_VA, RIP, SAMPLE_LEFT, SEG_ATTR, TLB_BANK, VECTOR } from "./state.ts";
+import {
+  CR0,
+  CS,
+  JUMP_CACHE,
+  L4_MFN,
+  MISS_RECORD,
+  PAGE_VA,
+  RIP,
+  SAMPLE_LEFT,
+  SEG_ATTR,
+  TLB_BANK,
+  VECTOR,
+} from "./state.ts";
 import { privilegeLevel } from "./system/privilege.ts";
 import type { Regions } from "./translator/regions.ts";
 
@@ -18,6 +30,7 @@ const CACHED = 0x100;
 export class CodeLookup {
   /** CodeMode of what runs. */
   mode = 0;
+  private chance = 0;
   private readonly i32: Int32Array;
   private readonly u16: Uint16Array;
   private readonly u8: Uint8Array;
@@ -139,12 +152,10 @@ export class CodeLookup {
     const { record } = block;
     const slot = (low ^ ((low >>> 10) | (high << 22))) & JUMP_CACHE_MASK;
     const entry = (i32[JUMP_CACHE >> 2] + slot * 16) >>> 2;
-    // What was there goes on to the other places, where generated code looks before it calls here.
-    if (i32[entry] !== low || i32[entry + 1] !== high) {
-      for (let place = JUMP_CACHE_PLACES - 1; place > 0; place--) {
-        const before = entry ^ (4 * (place - 1));
-        i32.copyWithin(entry ^ (4 * place), before, before + 4);
-      }
+    // What was there goes to another place, where generated code looks before it calls here.
+    if ((i32[entry] !== low || i32[entry + 1] !== high) && i32[entry + 2] !== MISS_RECORD) {
+      const place = entry ^ (4 * this.placeToLose(entry));
+      i32.copyWithin(place, entry, entry + 4);
     }
     i32[entry] = low;
     i32[entry + 1] = high;
@@ -155,6 +166,19 @@ export class CodeLookup {
     if (jump !== 0 && flushes === this.code.flushes && this.isLinkable(jump, record))
       i32[(jump + R_LINK) >>> 2] = record;
     return record;
+  }
+
+  /**
+   * An empty place of those that serve a jump-cache entry, or else any: where a system goes round through more code than there
+   * are places, to lose what was used longest ago would lose each just before it is used again.
+   */
+  private placeToLose(entry: number): number {
+    for (let place = 1; place < JUMP_CACHE_PLACES; place++) {
+      if (this.i32[(entry ^ (4 * place)) + 2] === MISS_RECORD) return place;
+    }
+    // Taking turns would lose each as surely; any will do, by a linear congruence (Numerical Recipes, 7.1).
+    this.chance = (Math.imul(this.chance, 1664525) + 1013904223) | 0;
+    return ((this.chance >>> 16) % (JUMP_CACHE_PLACES - 1)) + 1;
   }
 
   /** From the hub: the interpreter has had its share of instructions, and RIP is at the next block. */
