@@ -53,6 +53,8 @@ export interface Block {
   regionWord: number;
   /** How often it was looked up while translations were known that might be of its code. */
   met: number;
+  /** How often it was interpreted on the way between regions, in steps of COUNTED_ENTRIES. */
+  interpreted: number;
 }
 
 /** Somebody who wants to know when bytes change that code was made from. */
@@ -346,6 +348,7 @@ export class CodeCache {
       plain: 0,
       regionWord: 0,
       met: 0,
+      interpreted: 0,
       start: offset,
       end: Math.min(at, 4096),
       bytes: at - offset,

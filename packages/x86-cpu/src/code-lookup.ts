@@ -193,6 +193,15 @@ export class CodeLookup {
     return regions.recording === undefined ? 0 : 1;
   }
 
+  /** From the hub: the block at RIP, which no region begins with, is interpreted again and again. */
+  interpretedOften(): void {
+    const { i32, regions } = this;
+    if (regions === undefined) return;
+    const mfn = this.mmu.walker.executedFrame(this.l4Mfn, i32[RIP >> 2], i32[(RIP >> 2) + 1]);
+    const block = mfn < 0 ? undefined : this.code.blockAt(mfn, i32[RIP >> 2] & (PAGE - 1), this.mode);
+    if (block !== undefined) regions.interpretedOften(block, this.rip, this.l4Mfn, this.mode);
+  }
+
   /**
    * Whether a jump always leads to that record, wherever its page is mapped: the target lies in the page too, with all
    * of its first instruction, and the jump's end does.

@@ -161,6 +161,7 @@ export class Cpu {
         lookup: (jump: number) => this.lookup.lookup(jump),
         missWriteRegion: (size: number, record: number) => this.data.missWriteRegion(size, record),
         sample: () => this.lookup.sample(),
+        interpretedOften: () => this.lookup.interpretedOften(),
         timeStamp: () => this.system.timeStamp(),
         systemCall: options.systemCall ?? (() => -1),
         exit: (count: number) => this.exitOfHub(count),

@@ -140,6 +140,9 @@ export const FP_SCRATCH_END = 0x900;
 export const STATE_END = 0x1000;
 /** How often the region of each slot was entered by the hub: u32 each. */
 export const REGION_ENTRIES = 0x2000;
+/** How often the hub has had blocks interpreted that no region begins with: u16 each, at a hash of their records' addresses. */
+export const BLOCK_COUNTS = 0xa000;
+export const BLOCK_COUNT_MASK = 0x1fff;
 
 /** RFLAGS bits (Intel SDM vol. 1, 3.4.3). */
 export const CF = 1 << 0;

@@ -46,6 +46,7 @@ export function instantiate(
     lookup: refuse,
     missWriteRegion: refuse,
     sample: refuse,
+    interpretedOften: refuse,
     timeStamp: refuse,
     systemCall: refuse,
     exit: refuse,

@@ -1,7 +1,9 @@
-import { I32, I64, type ModuleBuilder } from "@xen-node/wasm-emit";
+import { type FunctionBuilder, I32, I64, type ModuleBuilder, VOID } from "@xen-node/wasm-emit";
 import { ExitReason } from "../exit.ts";
 import { MAX_BLOCK_INSTRUCTIONS, R_HANDLER, R_PLAIN, REGION_HANDLER } from "../records.ts";
 import {
+  BLOCK_COUNT_MASK,
+  BLOCK_COUNTS,
   BUDGET_BEYOND,
   EXIT_REASON,
   EXIT_RECORD,
@@ -14,10 +16,28 @@ import {
 import { ENTRY_RECORD, ENTRY_WORD, firstPlace } from "./jump-cache.ts";
 import type { ImportIndices } from "./shared-functions.ts";
 
+/** Times that a block which no region begins with is interpreted from the hub before TypeScript is told. */
+export const COUNTED_ENTRIES = 256;
 /** Regions at a time; their table's size. */
 export const REGION_SLOTS = 8192;
 /** A jump cache's word for a region is its slot and, in these low bits, where in it to enter. */
 export const ENTRY_BITS = 9;
+
+/**
+ * Samples find pages that the interpreter spends its time in. What it only does for a few instructions at a time, on the way
+ * from one region to another, is found by how often that happens: going there and back is what takes the time.
+ */
+function countEntry(f: FunctionBuilder, record: number, at: number, count: number, interpretedOften: number): void {
+  f.get(record).i32_const(5).i32_shr_u().i32_const(BLOCK_COUNT_MASK).i32_and().i32_const(1).i32_shl().tee(at);
+  f.get(at)
+    .i32_load16_u(BLOCK_COUNTS)
+    .i32_const(1)
+    .i32_add()
+    .i32_const(COUNTED_ENTRIES - 1)
+    .i32_and()
+    .tee(count);
+  f.i32_store16(BLOCK_COUNTS).get(count).i32_eqz().if_(VOID, false).call(interpretedOften).end();
+}
 
 /**
  * `run(budget)`: looks RIP up in the jump cache and goes on in the region there, or in the interpreter where there is
@@ -90,6 +110,9 @@ export function emitHub(
   f.i32_const(0).i32_const(ExitReason.BUDGET).i32_store(EXIT_REASON).get(count).return_().end();
   f.get(plain).get(record).i32_load16_u(R_HANDLER).i32_const(REGION_HANDLER).i32_eq().i32_and().if_();
   f.get(record).i32_load(R_PLAIN).set(record).end();
+  f.get(plain).i32_eqz().if_();
+  countEntry(f, record, entry, done, imports.interpretedOften);
+  f.end();
   f.i32_const(0).set(plain);
   f.i32_const(0).get(rip).i64_const(-4096).i64_and().i64_store(PAGE_VA);
   // What is left to the next sample, and the least that the interpreter starts with.

@@ -21,6 +21,8 @@ export interface Imports extends WebAssembly.ModuleImports {
   missWriteRegion(size: number, record: number): number;
   /** RIP is where the interpreter was met → 1 to leave the run with EXIT_REASON as it is. */
   sample(): number;
+  /** The block at RIP has been interpreted from the hub COUNTED_ENTRIES times more. */
+  interpretedOften(): void;
   timeStamp(): number;
   /** (budget, RFLAGS) → what is left of the budget; negative: see `CpuOptions.systemCall`. */
   systemCall(count: number, rflags: number): number;
@@ -37,6 +39,7 @@ export type ImportIndices = Record<
   | "lookup"
   | "missWriteRegion"
   | "sample"
+  | "interpretedOften"
   | "timeStamp"
   | "systemCall"
   | "exit",
@@ -55,6 +58,7 @@ export function declareImports(module: ModuleBuilder): ImportIndices {
     lookup: module.importFunction("cpu", "lookup", unary),
     missWriteRegion: module.importFunction("cpu", "missWriteRegion", pair),
     sample: module.importFunction("cpu", "sample", module.type([], [I32])),
+    interpretedOften: module.importFunction("cpu", "interpretedOften", module.type([], [])),
     timeStamp: module.importFunction("cpu", "timeStamp", module.type([], [I32])),
     systemCall: module.importFunction("cpu", "systemCall", pair),
     exit: module.importFunction("cpu", "exit", unary),

@@ -24,6 +24,7 @@ export class CodeReader implements CodeSource {
   private mode = 0;
   private l4Mfn = 0;
   private recording: Recording | undefined;
+  private besideRegions = false;
   private readonly decoder = new Decoder();
   private readonly insn = createInstruction();
   private readonly bytes = new Uint8Array(32);
@@ -43,9 +44,11 @@ export class CodeReader implements CodeSource {
   /**
    * @param anchor linear address of a page
    * @param recording what was executed lately; without it all that was ever executed counts
+   * @param besideRegions what a region begins with counts as not seen
    */
-  begin(l4Mfn: number, anchor: number, mode: number, recording?: Recording): void {
+  begin(l4Mfn: number, anchor: number, mode: number, recording?: Recording, besideRegions = false): void {
     this.recording = recording;
+    this.besideRegions = besideRegions;
     this.l4Mfn = l4Mfn;
     this.anchor = anchor;
     this.mode = mode;
@@ -74,7 +77,8 @@ export class CodeReader implements CodeSource {
   wasSeen(place: Place): boolean {
     if (this.executionsOf(place) < (this.recording?.leastCount ?? 0)) return false;
     const mfn = this.frameOf(Math.floor(place / PAGE));
-    return mfn >= 0 && this.code.blockAt(mfn, place & (PAGE - 1), this.mode) !== undefined;
+    const block = mfn < 0 ? undefined : this.code.blockAt(mfn, place & (PAGE - 1), this.mode);
+    return block !== undefined && !(this.besideRegions && block.regionWord !== 0);
   }
 
   executionsOf(place: Place): number {

@@ -1,7 +1,7 @@
 import type { Mmu } from "@xen-node/mmu";
 import type { Block, CodeCache, CodeUse } from "../code-cache.ts";
 import type { CompiledInterpreter, InterpreterExports } from "../interpreter/compiled.ts";
-import { ENTRY_BITS, REGION_SLOTS } from "../interpreter/hub.ts";
+import { COUNTED_ENTRIES, ENTRY_BITS, REGION_SLOTS } from "../interpreter/hub.ts";
 import { REGION_ENTRIES, REGION_STALE } from "../state.ts";
 import { Binding, forgetCached } from "./binding.ts";
 import { CodeReader } from "./code-reader.ts";
@@ -10,6 +10,7 @@ import { discover, type Place } from "./flow-graph.ts";
 import { InstructionSet } from "./instruction-set.ts";
 import { readTranslations, writeTranslations } from "./kept-translations.ts";
 import type { RegionSource } from "./listing.ts";
+import { RecordedCode } from "./recorded-code.ts";
 import { Recording } from "./recording.ts";
 import type { EngineCode } from "./region-image.ts";
 
@@ -21,8 +22,14 @@ const HEAT_BESIDE_KEPT = 40;
 const TAKE_HEAT = 2;
 /** Of a recorded way at most: to translate one takes some 10 ms. */
 const REGIONS_OF_WAY = 4;
-/** Instructions of a recorded way that are better interpreted than translated by themselves. */
-const SHORTEST_STRETCH = 16;
+/**
+ * Times that the hub has a block interpreted before it is translated: going there takes some 0.1 us more than entering a region,
+ * a small region 1 ms. Beside kept translations see HEAT_BESIDE_KEPT.
+ */
+const DEFAULT_OFTEN = 8192;
+const OFTEN_BESIDE_KEPT = 2048;
+/** Of a region that only leads from others to others, at most. */
+const INSTRUCTIONS_BETWEEN = 80;
 const DEFAULT_REGIONS = 4000;
 const DEFAULT_WASM_BYTES = 96 << 20;
 /**
@@ -47,6 +54,8 @@ interface KnownEntry {
 export interface TranslatorOptions {
   /** Samples of a page before what is hot in it is translated. */
   heat?: number;
+  /** Times that a block is interpreted on the way between regions before it is translated. */
+  often?: number;
   /** Every block is translated when it is first executed: for tests. */
   eager?: boolean;
   /** Instructions of the interpreter's between two samples. */
@@ -92,6 +101,7 @@ export interface TranslatorCounters {
 export class Regions {
   private readonly reader: CodeReader;
   private readonly compiler: RegionCompiler;
+  private readonly recorded: RecordedCode;
   private readonly bySlot: (Binding | undefined)[] = [];
   /** Where each translation in use is bound. */
   private readonly bindings = new Map<Translation, Set<Binding>>();
@@ -101,6 +111,7 @@ export class Regions {
   /** Translations that were kept by another machine, and how many had no use for them since. */
   private readonly idle = new Map<Translation, number>();
   private readonly heat: number;
+  private readonly often: number;
   private readonly maxRegions: number;
   private readonly maxWasmBytes: number;
   readonly eager: boolean;
@@ -128,7 +139,9 @@ export class Regions {
     const instructions = new InstructionSet(interpreter);
     this.reader = new CodeReader(mmu, code, instructions, interpreter.handlers);
     this.compiler = new RegionCompiler(mmu, interpreter, exports, instructions, options.linked ?? true, options.engine);
+    this.recorded = new RecordedCode(mmu, code);
     this.heat = options.heat ?? (options.kept === undefined ? DEFAULT_HEAT : HEAT_BESIDE_KEPT);
+    this.often = options.often ?? (options.kept === undefined ? DEFAULT_OFTEN : OFTEN_BESIDE_KEPT);
     this.maxRegions = Math.min(options.maxRegions ?? DEFAULT_REGIONS, REGION_SLOTS - 1);
     this.maxWasmBytes = options.maxWasmBytes ?? DEFAULT_WASM_BYTES;
     this.eager = options.eager ?? false;
@@ -178,75 +191,43 @@ export class Regions {
     this.recording = new Recording(l4Mfn, mode, va);
   }
 
+  /**
+   * A block that no region begins with has been interpreted COUNTED_ENTRIES times more, most likely for a few instructions on
+   * the way from a region to the next: these get a small region of their own once that pays.
+   */
+  interpretedOften(block: Block, va: number, l4Mfn: number, mode: number): void {
+    if (block.regionWord !== 0) return;
+    block.interpreted += COUNTED_ENTRIES;
+    if (block.interpreted < this.often) return;
+    block.interpreted = 0;
+    this.translate(va, l4Mfn, mode, "between regions");
+  }
+
   /** Translates what was recorded, or takes what was translated before of the same code. */
   finishRecording(recording: Recording): void {
     this.recording = undefined;
     if (this.takeRecorded(recording)) return;
     const { l4Mfn, mode } = recording;
     if (!recording.isWay) {
-      const start = this.hottestOf(recording);
+      const start = this.recorded.hottestOf(recording);
       if (start !== undefined) this.translate(start, l4Mfn, mode, recording);
       return;
     }
     for (let i = 0; i < REGIONS_OF_WAY; i++) {
-      const start = this.longestStretchOf(recording);
+      const start = this.recorded.longestStretchOf(recording);
       if (start === undefined) return;
       this.translate(start, l4Mfn, mode, recording);
     }
-  }
-
-  private frameAt(va: number, { l4Mfn }: Recording): number {
-    return this.mmu.walker.executedFrame(l4Mfn, va | 0, Math.floor(va / 2 ** 32) | 0);
-  }
-
-  private blockAt(va: number, recording: Recording): Block | undefined {
-    const mfn = this.frameAt(va, recording);
-    return mfn < 0 ? undefined : this.code.blockAt(mfn, va & (PAGE - 1), recording.mode);
   }
 
   /** Takes all that there is of recorded code without a region; false if that is nothing. */
   private takeRecorded(recording: Recording): boolean {
     let taken = false;
     for (const [va, count] of recording.counts) {
-      if (count < recording.leastCount || this.blockAt(va, recording)?.regionWord !== 0) continue;
+      if (count < recording.leastCount || this.recorded.blockAt(va, recording)?.regionWord !== 0) continue;
       if (this.take(va, recording.l4Mfn, recording.mode)) taken = true;
     }
     return taken;
-  }
-
-  /** What is interpreted most of a recording, and no thunk of a single instruction. */
-  private hottestOf(recording: Recording): number | undefined {
-    let hottest: number | undefined;
-    let most = 1;
-    for (const [va, count] of recording.counts) {
-      if (count <= most) continue;
-      const block = this.blockAt(va, recording);
-      if (block === undefined || block.regionWord !== 0 || block.instructions < 2) continue;
-      hottest = va;
-      most = count;
-    }
-    return hottest;
-  }
-
-  /** Where the longest stretch of a recorded way begins that no region holds. */
-  private longestStretchOf(recording: Recording): number | undefined {
-    let longest: number | undefined;
-    let most = SHORTEST_STRETCH;
-    let start = 0;
-    let instructions = 0;
-    for (const va of recording.counts.keys()) {
-      const block = this.blockAt(va, recording);
-      if (block === undefined || this.code.isWatched(this.frameAt(va, recording), va & (PAGE - 1))) {
-        instructions = 0;
-        continue;
-      }
-      if (instructions === 0) start = va;
-      instructions += block.instructions;
-      if (instructions <= most) continue;
-      longest = start;
-      most = instructions;
-    }
-    return longest;
   }
 
   /**
@@ -383,13 +364,14 @@ export class Regions {
   }
 
   /** Translates the code at an address, or takes the translation that there is of such bytes. */
-  translate(va: number, l4Mfn: number, mode: number, recording?: Recording): void {
+  translate(va: number, l4Mfn: number, mode: number, seen?: Recording | "between regions"): void {
     if (this.take(va, l4Mfn, mode)) return;
     const start = va & (PAGE - 1);
-    this.reader.begin(l4Mfn, va - start, mode, recording);
+    const isBetween = seen === "between regions";
+    this.reader.begin(l4Mfn, va - start, mode, isBetween ? undefined : seen, isBetween);
     const began = performance.now();
     if (this.compiler.isFull) this.giveUpAll();
-    const graph = discover(this.reader, start);
+    const graph = discover(this.reader, start, isBetween ? INSTRUCTIONS_BETWEEN : undefined);
     if (graph === undefined) return;
     const translation = this.compiler.compile(graph, start, mode, this.reader);
     this.emitMs += performance.now() - began;

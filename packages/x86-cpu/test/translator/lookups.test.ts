@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { CpuOptions } from "../../src/index.ts";
-import { CODE, hex, PAGE, RAX, RBX, RSI, TestMachine } from "../machine.ts";
+import { CODE, hex, PAGE, RAX, RBX, RDI, RSI, TestMachine } from "../machine.ts";
 
 const INTERPRETED: CpuOptions = { translator: false };
 const QUICK: CpuOptions = { translator: { interval: 500, heat: 2 } };
@@ -127,6 +127,31 @@ describe("regions", () => {
     machine.write(CODE + 2 * PAGE, [2, 0, 0, 0xc3]);
     walksOf(machine);
     expect(machine.reg(RSI)).toBe(BigInt(TIMES * 0x201));
+  });
+
+  it("come to what is interpreted again and again between them, however short it is", () => {
+    // More samples than what is done between the regions here gets.
+    const machine = new TestMachine({ translator: { interval: 500, heat: 90, often: 1024 } });
+    machine.stack();
+    // 1: call rdi; add esi,eax; dec ebx; jnz 1; syscall
+    machine.program("ff d7 01 c6 ff cb 75 f8 0f 05");
+    const [seen, unseen] = [CODE + 0x100, CODE + PAGE];
+    machine.write(seen, answer(1));
+    machine.map(unseen);
+    machine.write(unseen, answer(3));
+    machine.setReg(RDI, seen);
+    walksOf(machine);
+    expect(machine.cpu.regions!.counters.compiled).toBe(1);
+
+    machine.setReg(RDI, unseen);
+    walksOf(machine);
+    expect(machine.reg(RSI)).toBe(BigInt(3 * TIMES));
+    const { compiled, samples } = machine.cpu.regions!.counters;
+    expect(compiled).toBe(2);
+    walksOf(machine);
+    expect(machine.reg(RSI)).toBe(BigInt(3 * TIMES));
+    // Nothing is interpreted any more.
+    expect(machine.cpu.regions!.counters.samples - samples).toBeLessThan(2);
   });
 
   it("know where an indirect jump behind a conditional one leads", () => {
