@@ -28,23 +28,30 @@ export function stackPointerMask(c: VectorCase, result: VectorResult): bigint {
   return (code & 0xfffc) === (SELECTOR_CODE32 & 0xfffc) ? 0xffffffffn : 0xffffffffffffffffn;
 }
 
-/** Whether the operand's offset in its segment is so near to 4 GiB that it may reach across. */
-function nearLimit(insn: Instruction, c: VectorCase, result: VectorResult, background: Background): boolean {
+/** Whether the operand's offset in FS or GS is not canonical where its linear address is. */
+function outsideOffset(insn: Instruction, c: VectorCase, result: VectorResult, background: Background): boolean {
   const gpr = (register: number) => result.gpr[register] ?? c.gpr[register] ?? background.gpr[register];
-  let offset = insn.hasMem ? addressOf(insn, 0n, gpr) - segmentBase(insn) : gpr(6);
-  if (!insn.hasMem && !insn.entry.repeatable) offset = BigInt(insn.disp >>> 0);
-  return BigInt.asUintN(32, offset) > 0xffffffffn - 600n;
+  const base = segmentBase(insn);
+  const { mnemonic, repeatable } = insn.entry;
+  let offset = (BigInt(insn.dispHi) << 32n) | BigInt(insn.disp >>> 0);
+  if (insn.hasMem) offset = addressOf(insn, BigInt(CODE + c.entry + insn.length), gpr) - base;
+  else if (repeatable) offset = gpr(6);
+  else if (mnemonic === "xlat") offset = gpr(3) + (gpr(0) & 0xffn);
+  else if (mnemonic.startsWith("maskmov")) offset = gpr(7);
+  return base !== 0n && !isCanonical(offset) && isCanonical(offset + base);
 }
 
-/** The deviation that a result of a single instruction may show, or null. */
+const isCanonical = (address: bigint): boolean => BigInt.asIntN(48, address) === BigInt.asIntN(64, address);
+
+/** The deviation that the result of an instruction may show, or null; of the one that has faulted, if one has. */
 export function deviationOf(
   insn: Instruction,
   c: VectorCase,
   result: VectorResult,
   background: Background,
+  faulted: boolean,
 ): Deviation | null {
   const { mnemonic } = insn.entry;
-  const faulted = result.trap !== 3 && result.rip === BigInt(CODE + c.entry);
   if (!faulted) {
     if (TRANSCENDENTAL.has(mnemonic)) {
       return { reason: "x87 transcendental functions: the last place and C1 are each processor's own", skip: ["ulp"] };
@@ -60,9 +67,9 @@ export function deviationOf(
     }
     return null;
   }
-  if (c.compatibility && insn.segment === 4 && result.trap === 13 && nearLimit(insn, c, result, background)) {
+  if (!c.compatibility && result.trap === 13 && outsideOffset(insn, c, result, background)) {
     return {
-      reason: "compatibility mode: an operand across the limit of a segment with a base (limits are not modelled)",
+      reason: "FS and GS: an offset that is not canonical is refused (AMD), or a linear address (Intel SDM, and here)",
       skip: ["all"],
     };
   }

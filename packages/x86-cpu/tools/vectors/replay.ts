@@ -211,6 +211,8 @@ export class Replayer {
     state.view.setUint32(SEG_SELECTOR(4), this.threadSelector, true);
     state.setSegmentBase(4, BigInt(FS_BASE));
     state.setSegmentBase(5, BigInt(GS_BASE));
+    // A null selector, which compatibility mode refuses to be used.
+    state.view.setUint32(SEG_ATTR(5), 0, true);
     state.view.setUint32(CR4, CR4_VALUE, true);
     state.view.setUint32(XCR0, 3, true);
     const { fx } = background;
@@ -432,9 +434,13 @@ export class Replayer {
 
   private deviation(c: VectorCase, result: VectorResult): Deviation | null {
     const buffer = new Uint8Array(32);
-    buffer.set(c.code.subarray(c.entry - c.codeOffset, c.entry - c.codeOffset + 16));
+    // Of a sequence, the instruction that has faulted.
+    const met = Number(result.rip) - CODE;
+    const faulted = result.trap !== 3 && met >= c.entry && met < c.codeOffset + c.code.length;
+    const at = (faulted ? met : c.entry) - c.codeOffset;
+    buffer.set(c.code.subarray(at, at + 16));
     if (this.decoder.decode(buffer, 0, 15, !c.compatibility, this.insn) !== 0) return null;
-    return deviationOf(this.insn, c, result, this.background!);
+    return deviationOf(this.insn, c, result, this.background!, faulted);
   }
 
   /** What the manual leaves open in the result of a case. */
