@@ -82,7 +82,7 @@ const SAMPLE_INTERVAL = 4000;
 /** Generated code counts down from an i32. */
 const MAX_BUDGET = 1 << 30;
 /** String instructions that store several elements at once: see `missWrite`. */
-const STRING_STORE = /^(segmented\.)?(rep)?(movs|stos)\d+\.[nr]$/;
+const STRING_STORE = /^(segmented\.)?(rep)?(movs|stos)\d+\.[nrw]$/;
 
 /** An x86-64 processor at CPL 3 over an Mmu's memory and page tables. One Cpu serves all vcpus, one context at a time. */
 export class Cpu {

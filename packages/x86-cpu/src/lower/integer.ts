@@ -1,30 +1,13 @@
 import { AddressingMethod, type Instruction, type OperandSpec } from "../decode/index.ts";
 import type { OperandSize } from "../semantics/context.ts";
-import { segmentedName } from "../semantics/registry.ts";
-import {
-  DS,
-  EA,
-  ES,
-  GPR,
-  RBP,
-  READ_BOUNDS,
-  RSP,
-  SEG_BASE,
-  SEG_SELECTOR,
-  SS,
-  TMP0,
-  TMP1,
-  WRITE_BOUNDS,
-  ZERO,
-} from "../state.ts";
+import { EA, GPR, RBP, RSP, SEG_BASE, SEG_SELECTOR, SS, TMP0, TMP1, ZERO } from "../state.ts";
 import { type BlockWriter, NoHandlerError } from "./block-writer.ts";
 import { generalRegister, isMemory, operandBytes, registerAddress } from "./operands.ts";
+import type { Rule } from "./rule.ts";
+import { stringRules } from "./strings.ts";
 
 /** What an instruction does with its memory operand. */
 type Access = "modify" | "read" | "write";
-
-/** Writes the records of an instruction. Names of control transfers end the block; see lower/control.ts. */
-export type Rule = (insn: Instruction, writer: BlockWriter) => void;
 
 function operandSize(insn: Instruction, spec: OperandSpec): OperandSize {
   return operandBytes(insn, isMemory(insn, spec) ? spec.memoryWidth : spec.width);
@@ -370,31 +353,6 @@ function flagsOnStack(name: string): Rule {
   };
 }
 
-/** String instructions; the repeat prefix picks the form. */
-function string(name: string, compares: boolean): Rule {
-  return (insn, writer) => {
-    let repeat = "";
-    if (insn.rep !== 0) repeat = !compares ? "rep" : insn.rep === 0xf2 ? "repne" : "repe";
-    if (insn.addrSize === 2) throw new NoHandlerError("16-bit addressing");
-    const size = insn.opSize as OperandSize;
-    const source = insn.segment >= 0 ? insn.segment : DS;
-    if (!insn.mode64 && writer.isChecked(source)) {
-      const writes = name === "movs" || name === "stos";
-      writer.form(segmentedName(`${repeat}${name}`), size, "r").dst(READ_BOUNDS(source));
-      writer.src(writes ? WRITE_BOUNDS(ES) : READ_BOUNDS(ES));
-    } else writer.form(`${repeat}${name}`, size, insn.addrSize === 8 ? "n" : "r");
-    writer.base(insn.mode64 ? ZERO : SEG_BASE(0), writer.segmentBaseOfString(insn));
-  };
-}
-
-const xlat: Rule = (insn, writer) => {
-  if (insn.addrSize === 2) throw new NoHandlerError("16-bit addressing");
-  const source = insn.segment >= 0 ? insn.segment : DS;
-  if (!insn.mode64 && writer.isChecked(source)) writer.form(segmentedName("xlat"), 1, "r").dst(READ_BOUNDS(source));
-  else writer.form("xlat", 1, insn.addrSize === 8 ? "n" : "r");
-  writer.base(GPR(3), writer.segmentBaseOfString(insn));
-};
-
 /** CLFLUSH has nothing to flush, but its address is checked as for a load. */
 const clflush: Rule = (insn, writer) => {
   writer.prepareMemory(insn);
@@ -543,12 +501,7 @@ export const integerRules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ...["lahf", "sahf", "clc", "stc", "cmc", "cld", "std", "aaa", "aas", "aam", "aad", "daa", "das"].map(
     (name): [string, Rule] => [name, plain(name)],
   ),
-  ["movs", string("movs", false)],
-  ["stos", string("stos", false)],
-  ["lods", string("lods", false)],
-  ["cmps", string("cmps", true)],
-  ["scas", string("scas", true)],
-  ["xlat", xlat],
+  ...stringRules,
   ["clflush", clflush],
   ["syscall", plain("syscall")],
   ["rdtsc", plain("rdtsc")],

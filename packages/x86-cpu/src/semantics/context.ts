@@ -174,8 +174,8 @@ export interface Context {
 
 /** What string instructions need besides. */
 export interface StringContext extends Context {
-  /** Addresses and counts are ESI, EDI, ECX. */
-  readonly addresses32: boolean;
+  /** Bytes of addresses and counts: 4 = they are ESI, EDI, ECX. */
+  readonly addressSize: 2 | 4 | 8;
   /** Pushes the segment base of the source or destination as i64. */
   sourceBase(): void;
   destinationBase(): void;

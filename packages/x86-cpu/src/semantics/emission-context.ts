@@ -119,8 +119,8 @@ export abstract class EmissionContext implements StringContext {
 
   stateChanged(_address: number): void {}
 
-  get addresses32(): boolean {
-    return this.kinds === "r";
+  get addressSize(): 2 | 4 | 8 {
+    return this.kinds === "w" ? 2 : this.kinds === "r" ? 4 : 8;
   }
 
   private kind(operand: 0 | 1): string {

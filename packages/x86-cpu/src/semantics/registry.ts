@@ -3,8 +3,9 @@ import type { Context, OperandSize } from "./context.ts";
 /**
  * Kinds of the two operands, destination first: r = register (or a temporary), m = memory, i = immediate, n = none.
  * Forms without a memory kind are still complete: the lowering reads memory operands into a temporary first.
+ * String instructions have no operands to name; theirs tell the size of addresses (n = 64 bits, r = 32, w = 16).
  */
-export type OperandKinds = "n" | "r" | "m" | "rr" | "ri" | "rm" | "mr" | "mi";
+export type OperandKinds = "n" | "r" | "m" | "rr" | "ri" | "rm" | "mr" | "mi" | "w";
 
 /** One instruction form: a name, what it is instantiated for, and the function that emits it. */
 export interface Form {

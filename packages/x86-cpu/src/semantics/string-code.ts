@@ -65,11 +65,13 @@ export class StringCode extends Code {
   }
 
   register(register: number): Expression {
-    return this.load(this.c.addresses32 ? "i64_load32_u" : "i64_load", 0, register);
+    return this.load(LOADS[this.c.addressSize], 0, register);
   }
 
   private setRegister(register: number, value: Expression): void {
-    this.store("i64_store", 0, this.c.addresses32 ? value.and(0xffffffff) : value, register);
+    // Of SI, DI and CX alone the rest of the register stays.
+    if (this.c.addressSize === 2) this.store("i64_store16", 0, value, register);
+    else this.store("i64_store", 0, this.c.addressSize === 4 ? value.and(0xffffffff) : value, register);
   }
 
   get backwards(): Expression {

@@ -9,7 +9,8 @@ import { type Repeat, StringCode } from "./string-code.ts";
 /**
  * String instructions. One call does a chunk: at most up to the next page border of either operand, so a REP of any
  * length is interruptible, and every fault is met with the registers of the elements done so far. Kinds: n = 64-bit
- * addresses; r = 32-bit ones (67H in 64-bit mode, or compatibility mode).
+ * addresses; r = 32-bit ones (67H in 64-bit mode, or compatibility mode); w = 16-bit ones (67H in compatibility mode), which
+ * have segmented forms alone: they are too rare for more.
  *
  * The record's segment field is the source's segment base, its base field the destination's (ES, or ZERO in 64-bit mode). In
  * segmented forms its destination and source fields are where the bounds of the source and of the destination lie.
@@ -138,10 +139,9 @@ const xlat: Form = {
     const { f } = c;
     const [value] = c.q;
     f.i32_const(0);
-    if (c.addresses32) f.i64_load32_u(RBX);
-    else f.i64_load(RBX);
-    f.i32_const(0).i64_load8_u(RAX).i64_add();
-    if (c.addresses32) f.i64_const(0xffffffff).i64_and();
+    f.i64_load(RBX).i32_const(0).i64_load8_u(RAX).i64_add();
+    if (c.addressSize === 4) f.i64_const(0xffffffff).i64_and();
+    if (c.addressSize === 2) f.i64_const(0xffff).i64_and();
     if (c.segmented) {
       f.tee(value);
       c.within(
@@ -168,6 +168,6 @@ const plainForms: readonly Form[] = [
 ];
 
 /** Compatibility mode's, whose operands are checked against their segments element by element. */
-const segmentedForms = plainForms.map((form) => segmentedForm({ ...form, kinds: ["r"] }));
+const segmentedForms = plainForms.map((form) => segmentedForm({ ...form, kinds: ["r", "w"] }));
 
 export const stringForms: readonly Form[] = [...plainForms, ...segmentedForms];

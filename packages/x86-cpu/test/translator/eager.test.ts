@@ -8,6 +8,7 @@ describe("every block translated at once", async () => {
   await import("../budget.test.ts");
   await import("../faults.test.ts");
   await import("../strings.test.ts");
+  await import("../narrow-strings.test.ts");
   await import("../modes.test.ts");
   await import("../segments.test.ts");
   await import("../debugging.test.ts");

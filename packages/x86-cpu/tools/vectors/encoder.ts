@@ -60,7 +60,11 @@ export class Encoder {
     bytes.length = 0;
     this.dispAt = -1;
     this.dispBytes = 0;
-    const usesMemory = form.memory || entry.repeatable || entry.operands.some(({ method }) => method === A.OFFSET);
+    const usesMemory =
+      form.memory ||
+      entry.repeatable ||
+      entry.mnemonic === "xlat" ||
+      entry.operands.some(({ method }) => method === A.OFFSET);
     const prefixes: number[] = [];
     if (form.lock) prefixes.push(0xf0);
     if (form.repeat !== 0) prefixes.push(form.repeat);
@@ -68,10 +72,10 @@ export class Encoder {
     if (size === 2 && entry.prefix !== 0x66) prefixes.push(0x66);
     let address67 = false;
     if (options.plain !== true) {
-      const matters = usesMemory || entry.nameByAddress || entry.family.startsWith("loop") || entry.mnemonic === "xlat";
-      // String instructions and XLAT have no 16-bit addresses here.
-      const narrow = !entry.repeatable && entry.mnemonic !== "xlat" && options.fixedAddress !== true;
-      address67 = random.chance(!matters ? 0.02 : compatibility ? 0.05 : 0.15) && (!compatibility || narrow);
+      const matters = usesMemory || entry.nameByAddress || entry.family.startsWith("loop");
+      address67 = random.chance(!matters ? 0.02 : compatibility ? 0.05 : 0.15);
+      // A displacement of 16 bits reaches no memory.
+      if (compatibility && options.fixedAddress === true) address67 = false;
       if (address67) prefixes.push(0x67);
       if (address67 && compatibility && usesMemory && random.chance(0.8)) {
         // FS alone has memory that 16 bits reach.

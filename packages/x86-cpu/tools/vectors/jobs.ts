@@ -1,4 +1,5 @@
 import { Flow } from "../../src/decode/opcode-entry.ts";
+import { basedStringCases } from "./based-strings.ts";
 import type { Background, VectorCase } from "./case-format.ts";
 import { allForms, type Form, type Group } from "./forms.ts";
 import { Generator } from "./generate.ts";
@@ -121,5 +122,12 @@ export function allJobs(): Job[] {
         ),
     }),
   );
-  return [...single, ...sequenceJobs(forms), ...wild];
+  const based: Job = {
+    name: "strings with a base of ES compat",
+    group: "sequence",
+    compatibility: true,
+    weight: 40,
+    make: basedStringCases,
+  };
+  return [...single, ...sequenceJobs(forms), ...wild, based];
 }

@@ -9,8 +9,8 @@ const RCX = 1;
 const RSI = 6;
 const RDI = 7;
 
-/** Places the operands of string instructions, near page borders and into each other too. */
-export function placeStrings(draft: CaseDraft): void {
+/** Places the operands of string instructions, near page borders and into each other too. ES has the base that is given. */
+export function placeStrings(draft: CaseDraft, destinationBase = 0n): void {
   const { insn, random, c } = draft;
   const down = (c.flags & 0x400) !== 0;
   const size = insn.opSize;
@@ -25,18 +25,20 @@ export function placeStrings(draft: CaseDraft): void {
     if (kind > 7 && random.chance(0.5)) at &= ~7;
     return BigInt(at);
   };
-  const upper = insn.addrSize === 4 && insn.mode64 && random.chance(0.4) ? random.u64() & ~0xffffffffn : 0n;
+  const bits = insn.addrSize * 8;
+  const above = insn.addrSize === 2 || (insn.addrSize === 4 && insn.mode64 && random.chance(0.4));
+  const upper = above ? BigInt.asUintN(64, random.u64() & (~0n << BigInt(bits))) : 0n;
   let source = place(DATA);
   let destination = place(random.chance(0.5) ? STACK : DATA);
   if (random.chance(0.3)) destination = source + BigInt(random.between(-20, 20));
   if (insn.mode64 && insn.addrSize === 8 && random.chance(0.05)) source = BigInt(HIGH + random.below(8192));
   const segment = segmentBase(insn);
-  c.gpr[RSI] = BigInt.asUintN(64, upper | BigInt.asUintN(insn.addrSize * 8, source - segment));
-  c.gpr[RDI] = BigInt.asUintN(64, upper | destination);
+  c.gpr[RSI] = upper | BigInt.asUintN(bits, source - segment);
+  c.gpr[RDI] = upper | BigInt.asUintN(bits, destination - destinationBase);
   c.gpr[RAX] = directedRegister(random, size);
   if (insn.rep !== 0) {
     const count = many ? BigInt(random.between(100, 6000)) : BigInt(random.below(random.pick([2, 5, 24])));
-    c.gpr[RCX] = (insn.addrSize === 4 && insn.mode64 ? upper : 0n) | count;
+    c.gpr[RCX] = upper | count;
   } else c.gpr[RCX] = directed(random, 8);
   const { mnemonic } = insn.entry;
   if (mnemonic === "cmps" || mnemonic === "scas") equalRuns(draft, source, destination, size);

@@ -370,7 +370,8 @@ export function tune(draft: CaseDraft): void {
       const segment = segmentBase(insn);
       const target = BigInt(random.chance(0.9) ? DATA + random.below(8192) : DATA + 8192 + random.below(8192));
       const base = BigInt.asUintN(insn.addrSize * 8, target - al - segment);
-      setRegister(draft, RBX, base | (insn.addrSize === 4 && insn.mode64 ? random.u64() & ~0xffffffffn : 0n));
+      const upper = insn.addrSize === 2 || (insn.addrSize === 4 && insn.mode64);
+      setRegister(draft, RBX, base | (upper ? random.u64() & (~0n << BigInt(insn.addrSize * 8)) : 0n));
       break;
     }
     case "iret":
