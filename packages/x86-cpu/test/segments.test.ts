@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { CS, DF, DS, ES, ExitReason, FS, GS, SS, VECTOR } from "../src/index.ts";
+import { CS, DF, DS, ES, ExitReason, FCW, FS, FSW, GS, SS, VECTOR } from "../src/index.ts";
 import { CODE, DATA, hex, PAGE, RAX, RBP, RBX, RCX, RDI, RSI, RSP, STACK } from "./machine.ts";
 import { ATTRIBUTES, DONE, FLAT, type Kind, PREFIX, type Segment, SegmentMachine } from "./segment-machine.ts";
 
@@ -147,6 +147,37 @@ describe("an access in compatibility mode", () => {
       machine.setReg(RAX, 0x2b);
       machine.program(`8ed8 8b0b ${DONE}`);
       expect(machine.cpu.run(1000)).toBe(ExitReason.SOFT_INT);
+    }
+  });
+});
+
+describe("an x87 exception that is pending", () => {
+  it.each([
+    ["paddb mm0,fs:[ebx]", "64 0ffc03"],
+    ["fld qword fs:[ebx]", "64 dd03"],
+    ["frstor fs:[ebx]", "64 dd23"],
+    ["maskmovq mm0,mm0, in FS", "64 0ff7c0"],
+  ])("comes before the segment of %s refuses", (_name, code) => {
+    const machine = new SegmentMachine();
+    machine.set(FS, { kind: "data", base: DATA, limit: 3 });
+    const { view } = machine.cpu.state;
+    machine.setReg(RBX, 0x10);
+    machine.setReg(RDI, 0x10);
+    expect(machine.fails(code)).toBe(VECTOR.GP);
+    view.setUint16(FSW, 0x8081, true);
+    view.setUint16(FCW, 0x37e, true);
+    machine.program(code + DONE);
+    expect(machine.runToFault()).toEqual({ vector: VECTOR.MF, errorCode: null, rip: CODE });
+  });
+
+  it("does not keep FNSTENV and FNSAVE from being refused, or from storing", () => {
+    for (const code of ["64 d933", "64 dd33"]) {
+      const machine = new SegmentMachine();
+      machine.setReg(RBX, DATA);
+      machine.cpu.state.view.setUint16(FSW, 0x8081, true);
+      machine.cpu.state.view.setUint16(FCW, 0x37e, true);
+      expect(machine.fails(code)).toBeUndefined();
+      expect(machine.read(DATA + 4, 1)[0]).toBe(0x81);
     }
   });
 });

@@ -1,6 +1,6 @@
 import type { Context, StringContext } from "../semantics/context.ts";
 import { ALL_SIZES, type Form, never, usual } from "../semantics/registry.ts";
-import { EA, RMW_HOST, VECTOR } from "../state.ts";
+import { EA, FSW, RMW_HOST, VECTOR } from "../state.ts";
 
 /**
  * The steps that memory operands are taken apart into where an instruction form has no memory kind of its own: the value
@@ -87,6 +87,18 @@ export const temporaryForms: readonly Form[] = [
     // A bit offset in a register reaches beyond the operand: EA = base + (offset >> 3), aligned to operands.
     name: "bitea",
     sizes: [2, 4, 8],
+  {
+    // Raises a pending x87 exception.
+    name: "wait",
+    sizes: [4],
+    kinds: ["n"],
+    hot: never,
+    emit(c) {
+      c.f.i32_const(0).i32_load16_u(FSW).i32_const(0x80).i32_and().if_();
+      c.raise(VECTOR.MF);
+      c.f.end();
+    },
+  },
     kinds: ["rr"],
     hot: never,
     emit(c) {

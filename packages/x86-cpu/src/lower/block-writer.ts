@@ -277,6 +277,16 @@ export class BlockWriter {
       return;
     }
     if (insn.base === BASE_RIP) {
+  /** Whether the segment of the instruction's memory operand is asked by a record of its own. */
+  checksOperand(insn: Instruction): boolean {
+    return insn.hasMem && !insn.mode64 && this.isChecked(this.segmentOf(insn));
+  }
+
+  /** Writes the record that raises a pending x87 exception: before a segment is asked, as the instruction itself does it after. */
+  wait(): this {
+    return this.form("wait", 4, "n");
+  }
+
       view.setUint16(current + R_BASE, PAGE_VA, true);
       disp += this.position.next;
     } else if (insn.base >= 0) view.setUint16(current + R_BASE, GPR(insn.base), true);

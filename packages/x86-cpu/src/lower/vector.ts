@@ -1,5 +1,5 @@
 import { AddressingMethod, type Instruction, type OperandSpec } from "../decode/index.ts";
-import { isSized, isVectorEntry, vectorHandlerName } from "../semantics/vector-operands.ts";
+import { isSized, isVectorEntry, usesMmx, vectorHandlerName } from "../semantics/vector-operands.ts";
 import { DS, EA, GPR, X87, XMM, ZERO } from "../state.ts";
 import type { BlockWriter } from "./block-writer.ts";
 import { generalRegister, isMemory } from "./operands.ts";
@@ -106,11 +106,9 @@ export function lowerVector(insn: Instruction, writer: BlockWriter): boolean {
   const { entry } = insn;
   if (!isVectorEntry(entry)) return false;
   const { operands, mnemonic } = entry;
-  const name = vectorHandlerName(
-    entry,
-    operands.map((spec) => kindOf(insn, spec)).join(""),
-    isSized(entry) && (insn.rex & 8) === 0 ? 4 : 8,
-  );
+  const kinds = operands.map((spec) => kindOf(insn, spec)).join("");
+  const name = vectorHandlerName(entry, kinds, isSized(entry) && (insn.rex & 8) === 0 ? 4 : 8);
+  const mmx = usesMmx(entry, kinds);
   if (mnemonic === "maskmovq" || mnemonic === "maskmovdqu") {
     const segment = writer.segmentBaseOfString(insn);
     if (insn.addrSize === 8) writer.handler(name).base(GPR(7), segment);
@@ -118,11 +116,13 @@ export function lowerVector(insn: Instruction, writer: BlockWriter): boolean {
       writer.form("ea", 4, "n").base(GPR(7));
       const number = insn.segment >= 0 ? insn.segment : DS;
       const checked = !insn.mode64 && writer.isChecked(number);
+      if (checked && mmx) writer.wait();
       if (checked) writer.within(number, mnemonic === "maskmovq" ? 8 : 16, true);
       writer.handler(name).base(EA, checked ? ZERO : segment);
     }
   } else {
     if (insn.hasMem) writer.prepareMemory(insn);
+    if (mmx && writer.checksOperand(insn)) writer.wait();
     writer.handler(name);
     if (insn.hasMem) writer.memory(insn);
   }

@@ -34,6 +34,7 @@ export function lowerX87(insn: Instruction, writer: BlockWriter): boolean {
   const { map, opcode, mnemonic } = insn.entry;
   const isX87 = map === 0 && ((opcode >= 0xd8 && opcode <= 0xdf) || mnemonic === "fwait");
   if (!isX87 && mnemonic !== "emms") return false;
+  if (writer.checksOperand(insn) && !mnemonic.startsWith("fn")) writer.wait();
   if (insn.hasMem) writer.prepareMemory(insn);
   // The immediate is ST(i), the destination field the 11 bits that FOP keeps of the opcode.
   writer.handler(`x87.${handlerOf(insn)}`).immediate(insn.rm & 7);

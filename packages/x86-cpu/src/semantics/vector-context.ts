@@ -3,7 +3,7 @@ import { type OpcodeEntry, OperandWidth } from "../decode/index.ts";
 import type { SoftFloat } from "../softfloat/index.ts";
 import { FSW, FTW, TLB_BANK, VECTOR } from "../state.ts";
 import { type EmissionContext, type Frame, WRITE_ARRAY } from "./emission-context.ts";
-import type { VectorKind } from "./vector-operands.ts";
+import { usesMmx, type VectorKind } from "./vector-operands.ts";
 
 /** Wasm functions that vector handlers share. */
 export interface VectorFunctions {
@@ -26,8 +26,6 @@ export type VectorSemantics = (c: VectorContext) => void;
 
 /** 16-byte memory operands that need no alignment. */
 const unaligned = new Set(["movups", "movupd", "movdqu", "lddqu", "pcmpestrm", "pcmpestri", "pcmpistrm", "pcmpistri"]);
-/** A memory source leaves the x87 state alone (Intel SDM vol. 2, CVTPI2PD). */
-const noTransition = new Set(["cvtpi2pd.xm", "cvtpi2ps.xm"]);
 
 /** What one vector instruction is emitted against: registers and memory alike are addresses in machine memory. */
 export class VectorContext {
@@ -85,9 +83,7 @@ export class VectorContext {
 
   /** The x87 registers turn into MMX registers, with all of them valid. */
   private get usesX87(): boolean {
-    const { entry, kinds } = this;
-    if (noTransition.has(`${entry.mnemonic}.${kinds.slice(0, 2).join("")}`)) return false;
-    return entry.operands.some(({ code }) => code[0] === "P" || code[0] === "Q" || code[0] === "N");
+    return usesMmx(this.entry, this.kinds.join(""));
   }
 
   /** Must follow the semantics. */

@@ -39,6 +39,15 @@ export function isVectorEntry(entry: OpcodeEntry): boolean {
   return entry.operands.some(({ method }) => method >= AddressingMethod.REG_MMX && method <= AddressingMethod.RM_XMM);
 }
 
+/** A memory source leaves the x87 state alone (Intel SDM vol. 2, CVTPI2PD). */
+const noTransition = new Set(["cvtpi2pd.xm", "cvtpi2ps.xm"]);
+
+/** Whether an instruction with operands of those kinds turns x87's registers into MMX's. */
+export function usesMmx(entry: OpcodeEntry, kinds: string): boolean {
+  if (noTransition.has(`${entry.mnemonic}.${kinds.slice(0, 2)}`)) return false;
+  return entry.operands.some(({ code }) => code[0] === "P" || code[0] === "Q" || code[0] === "N");
+}
+
 /** Whether an entry's handlers differ by the width of a general register (REX.W). */
 export function isSized(entry: OpcodeEntry): boolean {
   return (
