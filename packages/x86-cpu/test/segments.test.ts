@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { CS, DF, DS, ES, ExitReason, FCW, FS, FSW, GS, SS, VECTOR } from "../src/index.ts";
+import { CS, DF, DS, ES, ExitReason, FCW, FS, FSW, GS, SS, VECTOR, XMM } from "../src/index.ts";
 import { CODE, DATA, hex, PAGE, RAX, RBP, RBX, RCX, RDI, RSI, RSP, STACK } from "./machine.ts";
 import { ATTRIBUTES, DONE, FLAT, type Kind, PREFIX, type Segment, SegmentMachine } from "./segment-machine.ts";
 
@@ -179,6 +179,17 @@ describe("an x87 exception that is pending", () => {
       expect(machine.fails(code)).toBeUndefined();
       expect(machine.read(DATA + 4, 1)[0]).toBe(0x81);
     }
+  });
+});
+
+describe("MASKMOVDQU with a 16-bit address", () => {
+  it("stores where DI is", () => {
+    const machine = new SegmentMachine();
+    machine.set(DS, { ...FLAT, base: DATA });
+    machine.mmu.memory.u8.fill(0xff, XMM(0), XMM(1));
+    machine.setReg(RDI, 0x5555_0010);
+    expect(machine.fails("67 660ff7c0")).toBeUndefined();
+    expect([...machine.read(DATA + 0x0f, 3)]).toEqual([0, 0xff, 0xff]);
   });
 });
 

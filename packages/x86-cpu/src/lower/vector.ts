@@ -113,7 +113,7 @@ export function lowerVector(insn: Instruction, writer: BlockWriter): boolean {
     const segment = writer.segmentBaseOfString(insn);
     if (insn.addrSize === 8) writer.handler(name).base(GPR(7), segment);
     else {
-      writer.form("ea", 4, "n").base(GPR(7));
+      writer.form("ea", insn.addrSize === 2 ? 2 : 4, "n").base(GPR(7));
       const number = insn.segment >= 0 ? insn.segment : DS;
       const checked = !insn.mode64 && writer.isChecked(number);
       if (checked && mmx) writer.wait();
