@@ -8,9 +8,10 @@ import { executionBreakpoints, hasBreakpoints } from "./debug-registers.ts";
 import { ExitAnswer, ExitReason } from "./exit.ts";
 import { Faults } from "./faults.ts";
 import { compileInterpreter, type InterpreterExports } from "./interpreter/compiled.ts";
-import { MAX_BLOCK_INSTRUCTIONS, MISS_HANDLER, R_BASE, R_HANDLER, R_SEGMENT } from "./records.ts";
+import { EA_ALLOWED, MAX_BLOCK_INSTRUCTIONS, MISS_HANDLER, R_BASE, R_HANDLER, R_SCALE, R_SEGMENT } from "./records.ts";
 import { boundsVector, SegmentBounds } from "./segment-bounds.ts";
 import {
+  ALLOWED_RECORD,
   BUDGET_BEYOND,
   CHARGED,
   CONTEXT_BYTES,
@@ -172,10 +173,12 @@ export class Cpu {
     for (const [record, base] of [
       [DATA_RECORD, ZERO],
       [STACK_RECORD, RSP],
+      [ALLOWED_RECORD, ZERO],
     ]) {
       this.view.setUint16(record + R_BASE, base, true);
       this.view.setUint32(record + R_SEGMENT, ZERO, true);
     }
+    this.view.setUint8(ALLOWED_RECORD + R_SCALE, EA_ALLOWED);
     const { translator } = options;
     if (translator !== false) this.regions = new Regions(mmu, this.code, interpreter, this.exports, translator);
     const interval = translator === false ? MAX_BUDGET : (translator?.interval ?? SAMPLE_INTERVAL);
@@ -307,6 +310,7 @@ export class Cpu {
   private enterMode(step: boolean): void {
     this.lookup.enterMode(step);
     this.data.long = (this.lookup.mode & CodeMode.LONG) !== 0;
+    this.data.segmented = (this.lookup.mode & CodeMode.SEGMENTED) !== 0;
   }
 
   /** Counts what a call of generated code has done; answers why it came back. */

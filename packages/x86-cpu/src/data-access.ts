@@ -3,7 +3,7 @@ import { isCanonical } from "./canonical.ts";
 import type { CodeCache } from "./code-cache.ts";
 import { ExitReason } from "./exit.ts";
 import type { Faults } from "./faults.ts";
-import { R_HANDLER } from "./records.ts";
+import { EA_ALLOWED, R_HANDLER, R_SCALE } from "./records.ts";
 import { SplitWrite } from "./split-write.ts";
 import {
   CALL_EA,
@@ -24,6 +24,8 @@ export class DataAccess {
   readonly split: SplitWrite;
   /** 64-bit code runs. */
   long = true;
+  /** Compatibility mode's segments have been asked for every access. */
+  segmented = false;
   private splitRead = 0;
   /** The frame of the last `missRead` if it has no place of its own, which it may leave at the next store. */
   private lentRead = NO_FRAME;
@@ -58,16 +60,23 @@ export class DataAccess {
     return !this.long ? 0 : this.i32[(CALL_EA >> 2) + 1];
   }
 
-  /** Whether an operand is canonical, or within the 4 GiB of compatibility mode's segments. */
-  private isReachable(low: number, high: number, size: number): boolean {
-    return !this.long ? (low >>> 0) + size <= 2 ** 32 : isCanonical(high);
+  /** Whether an operand is canonical, or within the 4 GiB of compatibility mode's flat segments. */
+  private isReachable(low: number, high: number, size: number, record: number): boolean {
+    if (this.long) return isCanonical(high);
+    return (low >>> 0) + size <= 2 ** 32 || this.segmented || this.wraps(low, size, record);
+  }
+
+  /** Whether an operand of flat segments' mode goes on at address 0. */
+  private wraps(low: number, size: number, record: number): boolean {
+    // Numbers of 80 bits go in two parts.
+    return (this.u8[record + R_SCALE] & EA_ALLOWED) !== 0 || (size === 10 && low === -8);
   }
 
   /** From generated code: see `Imports`. */
   missRead(size: number, record: number): number {
     const low = this.i32[CALL_EA >> 2];
     const high = this.highOfAddress();
-    if (!this.isReachable(low, high, size)) return this.faults.raiseNonCanonical(record);
+    if (!this.isReachable(low, high, size, record)) return this.faults.raiseNonCanonical(record);
     const offset = low & (PAGE - 1);
     if (offset + size <= PAGE) {
       const host = this.mmu.tlb.fill(this.bank, low, high, Access.read);
@@ -85,7 +94,7 @@ export class DataAccess {
     const first = PAGE - (low & (PAGE - 1));
     const va = high * 2 ** 32 + (low >>> 0) + first;
     const nextLow = va | 0;
-    const nextHigh = Math.floor(va / 2 ** 32) | 0;
+    const nextHigh = this.long ? Math.floor(va / 2 ** 32) | 0 : 0;
     if (!isCanonical(nextHigh)) return this.faults.raiseNonCanonical(record) !== 0;
     if (mmu.walker.walk(this.l4Mfn, low, high, access, true) !== 0) {
       this.faults.raisePageFault(mmu.walker.errorCode, low, high);
@@ -135,7 +144,7 @@ export class DataAccess {
     this.lentRead = NO_FRAME;
     const low = this.i32[CALL_EA >> 2];
     const high = this.highOfAddress();
-    if (!this.isReachable(low, high, size)) return this.faults.raiseNonCanonical(record);
+    if (!this.isReachable(low, high, size, record)) return this.faults.raiseNonCanonical(record);
     const offset = low & (PAGE - 1);
     if (offset + size > PAGE) return this.gather(low, high, size, Access.write, SPLIT_WRITE, record) ? SPLIT_WRITE : 0;
     // Size 0: a frame with code is dealt with here, once the bytes are known.
@@ -163,7 +172,7 @@ export class DataAccess {
     const { departures } = code;
     const low = this.i32[CALL_EA >> 2];
     const high = this.highOfAddress();
-    if (!this.isReachable(low, high, size)) return this.faults.raiseNonCanonical(record);
+    if (!this.isReachable(low, high, size, record)) return this.faults.raiseNonCanonical(record);
     const offset = low & (PAGE - 1);
     if (offset + size <= PAGE) {
       const host = mmu.tlb.fill(this.bank, low, high, Access.write, 0);

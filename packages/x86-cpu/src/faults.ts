@@ -1,6 +1,6 @@
 import type { MachineMemory } from "@xen-node/mmu";
 import { ExitReason } from "./exit.ts";
-import { R_BASE, R_SCALE, R_SEGMENT } from "./records.ts";
+import { EA_STACK, R_BASE, R_SCALE, R_SEGMENT } from "./records.ts";
 import {
   CR2,
   DR6,
@@ -54,7 +54,7 @@ export class Faults {
     const base = this.u16[(record + R_BASE) >> 1];
     const segment = this.i32[(record + R_SEGMENT) >> 2];
     // An address in EA carries whether it is the stack's in its scale, which nothing else uses there.
-    const stack = base === RSP || base === RBP || (base === EA && this.u8[record + R_SCALE] !== 0);
+    const stack = base === RSP || base === RBP || (base === EA && (this.u8[record + R_SCALE] & EA_STACK) !== 0);
     const override = segment === SEG_BASE(4) || segment === SEG_BASE(5);
     return this.raise(stack && !override ? VECTOR.SS : VECTOR.GP, 0);
   }

@@ -24,6 +24,15 @@ export const R_SEGMENT = 28;
 /** Host address of the record that a taken direct jump within its page goes to; 0 until it is known. */
 export const R_LINK = 28;
 
+/**
+ * What the scale of a record without an index register tells of accesses that reach beyond what there is: the address in EA is the
+ * stack's; compatibility mode's segment has allowed the access, so that its linear address wraps.
+ */
+export const EA_STACK = 1;
+export const EA_ALLOWED = 2;
+
+/** Immediate of a `system` record that only asks the segment for the next record's operand, whose address it leaves in EA. */
+export const ASK_SEGMENT = 2;
 /** Immediate of a `system` record that is a debugger's breakpoint: memory does not show its INT3. */
 export const BREAKPOINT = 1;
 

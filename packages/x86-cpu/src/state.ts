@@ -7,9 +7,13 @@
 /** A permanent record that looks a block up: empty jump-cache entries point here. */
 export const MISS_RECORD = 0x0000;
 
-/** Permanent records that tell a memory fault of translated code apart: of the stack's addresses, of others. */
+/**
+ * Permanent records that tell a memory fault of translated code apart: of the stack's addresses, of others, and of what a segment
+ * has allowed.
+ */
 export const DATA_RECORD = 0x0020;
 export const STACK_RECORD = 0x0040;
+export const ALLOWED_RECORD = 0x0060;
 
 export const CONTEXT_START = 0x0100;
 export const CONTEXT_END = 0x04c0;

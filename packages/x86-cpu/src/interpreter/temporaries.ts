@@ -58,9 +58,9 @@ export const temporaryForms: readonly Form[] = [
       c.storeState(EA);
     },
   },
-  ...(["within", "withinstack"] as const).map((name) => ({
+  ...(["within", "withinstack", "withinparts", "withinpartsstack"] as const).map((name) => ({
     // The offset in EA, of `immediate + 1` bytes, is within the bounds that the destination field names; the segment's base is
-    // added to it.
+    // added to it. In parts: of 8 bytes and what is behind them, with 4 GiB in between perhaps.
     name,
     sizes: [4] as const,
     kinds: ["n"] as const,
@@ -70,23 +70,23 @@ export const temporaryForms: readonly Form[] = [
       const [offset] = c.q;
       c.loadState(EA);
       f.set(offset);
-      const vector = name === "within" ? VECTOR.GP : VECTOR.SS;
-      c.within(
-        offset,
-        () => c.immediate(),
-        () => c.operandAddress(0),
-        vector,
-      );
+      const vector = name.endsWith("stack") ? VECTOR.SS : VECTOR.GP;
+      const within = (at: number, pushLast: () => void) => c.within(at, pushLast, () => c.operandAddress(0), vector);
+      if (name.startsWith("withinparts")) {
+        const second = c.q[1];
+        within(offset, () => f.i64_const(7));
+        f.get(offset).i64_const(8).i64_add().i64_const(0xffffffff).i64_and().set(second);
+        within(second, () => {
+          c.immediate();
+          f.i64_const(8).i64_sub();
+        });
+      } else within(offset, () => c.immediate());
       f.get(offset);
       (c as StringContext).sourceBase();
       f.i64_add().i64_const(0xffffffff).i64_and();
       c.storeState(EA);
     },
   })),
-  {
-    // A bit offset in a register reaches beyond the operand: EA = base + (offset >> 3), aligned to operands.
-    name: "bitea",
-    sizes: [2, 4, 8],
   {
     // Raises a pending x87 exception.
     name: "wait",
@@ -99,6 +99,10 @@ export const temporaryForms: readonly Form[] = [
       c.f.end();
     },
   },
+  {
+    // A bit offset in a register reaches beyond the operand: EA = base + (offset >> 3), aligned to operands.
+    name: "bitea",
+    sizes: [2, 4, 8],
     kinds: ["rr"],
     hot: never,
     emit(c) {

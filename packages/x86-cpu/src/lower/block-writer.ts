@@ -1,5 +1,7 @@
 import { BASE_RIP, type Instruction } from "../decode/index.ts";
 import {
+  EA_ALLOWED,
+  EA_STACK,
   R_BASE,
   R_DISP,
   R_DST,
@@ -16,6 +18,8 @@ import type { OperandSize } from "../semantics/context.ts";
 import { handlerName, type OperandKinds, segmentedName } from "../semantics/registry.ts";
 import { CS, DS, EA, FS, GPR, PAGE_VA, READ_BOUNDS, RSP, SEG_BASE, SS, WRITE_BOUNDS, ZERO } from "../state.ts";
 import { access, memoryAccess } from "./memory-access.ts";
+
+const EXTENDED_BYTES = 10;
 
 /** What the records of one instruction have in common, and where they go. */
 export interface Position {
@@ -168,8 +172,17 @@ export class BlockWriter {
 
   /** The record's operand is the stack's, and its linear address in EA. */
   stackInEa(): this {
-    this.view.setUint8(this.current + R_SCALE, 1);
-    return this.base(EA);
+    return this.addressFlags(EA_STACK).base(EA);
+  }
+
+  private addressFlags(flags: number): this {
+    this.view.setUint8(this.current + R_SCALE, flags);
+    return this;
+  }
+
+  /** The record's accesses are those that segments allow. */
+  allowed(): this {
+    return this.addressFlags(EA_ALLOWED);
   }
 
   displacement(value: number): this {
@@ -187,10 +200,10 @@ export class BlockWriter {
     if (this.addressInEa) {
       // Compatibility mode's segment base is in EA already.
       this.base(EA, insn.mode64 ? this.segmentBase(insn) : ZERO);
-      // Tells a fault on an address out of reach which exception to raise: see Cpu.
+      // Tells what is to be made of an address out of reach.
+      if (!insn.mode64 && this.isChecked(this.segmentOf(insn))) return this.allowed();
       const byStack = insn.hasMem && (insn.base === 4 || insn.base === 5) && insn.segment < 0;
-      if (byStack || insn.segment === SS) this.view.setUint8(this.current + R_SCALE, 1);
-      return this;
+      return this.addressFlags(byStack || insn.segment === SS ? EA_STACK : 0);
     }
     this.setAddress(insn, this.segmentBase(insn));
     return this;
@@ -239,12 +252,14 @@ export class BlockWriter {
 
   private withinSegment(insn: Instruction): void {
     memoryAccess(insn);
-    this.within(this.segmentOf(insn), access.bytes, access.write);
+    // Numbers of 80 bits go in two parts.
+    if (access.bytes === EXTENDED_BYTES) this.within(this.segmentOf(insn), access.bytes, access.write, "withinparts");
+    else this.within(this.segmentOf(insn), access.bytes, access.write);
   }
 
   /** Writes the record that refuses the offset in EA, or makes it a linear address. */
-  within(segment: number, bytes: number, write: boolean): this {
-    this.form(segment === SS ? "withinstack" : "within", 4, "n")
+  within(segment: number, bytes: number, write: boolean, name = "within"): this {
+    this.form(segment === SS ? `${name}stack` : name, 4, "n")
       .dst(write ? WRITE_BOUNDS(segment) : READ_BOUNDS(segment))
       .immediate(bytes - 1);
     this.view.setUint32(this.current + R_SEGMENT, SEG_BASE(segment), true);
@@ -262,6 +277,16 @@ export class BlockWriter {
     return this.segmented || segment === CS || segment >= FS;
   }
 
+  /** Whether the segment of the instruction's memory operand is asked by a record of its own. */
+  checksOperand(insn: Instruction): boolean {
+    return insn.hasMem && !insn.mode64 && this.isChecked(this.segmentOf(insn));
+  }
+
+  /** Writes the record that raises a pending x87 exception: before a segment is asked, as the instruction itself does it after. */
+  wait(): this {
+    return this.form("wait", 4, "n");
+  }
+
   /** The address of the operand is in EA already (computed by a record of the rule's own). */
   useEa(): void {
     this.addressInEa = true;
@@ -277,16 +302,6 @@ export class BlockWriter {
       return;
     }
     if (insn.base === BASE_RIP) {
-  /** Whether the segment of the instruction's memory operand is asked by a record of its own. */
-  checksOperand(insn: Instruction): boolean {
-    return insn.hasMem && !insn.mode64 && this.isChecked(this.segmentOf(insn));
-  }
-
-  /** Writes the record that raises a pending x87 exception: before a segment is asked, as the instruction itself does it after. */
-  wait(): this {
-    return this.form("wait", 4, "n");
-  }
-
       view.setUint16(current + R_BASE, PAGE_VA, true);
       disp += this.position.next;
     } else if (insn.base >= 0) view.setUint16(current + R_BASE, GPR(insn.base), true);

@@ -369,6 +369,7 @@ const system: Rule = (insn, writer) => {
   // Which exception a non-canonical address raises is read off the record.
   if (insn.hasMem) writer.base(insn.base === 4 || insn.base === 5 ? RSP : ZERO, writer.segmentBase(insn));
   else if (stackUsers.has(insn.entry.mnemonic)) writer.base(RSP);
+  if (!insn.mode64) writer.allowed();
 };
 
 /** System instructions whose memory operands are on the stack. */

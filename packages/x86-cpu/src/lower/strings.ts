@@ -25,7 +25,7 @@ function string(name: string, compares: boolean): Rule {
     if (checksString(insn, writer)) {
       const writes = name === "movs" || name === "stos";
       writer.form(segmentedName(`${repeat}${name}`), size, kinds).dst(READ_BOUNDS(source));
-      writer.src(writes ? WRITE_BOUNDS(ES) : READ_BOUNDS(ES));
+      writer.src(writes ? WRITE_BOUNDS(ES) : READ_BOUNDS(ES)).allowed();
     } else writer.form(`${repeat}${name}`, size, kinds);
     writer.base(insn.mode64 ? ZERO : SEG_BASE(0), writer.segmentBaseOfString(insn));
   };

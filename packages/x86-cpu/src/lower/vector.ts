@@ -119,10 +119,11 @@ export function lowerVector(insn: Instruction, writer: BlockWriter): boolean {
       if (checked && mmx) writer.wait();
       if (checked) writer.within(number, mnemonic === "maskmovq" ? 8 : 16, true);
       writer.handler(name).base(EA, checked ? ZERO : segment);
+      if (checked) writer.allowed();
     }
   } else {
-    if (insn.hasMem) writer.prepareMemory(insn);
     if (mmx && writer.checksOperand(insn)) writer.wait();
+    if (insn.hasMem) writer.prepareMemory(insn);
     writer.handler(name);
     if (insn.hasMem) writer.memory(insn);
   }

@@ -1,4 +1,5 @@
 import type { Instruction } from "../decode/index.ts";
+import { ASK_SEGMENT } from "../records.ts";
 import type { BlockWriter } from "./block-writer.ts";
 
 const REAL_KINDS: Readonly<Record<string, string>> = { Md: "m32", Mq: "m64", Mt: "m80" };
@@ -35,7 +36,10 @@ export function lowerX87(insn: Instruction, writer: BlockWriter): boolean {
   const isX87 = map === 0 && ((opcode >= 0xd8 && opcode <= 0xdf) || mnemonic === "fwait");
   if (!isX87 && mnemonic !== "emms") return false;
   if (writer.checksOperand(insn) && !mnemonic.startsWith("fn")) writer.wait();
-  if (insn.hasMem) writer.prepareMemory(insn);
+  if (writer.checksOperand(insn) && IMAGES.has(mnemonic)) {
+    writer.handler("system").immediate(ASK_SEGMENT);
+    writer.useEa();
+  } else if (insn.hasMem) writer.prepareMemory(insn);
   // The immediate is ST(i), the destination field the 11 bits that FOP keeps of the opcode.
   writer.handler(`x87.${handlerOf(insn)}`).immediate(insn.rm & 7);
   writer.dst(((insn.opcode & 7) << 8) | insn.modrm);

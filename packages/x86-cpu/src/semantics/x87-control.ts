@@ -62,12 +62,14 @@ class Image {
   constructor(
     private readonly c: X87Code,
     bytes: number,
+    width: Width,
     private readonly access: "read" | "write",
   ) {
     this.ea = c.local(I64);
     c.context.effectiveAddress();
     c.f.set(this.ea.index);
-    this.host(0, 1);
+    // The first field as a whole: it may reach beyond 4 GiB.
+    this.host(0, width);
     this.host(bytes - 1, 1);
   }
 
@@ -144,24 +146,24 @@ function imageHandlers(machine: Machine, width: Width): CalledHandler[] {
   const whole = environment + 8 * REGISTER_BYTES;
   return [
     handler(machine, `fnstenv${suffix}`, (c) => {
-      storeEnvironment(c, new Image(c, environment, "write"), width);
+      storeEnvironment(c, new Image(c, environment, width, "write"), width);
       setField(c, FCW, field(c, FCW).or(0x3f));
       refreshError(c);
     }),
     handler(machine, `fldenv${suffix}`, (c) => {
       c.begin();
-      loadEnvironment(c, new Image(c, environment, "read"), width);
+      loadEnvironment(c, new Image(c, environment, width, "read"), width);
       retag(c);
     }),
     handler(machine, `fnsave${suffix}`, (c) => {
-      const image = new Image(c, whole, "write");
+      const image = new Image(c, whole, width, "write");
       storeEnvironment(c, image, width);
       image.registers(environment);
       initialize(c);
     }),
     handler(machine, `frstor${suffix}`, (c) => {
       c.begin();
-      const image = new Image(c, whole, "read");
+      const image = new Image(c, whole, width, "read");
       loadEnvironment(c, image, width);
       image.registers(environment);
       retag(c);

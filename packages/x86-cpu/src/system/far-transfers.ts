@@ -52,28 +52,26 @@ export class FarTransfers {
     return (this.i32[SEG_ATTR(CS) >> 2] & LONG_ATTR) !== 0;
   }
 
-  /** Reads `count` words of `size` bytes from an address; false after a fault. */
-  private read(low: number, high: number, size: number, count: number): boolean {
+  /** Reads a word of `size` bytes from an address; false after a fault. */
+  private read(i: number, low: number, high: number, size: number): boolean {
     const { cpu, view } = this;
-    for (let i = 0; i < count; i++) {
-      const at = (low >>> 0) + i * size;
-      const carried = at > 0xffffffff ? 1 : 0;
-      const host = cpu.translateForRead(at | 0, (high + carried) | 0, size, this.system.record);
-      if (host === 0) return false;
-      this.lo[i] = size === 2 ? view.getUint16(host, true) : view.getInt32(host, true);
-      this.hi[i] = size === 8 ? view.getInt32(host + 4, true) : 0;
-    }
+    const host = cpu.translateForRead(low, high, size, this.system.record);
+    if (host === 0) return false;
+    this.lo[i] = size === 2 ? view.getUint16(host, true) : view.getInt32(host, true);
+    this.hi[i] = size === 8 ? view.getInt32(host + 4, true) : 0;
     return true;
   }
 
-  /** The same from the stack. */
+  /** Reads `count` words from the stack, each by itself: they may lie on both sides of 4 GiB. */
   private readStack(size: number, count: number): boolean {
     const { i32, system } = this;
-    if (!this.long) {
-      const at = system.stackAddress(i32[RSP >> 2], size * count, false);
-      return at >= 0 && this.read(at | 0, 0, size, count);
+    for (let i = 0; i < count; i++) {
+      const offset = (i32[RSP >> 2] >>> 0) + i * size;
+      const high = this.long ? (i32[(RSP >> 2) + 1] + (offset > 0xffffffff ? 1 : 0)) | 0 : 0;
+      const at = this.long ? offset : system.stackAddress(offset, size, false);
+      if (at < 0 || !this.read(i, at | 0, high, size)) return false;
     }
-    return this.read(i32[RSP >> 2], this.long ? i32[(RSP >> 2) + 1] : 0, size, count);
+    return true;
   }
 
   /**
@@ -179,15 +177,10 @@ export class FarTransfers {
       return true;
     }
     const size = insn.opSize;
-    if (!this.read(eaLo, eaHi, size, 1)) return false;
-    const [offsetLo] = lo;
-    const [offsetHi] = hi;
+    if (!this.read(0, eaLo, eaHi, size)) return false;
+    if (!this.system.allowSecondPart(2)) return false;
     const at = (eaLo >>> 0) + size;
-    if (!this.read(at | 0, (eaHi + (at > 0xffffffff ? 1 : 0)) | 0, 2, 1)) return false;
-    lo[1] = lo[0];
-    lo[0] = offsetLo;
-    hi[0] = offsetHi;
-    return true;
+    return this.read(1, at | 0, (eaHi + (at > 0xffffffff ? 1 : 0)) | 0, 2);
   }
 
   jmpf(): number {

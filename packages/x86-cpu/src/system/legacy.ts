@@ -91,12 +91,15 @@ export class LegacyInstructions {
     const { insn, eaLo, eaHi } = this.system;
     const size = insn.opSize;
     const address = (BigInt(eaHi) << 32n) | BigInt(eaLo >>> 0);
-    const host = this.host(address, size * 2, false);
+    let host = this.host(address, size, false);
     if (host === 0) return 0;
     const bits = size * 8;
     const index = BigInt.asIntN(bits, this.load(GPR(insn.reg), size));
     const lower = BigInt.asIntN(bits, this.load(host, size));
-    const upper = BigInt.asIntN(bits, this.load(host + size, size));
+    if (!this.system.allowSecondPart(size)) return 0;
+    host = this.host(address + BigInt(size), size, false);
+    if (host === 0) return 0;
+    const upper = BigInt.asIntN(bits, this.load(host, size));
     if (index < lower || index > upper) return this.cpu.raise(VECTOR.BR);
     return this.system.next();
   }
@@ -109,12 +112,12 @@ export class LegacyInstructions {
     for (let i = 1; i <= 8; i++) {
       if (this.stackHost(this.wrap(rsp - BigInt(size * i)), size, true) === 0) return 0;
     }
-    const host = this.stackHost(top, size * 8, true);
-    if (host === 0) return 0;
     for (let register = 0; register < 8; register++) {
-      this.store(host + (7 - register) * size, size, this.load(GPR(register), size));
+      const host = this.stackHost(this.wrap(rsp - BigInt(size * (register + 1))), size, true);
+      if (host === 0) return 0;
+      this.store(host, size, this.load(GPR(register), size));
+      this.cpu.finishWrite(host);
     }
-    this.cpu.finishWrite(host);
     this.view.setBigUint64(RSP, top, true);
     return this.system.next();
   }
@@ -122,10 +125,13 @@ export class LegacyInstructions {
   popa(): number {
     const size = this.system.insn.opSize;
     const rsp = this.view.getBigUint64(RSP, true);
-    const host = this.stackHost(rsp & 0xffffffffn, size * 8, false);
-    if (host === 0) return 0;
-    for (let register = 0; register < 8; register++) {
-      if (register !== 4) this.setRegister(register, size, this.load(host + (7 - register) * size, size));
+    // Words may lie on both sides of 4 GiB, and all of them are asked before a register changes.
+    for (const pass of ["check", "load"]) {
+      for (let i = 0; i < 8; i++) {
+        const host = this.stackHost(this.wrap(rsp + BigInt(size * i)), size, false);
+        if (host === 0) return 0;
+        if (pass === "load" && i !== 3) this.setRegister(7 - i, size, this.load(host, size));
+      }
     }
     this.view.setBigUint64(RSP, this.wrap(rsp + BigInt(size * 8)), true);
     return this.system.next();
@@ -145,6 +151,7 @@ export class LegacyInstructions {
     let host = this.host(address, size, false);
     if (host === 0) return 0;
     const offset = this.load(host, size);
+    if (!this.system.allowSecondPart(2)) return 0;
     host = this.host(address + BigInt(size), 2, false);
     if (host === 0) return 0;
     if (!loadSegment(this.cpu, segment, this.view.getUint16(host, true))) return 0;

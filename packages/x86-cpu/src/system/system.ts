@@ -4,12 +4,13 @@ import { AddressingMethod, createInstruction, Decoder, type Instruction, opcodeE
 import { ExitReason } from "../exit.ts";
 import { readRflags } from "../flags.ts";
 import { access, memoryAccess } from "../lower/memory-access.ts";
-import { BREAKPOINT, R_DST, R_IMM, R_INDEX, R_LENGTH, R_SRC, RECORD_BYTES } from "../records.ts";
+import { ASK_SEGMENT, BREAKPOINT, R_DST, R_IMM, R_INDEX, R_LENGTH, R_SRC, RECORD_BYTES } from "../records.ts";
 import {
   CR0,
   CR4,
   CS,
   DS,
+  EA,
   EXIT_LENGTH,
   EXIT_OPERATION,
   EXIT_REASON,
@@ -45,6 +46,8 @@ export interface SystemContext {
 }
 
 const INT3 = 0xcc;
+/** What reads two operands that lie side by side in memory. */
+const IN_TWO_PARTS: ReadonlySet<string> = new Set(["bound", "les", "lds", "lss", "lfs", "lgs", "callf", "jmpf"]);
 const RDTSC_LENGTH = 2;
 const RDTSC = opcodeEntries.findIndex(({ mnemonic }) => mnemonic === "rdtsc");
 
@@ -58,6 +61,28 @@ const SEGMENT_LOADS: ReadonlySet<number> = new Set(
     )
     .map(({ id }) => id),
 );
+
+/** Whether an image is accessed in parts of which one ends after that many of its bytes. */
+function isBetweenParts({ entry, opSize }: Instruction, bytes: number): boolean {
+  const fields = 7 * (opSize === 2 ? 2 : 4);
+  switch (entry.mnemonic) {
+    case "fxsave":
+    case "fxrstor":
+    case "xsave":
+    case "xsaveopt":
+    case "xrstor":
+      // If one is not aligned, that comes first.
+      return true;
+    case "fldenv":
+    case "fnstenv":
+    case "frstor":
+    case "fnsave":
+      // Registers are 8 bytes and 2.
+      return bytes <= fields ? bytes % (fields / 7) === 0 : (bytes - fields) % 10 === 8 || (bytes - fields) % 10 === 0;
+    default:
+      return false;
+  }
+}
 
 /** What a kernel at CPL 0 does with the processor's tables and modes is its hypervisor's affair. */
 const KERNEL_ONLY: ReadonlySet<string> = new Set([
@@ -87,6 +112,9 @@ export class SystemInstructions implements SystemContext {
   record = 0;
   eaLo = 0;
   eaHi = 0;
+  /** The memory operand's segment and, in compatibility mode, its offset there. */
+  private segment = DS;
+  private offset = 0;
   /** Host address of IMAGE_BYTES for fpu-image.ts. */
   readonly image: number;
   private readonly decoder = new Decoder();
@@ -118,6 +146,7 @@ export class SystemInstructions implements SystemContext {
     if (insn.hasMem) this.computeOffset();
     const { entry } = insn;
     if (insn.hasMem && !this.addSegment()) return 0;
+    if (this.i32[(record + R_IMM) >> 2] === ASK_SEGMENT) return this.operandAllowed();
     if (privilegeLevel(this.i32) === 0 && KERNEL_ONLY.has(entry.family)) return this.exit(ExitReason.PRIVILEGED);
     const rule = this.table.get(entry.mnemonic);
     if (rule !== undefined) return rule();
@@ -234,16 +263,39 @@ export class SystemInstructions implements SystemContext {
 
   /** Makes it a linear address; false after the segment's fault. Privileged instructions are their emulator's to check. */
   private addSegment(): boolean {
-    const { insn, cpu } = this;
+    const { insn } = this;
     const usesStack = insn.base === 4 || insn.base === 5;
     const segment = insn.segment >= 0 ? insn.segment : usesStack ? SS : DS;
-    if (!insn.mode64 && !insn.entry.privileged) {
-      memoryAccess(insn);
-      if (!cpu.allowAccess(segment, this.eaLo, access.bytes, access.write)) return false;
-    }
+    this.segment = segment;
+    this.offset = this.eaLo >>> 0;
+    if (!insn.mode64 && !insn.entry.privileged && !this.allowOperand()) return false;
     if (!insn.mode64 || segment >= FS) this.addWords(SEG_BASE(segment));
     if (!insn.mode64) this.eaHi = 0;
     return true;
+  }
+
+  /** Compatibility mode: whether the segment allows the operand, or its first part; false after its fault. */
+  private allowOperand(): boolean {
+    const { cpu, insn, segment, offset } = this;
+    memoryAccess(insn);
+    const { bytes, write } = access;
+    if (IN_TWO_PARTS.has(insn.entry.family)) return cpu.allowAccess(segment, offset, insn.opSize, write);
+    const below = 2 ** 32 - offset;
+    // Images are stored and loaded in small parts, and may go on at 0 behind 4 GiB.
+    if (bytes <= below || !isBetweenParts(insn, below)) return cpu.allowAccess(segment, offset, bytes, write);
+    return cpu.allowAccess(segment, offset, below, write) && cpu.allowAccess(segment, 0, bytes - below, write);
+  }
+
+  /** The next record does the instruction. */
+  private operandAllowed(): number {
+    this.set32(EA, this.eaLo);
+    return this.record + RECORD_BYTES;
+  }
+
+  /** Of an operand that is read in two parts: whether the segment allows the second one; false after its fault. */
+  allowSecondPart(size: number): boolean {
+    const { cpu, insn, segment, offset } = this;
+    return insn.mode64 || cpu.allowAccess(segment, offset + insn.opSize, size, false);
   }
 
   /** Linear address of `size` bytes at an offset in SS, of compatibility mode; −1 after a fault. */

@@ -1,9 +1,9 @@
 import type { FlagKind, LowOperation, OperandSize } from "../semantics/context.ts";
 import { EmissionContext, storeSized, WRITE_ARRAY } from "../semantics/emission-context.ts";
 import type { OperandKinds } from "../semantics/registry.ts";
-import { DATA_RECORD, GPR, PAGE_VA, STACK_RECORD, ZERO } from "../state.ts";
+import { ALLOWED_RECORD, DATA_RECORD, GPR, PAGE_VA, STACK_RECORD, ZERO } from "../state.ts";
 import type { RegionEmitter } from "./region-emitter.ts";
-import { isStackAddress, type RecordFields } from "./region-record.ts";
+import { isAllowed, isStackAddress, type RecordFields } from "./region-record.ts";
 import type { RegionCode } from "./state-locals.ts";
 
 /** An instruction's operands as its record names them, known while code is emitted; registers are locals. */
@@ -136,7 +136,8 @@ export class TranslatorContext extends EmissionContext {
   }
 
   recordPointer(): void {
-    this.f.i32_const(isStackAddress(this.record) ? STACK_RECORD : DATA_RECORD);
+    const { record } = this;
+    this.f.i32_const(isAllowed(record) ? ALLOWED_RECORD : isStackAddress(record) ? STACK_RECORD : DATA_RECORD);
   }
 
   sourceBase(): void {

@@ -1,4 +1,6 @@
 import {
+  EA_ALLOWED,
+  EA_STACK,
   R_BASE,
   R_DISP,
   R_DST,
@@ -51,8 +53,11 @@ export function readRecord(view: DataView, at: number): RecordFields {
   };
 }
 
+/** Whether compatibility mode's segment has allowed the access: its linear address wraps. */
+export const isAllowed = ({ base, scale }: RecordFields): boolean => base === EA && (scale & EA_ALLOWED) !== 0;
+
 /** Whether an address out of reach raises #SS rather than #GP: see Cpu. */
 export function isStackAddress({ base, scale, segment }: RecordFields): boolean {
-  const stack = base === RSP || base === RBP || (base === EA && scale !== 0);
+  const stack = base === RSP || base === RBP || (base === EA && (scale & EA_STACK) !== 0);
   return stack && segment !== SEG_BASE(4) && segment !== SEG_BASE(5);
 }

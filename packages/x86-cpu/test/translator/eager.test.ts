@@ -11,6 +11,7 @@ describe("every block translated at once", async () => {
   await import("../narrow-strings.test.ts");
   await import("../modes.test.ts");
   await import("../segments.test.ts");
+  await import("../wrapped-operands.test.ts");
   await import("../debugging.test.ts");
   await import("../breakpoints.test.ts");
   await import("../fpu-image.test.ts");
