@@ -15,6 +15,8 @@ import {
 /** Bits of SEG_ATTR (Intel SDM vol. 3, 3.4.5.1). */
 const ATTR = { WRITABLE: 1 << 1, EXPAND_DOWN: 1 << 2, CODE: 1 << 3, S: 1 << 4, P: 1 << 7, DB: 1 << 14 } as const;
 const SEGMENTS = 6;
+/** The segments of data that may be flat. */
+const BASED = [DS, ES, SS];
 const ALL = 0xffffffff;
 
 /**
@@ -22,14 +24,14 @@ const ALL = 0xffffffff;
  * generated code compares with.
  *
  * Accesses by way of CS, FS and GS are always compared. Those by DS, ES and SS, and fetches, are compared in code of
- * CodeMode.SEGMENTED alone, which runs where one of the four is restricted. A segment that reaches from 0 to 4 GiB - 1 needs
- * no comparison: what is left of it, an operand that would wrap, is refused where the soft TLB misses.
+ * CodeMode.SEGMENTED alone, which runs where one of the four is restricted. A segment whose base is 0 and that reaches from 0 to
+ * 4 GiB - 1 needs no comparison: what is left of it, an operand that would wrap, is refused where the soft TLB misses.
  */
 export class SegmentBounds {
   /** DS, ES, SS or CS is not flat. */
   restricted = false;
-  /** The hidden parts as they were when the words were derived: limits, attributes, and the base of SS. */
-  private readonly seen = new Int32Array(2 * SEGMENTS + 1).fill(-1);
+  /** The hidden parts as they were when the words were derived: limits, attributes, and bases. */
+  private readonly seen = new Int32Array(2 * SEGMENTS + BASED.length).fill(-1);
 
   constructor(
     private readonly i32: Int32Array,
@@ -40,7 +42,8 @@ export class SegmentBounds {
   update(): boolean {
     const { i32, seen } = this;
     const first = SEG_LIMIT(0) >> 2;
-    let same = seen[2 * SEGMENTS] === i32[SEG_BASE(SS) >> 2];
+    let same = true;
+    for (let i = 0; i < BASED.length; i++) same = same && seen[2 * SEGMENTS + i] === i32[SEG_BASE(BASED[i]) >> 2];
     // Limits and attributes follow each other.
     for (let i = 0; i < 2 * SEGMENTS; i++) same = same && seen[i] === i32[first + i];
     if (!same) this.derive();
@@ -50,11 +53,13 @@ export class SegmentBounds {
   private derive(): void {
     const { i32, u32, seen } = this;
     seen.set(i32.subarray(SEG_LIMIT(0) >> 2, (SEG_LIMIT(0) >> 2) + 2 * SEGMENTS));
-    seen[2 * SEGMENTS] = i32[SEG_BASE(SS) >> 2];
+    BASED.forEach((segment, i) => {
+      seen[2 * SEGMENTS + i] = i32[SEG_BASE(segment) >> 2];
+    });
     for (let segment = 0; segment < SEGMENTS; segment++) this.deriveOne(segment);
     u32[FETCH_LAST >> 2] = u32[SEG_LIMIT(CS) >> 2];
-    const flat = [DS, ES, SS].every((segment) => this.isFlat(segment));
-    this.restricted = !flat || i32[SEG_BASE(SS) >> 2] !== 0 || u32[FETCH_LAST >> 2] !== ALL;
+    const flat = BASED.every((segment) => this.isFlat(segment));
+    this.restricted = !flat || u32[FETCH_LAST >> 2] !== ALL;
   }
 
   private deriveOne(segment: number): void {
@@ -82,7 +87,7 @@ export class SegmentBounds {
 
   private isFlat(segment: number): boolean {
     const word = WRITE_BOUNDS(segment) >> 2;
-    return this.u32[word] === 0 && this.u32[word + 1] === ALL;
+    return this.u32[word] === 0 && this.u32[word + 1] === ALL && this.i32[SEG_BASE(segment) >> 2] === 0;
   }
 
   /** Whether `size` bytes at an offset may be accessed. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { CR4, ES, FCW, FS, FSW, FTW, VECTOR, XCR0, XMM } from "../src/index.ts";
+import { CR4, DF, DS, ES, FCW, FS, FSW, FTW, SS, VECTOR, XCR0, XMM } from "../src/index.ts";
 import { CODE, DATA, PAGE, RAX, RBX, RCX, RDI, RDX, RSP } from "./machine.ts";
 import { DONE, FLAT, SegmentMachine } from "./segment-machine.ts";
 
@@ -106,6 +106,32 @@ describe("a linear address that a segment's base takes around 4 GiB", () => {
       machine.setReg(RBX, 0xfff0);
       expect(machine.fails("64 dd33")).toBeUndefined();
     }
+  });
+
+  it("is no way around the limit, whatever segment has the base", () => {
+    const machine = wrapMachine();
+    for (const [segment, prefix] of [
+      [DS, ""],
+      [ES, "26"],
+      [SS, "36"],
+      [FS, "64"],
+    ] as const) {
+      machine.flatten();
+      machine.set(segment, { ...FLAT, base: MIDDLE });
+      machine.setReg(RBX, -4);
+      expect(machine.fails(`${prefix} 8b0b`)).toBeUndefined();
+      machine.setReg(RBX, -3);
+      expect(machine.fails(`${prefix} 8b0b`)).toBe(segment === SS ? VECTOR.SS : VECTOR.GP);
+    }
+    machine.flatten();
+    machine.set(ES, { ...FLAT, base: MIDDLE });
+    machine.cpu.state.rflags = 0x202 | DF;
+    machine.setReg(RDI, 5);
+    machine.setReg(RCX, 9);
+    machine.setReg(RAX, 1);
+    expect(machine.fails("f2 66af")).toBe(VECTOR.GP); // repne scasw, down to offset ffffffff
+    expect(machine.reg(RDI)).toBe(0xffffffffn);
+    expect(machine.reg(RCX)).toBe(6n);
   });
 
   it("is refused in a flat segment, but for the second part of a number of 80 bits", () => {
