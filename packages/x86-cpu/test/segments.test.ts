@@ -193,6 +193,23 @@ describe("MASKMOVDQU with a 16-bit address", () => {
   });
 });
 
+describe("ARPL", () => {
+  it("asks whether its segment may be written only where it writes", () => {
+    const machine = new SegmentMachine();
+    machine.write(CODE + 0x100, [0x10, 0]);
+    machine.setReg(RBX, CODE + 0x100);
+    machine.setReg(RAX, 0);
+    expect(machine.fails("2e 6303")).toBeUndefined(); // arpl cs:[ebx],ax
+    machine.setReg(RAX, 3);
+    expect(machine.fails("2e 6303")).toBe(VECTOR.GP);
+    expect(machine.fails("6303")).toBeUndefined();
+    expect(machine.read(CODE + 0x100, 1)[0]).toBe(0x13);
+    machine.setReg(RBX, DATA + 0x100_0000);
+    machine.program(`2e 6303 ${DONE}`);
+    expect(machine.runToFault()).toMatchObject({ vector: VECTOR.PF, errorCode: 4 });
+  });
+});
+
 describe("string instructions", () => {
   const names = ["movs", "stos", "lods", "scas", "cmps"] as const;
   const OPCODE = { movs: 0xa4, stos: 0xaa, lods: 0xac, scas: 0xae, cmps: 0xa6 };

@@ -1,9 +1,9 @@
 import { type Instruction, OperandKind, operandKind, operandSize } from "../decode/index.ts";
 
-/** Instructions that only read a first operand in memory; x87 ones apart. */
+/** Instructions that only read a first operand in memory, or ask by themselves where they write it; x87 ones apart. */
 const READS: ReadonlySet<string> = new Set([
   ...["cmp", "test", "bt", "push", "call", "jmp", "callf", "jmpf", "mul", "imul", "div", "idiv"],
-  ...["clflush", "ldmxcsr", "fxrstor", "xrstor", "verr", "verw"],
+  ...["clflush", "ldmxcsr", "fxrstor", "xrstor", "verr", "verw", "arpl"],
 ]);
 const X87_STORES = /^(fst|fist|fbstp|fnst|fnsave)/;
 /** Least size of an XSAVE area: the legacy image and the header. */

@@ -171,6 +171,7 @@ export class SegmentQueries {
     const raise = (selector & 3) < (source & 3);
     if (raise) {
       // Memory is written, and need be writable, only then.
+      if (insn.hasMem && !this.system.allowWrite(2)) return 0;
       if (insn.hasMem) host = this.cpu.translateForWrite(eaLo, eaHi, 2, record);
       if (host === 0) return 0;
       this.view.setUint16(host, (selector & ~3) | (source & 3), true);

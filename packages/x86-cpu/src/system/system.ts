@@ -298,6 +298,11 @@ export class SystemInstructions implements SystemContext {
     return insn.mode64 || cpu.allowAccess(segment, offset + insn.opSize, size, false);
   }
 
+  /** Whether the segment allows the operand that was read to be written, too; false after its fault. */
+  allowWrite(size: number): boolean {
+    return this.insn.mode64 || this.cpu.allowAccess(this.segment, this.offset, size, true);
+  }
+
   /** Linear address of `size` bytes at an offset in SS, of compatibility mode; −1 after a fault. */
   stackAddress(offset: number, size: number, write: boolean): number {
     if (!this.cpu.allowAccess(SS, offset, size, write)) return -1;
