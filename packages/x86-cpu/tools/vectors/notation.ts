@@ -14,13 +14,16 @@ const vectorNames: Readonly<Record<number, string>> = {
   19: "#XM",
 };
 
+/** The last page below the addresses that are not canonical is no program's. */
+const TASK_SIZE_MAX = 0x7ffffffff000n;
+
 /** How a case ended, in one line that can be compared. */
 export function describeTrap(trap: number, errorCode: number, cr2: bigint, rip: bigint): string {
   if (trap === 3) return `end at ${hex64(rip - 1n)}`;
   const name = vectorNames[trap] ?? `vector ${trap}`;
   if (trap === 14) {
-    // Linux shows every fault on the kernel's addresses as one of protection.
-    const error = cr2 >> 47n !== 0n ? errorCode | 1 : errorCode;
+    // Linux shows every fault beyond its programs' addresses as one of protection.
+    const error = cr2 >= TASK_SIZE_MAX ? errorCode | 1 : errorCode;
     return `#PF(${error.toString(16)}) cr2 ${hex64(cr2)} at ${hex64(rip)}`;
   }
   return `${name}(${(errorCode & 0xffff).toString(16)}) at ${hex64(rip)}`;

@@ -74,6 +74,8 @@ const descriptors: ReadonlyMap<number, readonly [low: number, high: number]> = n
   [0x28, [0x0000ffff, 0x00cff300]],
   [0x30, [0x0000ffff, 0x00affb00]],
   [0x60, [0x0400ffff, 0x20dff300]],
+  // Its limit is the number of the processor.
+  [0x78, [0, 0x0040f500]],
 ]);
 
 export interface Mismatch {
