@@ -281,6 +281,30 @@ describe("string instructions", () => {
     expect(machine.reg(RCX)).toBe(98n);
   });
 
+  it("raise #SS where their source is in SS", () => {
+    const machine = new SegmentMachine();
+    machine.map(0);
+    machine.mmu.memory.u8.fill(0xff, XMM(0), XMM(1));
+    machine.setReg(RAX, 0);
+    for (const limit of [0xffffffff, 0xfff]) {
+      machine.set(SS, { ...FLAT, limit });
+      for (const [register, code, vector] of [
+        [RSI, "36 66ad", VECTOR.SS], // lodsw
+        [RSI, "36 67 66ad", limit === 0xfff ? VECTOR.SS : undefined],
+        [RSI, "36 f3 66a5", VECTOR.SS], // rep movsw
+        [RDI, "36 66a5", limit === 0xfff ? VECTOR.SS : VECTOR.GP],
+        [RDI, "36 660ff7c0", VECTOR.SS], // maskmovdqu
+        [RBX, "36 d7", limit === 0xfff ? VECTOR.SS : undefined], // xlat
+      ] as const) {
+        machine.setReg(RSI, limit === 0xfff ? 0x1000 : 0x10);
+        machine.setReg(RDI, 0x20);
+        machine.setReg(RCX, 1);
+        machine.setReg(register, 0xffffffff);
+        if (vector !== undefined) expect(machine.fails(code), code).toBe(vector);
+      }
+    }
+  });
+
   it("XLAT reads by DS or an override", () => {
     const machine = new SegmentMachine();
     machine.set(DS, { kind: "data", base: DATA, limit: 5 });

@@ -172,7 +172,12 @@ export class BlockWriter {
 
   /** The record's operand is the stack's, and its linear address in EA. */
   stackInEa(): this {
-    return this.addressFlags(EA_STACK).base(EA);
+    return this.ofStack().base(EA);
+  }
+
+  /** The address in EA is the stack's. */
+  ofStack(): this {
+    return this.addressFlags(EA_STACK);
   }
 
   private addressFlags(flags: number): this {

@@ -1,17 +1,20 @@
 import type { Instruction } from "../decode/index.ts";
 import type { OperandSize } from "../semantics/context.ts";
 import { type OperandKinds, segmentedName } from "../semantics/registry.ts";
-import { DS, ES, GPR, READ_BOUNDS, SEG_BASE, WRITE_BOUNDS, ZERO } from "../state.ts";
+import { DS, ES, GPR, READ_BOUNDS, SEG_BASE, SS, WRITE_BOUNDS, ZERO } from "../state.ts";
 import type { BlockWriter } from "./block-writer.ts";
 import type { Rule } from "./rule.ts";
 
 /** Kinds of a string form: the size of its addresses. */
 const addressKinds = (insn: Instruction): OperandKinds => (insn.addrSize === 8 ? "n" : insn.addrSize === 4 ? "r" : "w");
 
-/** Whether a string instruction, or XLAT, asks the segments: always with 16-bit addresses, where that costs nobody anything. */
+/**
+ * Whether a string instruction, or XLAT, asks the segments. Always with 16-bit addresses or a source in SS, which raises another
+ * exception than the destination does: both are rare.
+ */
 function checksString(insn: Instruction, writer: BlockWriter): boolean {
   if (insn.mode64) return false;
-  return insn.addrSize === 2 || writer.isChecked(insn.segment >= 0 ? insn.segment : DS);
+  return insn.addrSize === 2 || insn.segment === SS || writer.isChecked(insn.segment >= 0 ? insn.segment : DS);
 }
 
 /** String instructions; the repeat prefix picks the form. */

@@ -1,6 +1,6 @@
 import { AddressingMethod, type Instruction, type OperandSpec } from "../decode/index.ts";
 import { isSized, isVectorEntry, usesMmx, vectorHandlerName } from "../semantics/vector-operands.ts";
-import { DS, EA, GPR, X87, XMM, ZERO } from "../state.ts";
+import { DS, EA, GPR, SS, X87, XMM, ZERO } from "../state.ts";
 import type { BlockWriter } from "./block-writer.ts";
 import { generalRegister, isMemory } from "./operands.ts";
 
@@ -120,6 +120,7 @@ export function lowerVector(insn: Instruction, writer: BlockWriter): boolean {
       if (checked) writer.within(number, mnemonic === "maskmovq" ? 8 : 16, true);
       writer.handler(name).base(EA, checked ? ZERO : segment);
       if (checked) writer.allowed();
+      else if (number === SS && !insn.mode64) writer.ofStack();
     }
   } else {
     if (mmx && writer.checksOperand(insn)) writer.wait();

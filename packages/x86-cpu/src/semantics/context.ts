@@ -52,6 +52,9 @@ export const CONDITION_NAMES = [
   "g",
 ] as const;
 
+/** An exception's number, or what pushes it (i32). */
+export type Vector = number | (() => void);
+
 /** Wasm functions that any tier's code can call. */
 export interface SharedFunctions {
   /** () → i32: CF as 0 or 1. */
@@ -125,7 +128,7 @@ export interface Context {
   /** Pops an offset in SS and pushes its linear address, checked for an access; the offset's 32 bits stay in q[7]. */
   stackAddress(size: number, write: boolean): void;
   /** Raises an exception with error code 0 unless the bytes from an offset (i64 local) to that many behind it (i64) are within bounds (i32 address of two u32). */
-  within(offset: number, pushLast: () => void, pushBounds: () => void, vector: number): void;
+  within(offset: number, pushLast: () => void, pushBounds: () => void, vector: Vector): void;
   /** Pops an i64 and pushes it on the guest's stack at `size` bytes; nothing changes on a fault. */
   push(size: 2 | 4 | 8): void;
   /** Pushes the top of the guest's stack as i64 without popping it. */
@@ -169,7 +172,7 @@ export interface Context {
   /** Leaves after a shared function has raised a fault. */
   leaveFault(): void;
   /** Leaves with an exception at this instruction; nothing after it is reached. */
-  raise(vector: number, errorCode?: number): void;
+  raise(vector: Vector, errorCode?: number): void;
 }
 
 /** What string instructions need besides. */

@@ -15,7 +15,7 @@ import {
   VECTOR,
   WRITE_BOUNDS,
 } from "../state.ts";
-import type { FlagKind, LowOperation, OperandSize, SharedFunctions, StringContext } from "./context.ts";
+import type { FlagKind, LowOperation, OperandSize, SharedFunctions, StringContext, Vector } from "./context.ts";
 import type { OperandKinds } from "./registry.ts";
 
 /** Byte offset of the write array inside a soft-TLB bank (see @xen-node/mmu). */
@@ -278,7 +278,7 @@ export abstract class EmissionContext implements StringContext {
 
   // ---- segments ----
 
-  within(offset: number, pushLast: () => void, pushBounds: () => void, vector: number): void {
+  within(offset: number, pushLast: () => void, pushBounds: () => void, vector: Vector): void {
     const { f } = this;
     f.get(offset);
     pushBounds();
@@ -339,9 +339,12 @@ export abstract class EmissionContext implements StringContext {
 
   // ---- exits ----
 
-  raise(vector: number, errorCode?: number): void {
+  raise(vector: Vector, errorCode?: number): void {
     const { f } = this;
-    f.i32_const(0).i32_const(vector).i32_store(EXIT_VECTOR);
+    f.i32_const(0);
+    if (typeof vector === "number") f.i32_const(vector);
+    else vector();
+    f.i32_store(EXIT_VECTOR);
     f.i32_const(0)
       .i32_const(errorCode === undefined ? 0 : 1)
       .i32_store(EXIT_HAS_ERROR_CODE);

@@ -1,7 +1,7 @@
 import { I32, I64, V128 } from "@xen-node/wasm-emit";
 import { Code, Expression, type Local, type Operand } from "../softfloat/expression.ts";
-import { DF, RCX, RDI, RSI, SPLIT_WRITE, SYSTEM_FLAGS, TF, TLB_BANK, VECTOR } from "../state.ts";
-import type { OperandSize, StringContext } from "./context.ts";
+import { DF, RCX, RDI, READ_BOUNDS, RSI, SPLIT_WRITE, SS, SYSTEM_FLAGS, TF, TLB_BANK, VECTOR } from "../state.ts";
+import type { OperandSize, StringContext, Vector } from "./context.ts";
 import { WRITE_ARRAY } from "./emission-context.ts";
 
 export type Repeat = "" | "rep" | "repe" | "repne";
@@ -15,6 +15,15 @@ const VECTOR_BYTES = 16;
 /** Calls into the engine's own copying and filling pay from about here on. */
 const LONG_COPY = 256;
 const LONG_FILL = 1024;
+
+/** What is raised where the source's segment refuses: a prefix may have made it SS. */
+export const sourceVector =
+  (c: StringContext): Vector =>
+  () => {
+    c.f.i32_const(VECTOR.SS).i32_const(VECTOR.GP);
+    c.operandAddress(0);
+    c.f.i32_const(READ_BOUNDS(SS)).i32_eq().select();
+  };
 
 /** One string operand of a chunk: its linear address going through, its lowest one, and where that is in machine memory. */
 export interface StringOperand {
@@ -206,7 +215,7 @@ export class StringCode extends Code {
         offset!.index,
         () => f.i64_const(size - 1),
         () => c.operandAddress(bounds),
-        VECTOR.GP,
+        bounds === 0 ? sourceVector(c) : VECTOR.GP,
       );
       this.set(lowest, address);
       this.translateOne(operand);

@@ -1,10 +1,10 @@
 import { I32, I64 } from "@xen-node/wasm-emit";
 import { Local } from "../softfloat/expression.ts";
-import { RAX, RBX, VECTOR } from "../state.ts";
+import { RAX, RBX } from "../state.ts";
 import { signExtend } from "./arithmetic.ts";
 import { FlagKind, type StringContext } from "./context.ts";
 import { ALL_SIZES, type Form, never, type OperandKinds, segmentedForm } from "./registry.ts";
-import { type Repeat, StringCode } from "./string-code.ts";
+import { type Repeat, StringCode, sourceVector } from "./string-code.ts";
 
 /**
  * String instructions. One call does a chunk: at most up to the next page border of either operand, so a REP of any
@@ -148,7 +148,7 @@ const xlat: Form = {
         value,
         () => f.i64_const(0),
         () => c.operandAddress(0),
-        VECTOR.GP,
+        sourceVector(c),
       );
     }
     c.sourceBase();
