@@ -115,6 +115,51 @@ describe("opening", () => {
   });
 });
 
+describe("opening to a guest that remembers the connection before", () => {
+  const open = (bench: TcpBench, port: number) =>
+    bench.stack.connectGuest(GUEST_MAC, REMOTE, port, GUEST, 22, (events) => {
+      const host = new FakeHost(bench.clock, events);
+      bench.hosts.push(host);
+      return host;
+    });
+  const answer = (parts: Partial<TcpParts> & { flags: number }): Uint8Array =>
+    segment({ sourcePort: 22, destinationPort: 5000, ...parts });
+
+  it("begins behind it, on every port", () => {
+    const bench = new TcpBench();
+    for (let port = 5000; port < 5064; port++) {
+      expect(open(bench, port)).toBe(true);
+      const first = bench.sent.at(-1)!.sequence;
+      bench.inject(answer({ destinationPort: port, flags: rst | ack, acknowledgment: (first + 1) >>> 0 }));
+      bench.clock.run(1e6);
+      open(bench, port);
+      const second = bench.sent.at(-1)!.sequence;
+      const ahead = (second - first) >>> 0;
+      expect(ahead).toBeGreaterThan(100);
+      expect(ahead).toBeLessThan(2 ** 31);
+    }
+  });
+
+  it("ends it by a reset, and repeats the SYN at once, but once", () => {
+    const bench = new TcpBench();
+    open(bench, 5000);
+    const { sequence } = bench.sent[0];
+    // As Linux in TIME-WAIT: it says what it expects of the earlier connection.
+    for (let i = 0; i < 3; i++) bench.inject(answer({ flags: ack, sequence: 99, acknowledgment: 4711 }));
+    expect(bench.sent.map(({ flags }) => flags)).toEqual([syn, rst, syn, rst, rst]);
+    expect(bench.sent[1]).toMatchObject({ sequence: 4711 });
+    expect(bench.sent[2]).toMatchObject({ sequence, sourcePort: 5000 });
+    const options = [2, 4, 5, 0xb4];
+    bench.inject(answer({ flags: syn | ack, sequence: 7, acknowledgment: (sequence + 1) >>> 0, options }));
+    expect(bench.sent.at(-1)).toMatchObject({ flags: ack, acknowledgment: 8 });
+    // Nothing is owed to a reset for an earlier one.
+    open(bench, 5001);
+    const before = bench.sent.length;
+    bench.inject(answer({ destinationPort: 5001, flags: rst | ack, acknowledgment: 4711 }));
+    expect(bench.sent).toHaveLength(before);
+  });
+});
+
 describe("closing", () => {
   it("keeps the other direction open after either side's FIN", () => {
     for (const guestFirst of [true, false]) {

@@ -76,6 +76,8 @@ export class TcpConnection implements FlowEntry, HostStreamEvents {
   #receiver: TcpReceiver | undefined;
   #scaling = false;
   #synRepeats = 0;
+  /** The SYN was repeated at once, because the guest remembered an earlier connection. */
+  #strayAnswered = false;
   #ackOwed = false;
   #streamOpen = true;
   #paused = false;
@@ -317,7 +319,10 @@ export class TcpConnection implements FlowEntry, HostStreamEvents {
   #receiveInSynSent(segment: TcpSegment): void {
     const { flags } = segment;
     const acknowledges = (flags & TcpFlag.ack) !== 0;
-    if (acknowledges && segment.acknowledgment !== sequenceAdd(this.#initial, 1)) return;
+    if (acknowledges && segment.acknowledgment !== sequenceAdd(this.#initial, 1)) {
+      if ((flags & TcpFlag.rst) === 0) this.#answerStray(segment);
+      return;
+    }
     if ((flags & TcpFlag.rst) !== 0) {
       if (acknowledges) this.#abandon();
       return;
@@ -330,11 +335,19 @@ export class TcpConnection implements FlowEntry, HostStreamEvents {
     this.#sendAck();
   }
 
+  /** The guest takes our SYN for a part of an earlier connection: a reset ends that (RFC 9293, 3.10.7.3). */
+  #answerStray(segment: TcpSegment): void {
+    this.#sendResetOf(segment.acknowledgment);
+    // At once, instead of a second later. Once: a guest that answers like that for ever must not keep us busy.
+    if (this.#strayAnswered) return;
+    this.#strayAnswered = true;
+    this.#sendSyn();
+  }
+
   #completeHandshake(segment: TcpSegment): boolean {
     if (segment.acknowledgment !== sequenceAdd(this.#initial, 1)) {
       // RFC 9293, 3.10.7.4: what acknowledges something else is answered by a reset of its own number.
-      const { output } = this.#context;
-      output.send(this.#path, segment.acknowledgment, 0, TcpFlag.rst, 0, undefined, undefined, 0, 0, 1);
+      this.#sendResetOf(segment.acknowledgment);
       return false;
     }
     const window = segment.window << this.#sender.windowScale;
@@ -401,6 +414,11 @@ export class TcpConnection implements FlowEntry, HostStreamEvents {
     const flags = TcpFlag.rst | (this.#receiver === undefined ? 0 : TcpFlag.ack);
     const sequence = this.#sender.highest;
     this.#context.output.send(this.#path, sequence, expected, flags, 0, undefined, undefined, 0, 0, 1);
+  }
+
+  /** A reset with the number that the guest itself has acknowledged. */
+  #sendResetOf(sequence: number): void {
+    this.#context.output.send(this.#path, sequence, 0, TcpFlag.rst, 0, undefined, undefined, 0, 0, 1);
   }
 
   #holdsEnough(): boolean {

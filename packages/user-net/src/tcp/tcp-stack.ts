@@ -7,6 +7,7 @@ import type { HostStreamError, OpenHostStream } from "../host-stream.ts";
 import type { RandomSource, UserNetLimits } from "../options.ts";
 import { RateLimit } from "../rate-limit.ts";
 import type { TimerQueue } from "../timers.ts";
+import { InitialSequence } from "./initial-sequence.ts";
 import { MemoryBudget } from "./memory-budget.ts";
 import { type SegmentOutput, segmentPath } from "./segment-output.ts";
 import { sequenceAdd } from "./sequence.ts";
@@ -42,6 +43,7 @@ export class TcpStack {
   readonly counters: TcpCounters = { opened: 0, refused: 0, evicted: 0, droppedSyns: 0 };
   readonly #around: TcpSurroundings;
   readonly #table: FlowTable<TcpConnection>;
+  readonly #initial: InitialSequence;
   /** By the guest's MAC address, with those that only the host's side still holds. */
   readonly #ofGuest = new Map<string, Set<TcpConnection>>();
   readonly #context: ConnectionContext;
@@ -53,6 +55,7 @@ export class TcpStack {
     const { limits } = around;
     this.#around = around;
     this.#table = new FlowTable(around.random.nextU32());
+    this.#initial = new InitialSequence(around.random, around.timers);
     this.budget = new MemoryBudget(limits.totalBufferBytes);
     this.#context = {
       timers: around.timers,
@@ -126,7 +129,7 @@ export class TcpStack {
     const key = flowKey(guest, guestPort, source, sourcePort);
     if (this.#table.findKey(key) !== undefined || !this.#makeRoom(formatMac(mac))) return false;
     const path = segmentPath(mac, this.#around.mac, source, sourcePort, guest, guestPort);
-    const initial = this.#around.random.nextU32();
+    const initial = this.#initial.of(key);
     this.#add(new TcpConnection({ key, mac: mac.slice(), path, initial }, this.#context, open, undefined));
     return true;
   }
@@ -158,7 +161,7 @@ export class TcpStack {
     const key = flowKey(source, frame.sourcePort, destination, frame.destinationPort);
     const path = segmentPath(mac, this.#around.mac, destination, frame.destinationPort, source, frame.sourcePort);
     const synHead = bytes.slice(network, Math.min(end, network + HEAD_BYTES));
-    const initial = this.#around.random.nextU32();
+    const initial = this.#initial.of(key);
     this.#add(new TcpConnection({ key, mac, path, initial, synHead }, this.#context, route, segment));
   }
 
