@@ -100,6 +100,20 @@ describe("opening", () => {
     expect(Buffer.concat(hosts[0].received).equals(pattern(50_000, 4))).toBe(true);
   });
 
+  it("sends a SYN that found no room as soon as there is some", () => {
+    let room = false;
+    const bench = new TcpBench({ accept: () => room });
+    bench.stack.connectGuest(GUEST_MAC, REMOTE, 5555, GUEST, 22, (events) => new FakeHost(bench.clock, events));
+    bench.inject(segment({ flags: syn, sequence: 77 }));
+    bench.clock.run(1e6);
+    expect(bench.sent).toHaveLength(0);
+    room = true;
+    bench.link.ready();
+    expect(bench.sent.map(({ flags }) => flags)).toEqual([syn, syn | ack]);
+    bench.link.ready();
+    expect(bench.sent).toHaveLength(2);
+  });
+
   it("resets the host when the guest refuses a forward", () => {
     const bench = new TcpBench();
     bench.stack.connectGuest(GUEST_MAC, REMOTE, 5555, GUEST, 22, (events) => {

@@ -215,6 +215,7 @@ export class TcpConnection implements FlowEntry, HostStreamEvents {
   roomForPackets(): void {
     if (this.state === "closed") return;
     if (this.state === "established") this.#sender.output();
+    else if (this.state === "synSent" || this.state === "synReceived") this.#sendSyn();
     if (this.#ackOwed) this.#sendAck();
   }
 
@@ -305,7 +306,7 @@ export class TcpConnection implements FlowEntry, HostStreamEvents {
     }
   }
 
-  /** Our SYN, or SYN-ACK once the guest's SYN is there. Without room the timer repeats it. */
+  /** Our SYN, or SYN-ACK once the guest's SYN is there. */
   #sendSyn(): void {
     const receiver = this.#receiver;
     const scale = receiver === undefined || this.#scaling ? this.#ownScale : -1;
@@ -313,7 +314,9 @@ export class TcpConnection implements FlowEntry, HostStreamEvents {
     const window = receiver === undefined ? 65535 : receiver.announce(0);
     const options = synOptions(this.#ownMss, scale);
     const { output } = this.#context;
-    output.send(this.#path, this.#initial, receiver?.expected ?? 0, flags, window, options, undefined, 0, 0, 1);
+    const acknowledged = receiver?.expected ?? 0;
+    if (!output.send(this.#path, this.#initial, acknowledged, flags, window, options, undefined, 0, 0, 1))
+      output.link.wait(this);
   }
 
   #receiveInSynSent(segment: TcpSegment): void {
