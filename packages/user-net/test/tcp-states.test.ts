@@ -330,6 +330,48 @@ describe("flow control", () => {
     expect(bench.sent.length - from).toBe(3);
   });
 
+  it("leaves the acknowledgment to the answer, in a dialogue", () => {
+    const bench = new TcpBench();
+    const { host } = bench.open();
+    const first = (bench.sent[0].sequence + 1) >>> 0;
+    let [sequence, answers] = [1001, 0];
+    const ask = (): number => {
+      const from = bench.sent.length;
+      const acknowledgment = first + 5 * answers;
+      bench.inject(segment({ flags: ack | psh, sequence, acknowledgment, payload: pattern(10) }));
+      sequence += 10;
+      return bench.sent.length - from;
+    };
+    const answer = (): void => {
+      host.send(pattern(5));
+      bench.clock.run(1e6);
+      expect(bench.sent.at(-1)).toMatchObject({ acknowledgment: sequence });
+      answers++;
+    };
+    const acknowledged: number[] = [];
+    for (let n = 0; n < 6; n++) {
+      acknowledged.push(ask());
+      answer();
+    }
+    expect(acknowledged).toEqual([1, 1, 1, 1, 0, 0]);
+    // The guest has not finished: more follows, and is acknowledged at once.
+    expect([ask(), ask()]).toEqual([0, 1]);
+    answer();
+    expect(ask()).toBe(1);
+    // An answer that does not come: the acknowledgment goes alone, and the next ones at once.
+    for (let n = 0; n < 4; n++) {
+      answer();
+      acknowledged.push(ask());
+    }
+    expect(acknowledged.slice(6)).toEqual([1, 1, 1, 0]);
+    const from = bench.sent.length;
+    bench.clock.run(45e6);
+    expect(bench.sent.length - from).toBe(1);
+    expect(bench.sent.at(-1)).toMatchObject({ flags: ack, acknowledgment: sequence });
+    answer();
+    expect(ask()).toBe(1);
+  });
+
   it("sends a lost segment again after three duplicate acknowledgments", () => {
     let drop = -1;
     const bench = new TcpBench();

@@ -103,7 +103,10 @@ export class TcpConnection implements FlowEntry, HostStreamEvents {
     this.#ownMss = output.mssFor(identity.path.version);
     this.#ownScale = Math.max(0, Math.ceil(Math.log2(context.receiveBufferBytes / 65535)));
     this.#timer = timers.timer(() => this.#timedOut());
-    this.#delayedAck = timers.timer(() => this.#sendAck());
+    this.#delayedAck = timers.timer(() => {
+      this.#receiver?.notAnswered();
+      this.#sendAck();
+    });
     this.#sender = new TcpSender(identity.initial, timers, {
       emit: (sequence, flags, from, length) => this.#emit(sequence, flags, from, length),
       mostPayload: () => output.mostPayload(this.#path, this.#sender.mss),
@@ -372,20 +375,12 @@ export class TcpConnection implements FlowEntry, HostStreamEvents {
     const { output } = this.#context;
     const { queue, mss } = this.#sender;
     const window = receiver.announce();
-    const sent = output.send(
-      this.#path,
-      sequence,
-      receiver.expected,
-      flags,
-      window,
-      undefined,
-      queue,
-      from,
-      length,
-      mss,
-    );
-    if (sent) this.#acknowledged();
-    else {
+    const { expected } = receiver;
+    const sent = output.send(this.#path, sequence, expected, flags, window, undefined, queue, from, length, mss);
+    if (sent) {
+      if (length > 0) receiver.answered();
+      this.#acknowledged();
+    } else {
       this.#ackOwed = true; // the window of this segment counts as announced
       output.link.wait(this);
     }

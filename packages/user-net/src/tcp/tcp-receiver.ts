@@ -9,6 +9,9 @@ import type { TcpSegment } from "./tcp-segment.ts";
 /** A window that is open a little while nothing is pending, however much others hold: each connection moves on. */
 const LEAST_WINDOW_BYTES = 16384;
 
+/** After so many segments that were each answered by data, the next acknowledgment is left to the answer. */
+const LEAST_ANSWERS = 4;
+
 /** Whether an acknowledgment is due. */
 export type AckNeed = "none" | "soon" | "now";
 
@@ -31,6 +34,10 @@ export class TcpReceiver {
   /** Where the FIN stands that came before its turn. */
   #finAt = -1;
   #unacknowledgedFull = 0;
+  /** Segments with payload since data last went to the guest. */
+  #unanswered = 0;
+  /** Times in a row that data went to the guest after one segment of it. */
+  #answers = 0;
 
   /** `initial`: sequence number of the guest's SYN. */
   constructor(initial: number, stream: HostStream, budget: MemoryBudget, limit: number) {
@@ -95,8 +102,23 @@ export class TcpReceiver {
     }
     if (filled) return "now";
     this.#unacknowledgedFull += length;
-    // A short or pushed segment ends a message: whoever sent it may be waiting (Nagle).
-    return length < full || this.#unacknowledgedFull >= 2 * full ? "now" : "soon";
+    this.#unanswered++;
+    if (this.#unacknowledgedFull >= 2 * full) return "now";
+    // A short segment ends a message, or whoever sent it waits to send the rest (Nagle). In a dialogue the host's answer follows
+    // at once, and a packet less costs a guest much less work.
+    return length < full && (this.#answers < LEAST_ANSWERS || this.#unanswered > 1) ? "now" : "soon";
+  }
+
+  /** Data, and the acknowledgment with it, has gone to the guest. */
+  answered(): void {
+    if (this.#unanswered === 1) this.#answers++;
+    else if (this.#unanswered > 1) this.#answers = 0;
+    this.#unanswered = 0;
+  }
+
+  /** No data came in time to bring the acknowledgment along. */
+  notAnswered(): void {
+    this.#answers = 0;
   }
 
   /** The window field of a segment that is about to be sent; the guest will know it. */
