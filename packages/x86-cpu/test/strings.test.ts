@@ -225,6 +225,27 @@ describe("REPE CMPS and REPNE SCAS", () => {
   });
 });
 
+describe("a repeated string instruction with 32-bit addresses", () => {
+  it("wraps where its offset does, not its linear address", () => {
+    for (const down of [false, true]) {
+      const base = DATA + 0x400;
+      const machine = new TestMachine();
+      for (const va of [DATA, DATA + PAGE, DATA + 2 ** 32]) machine.map(va);
+      machine.program("64 67 f3 a4 0f 05"); // rep movsb es:[edi],fs:[esi]
+      machine.write(base, [1, 2, 3, 4]);
+      machine.write(base + 2 ** 32 - 4, [5, 6, 7, 8]);
+      machine.cpu.state.setSegmentBase(4, BigInt(base));
+      backwards(machine, down);
+      machine.setReg(RSI, down ? 2 : 0xfffffffd);
+      machine.setReg(RDI, DATA + PAGE + 0x20);
+      machine.setReg(RCX, 6);
+      machine.runToSyscall();
+      expect([...machine.read(DATA + PAGE + (down ? 0x1b : 0x20), 6)]).toEqual([6, 7, 8, 1, 2, 3]);
+      expect(machine.reg(RSI)).toBe(down ? 0xfffffffcn : 3n);
+    }
+  });
+});
+
 describe("string instructions without REP", () => {
   it("go by one element, up or down", () => {
     for (const down of [false, true]) {

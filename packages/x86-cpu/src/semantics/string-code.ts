@@ -131,6 +131,8 @@ export class StringCode extends Code {
       else {
         this.set(this.count, left);
         for (const { address } of operands) this.limit(address);
+        // Below the page of a base, 32-bit addresses of 64-bit mode wrap in the middle of a page; destinations have no base.
+        if (this.c.addressSize === 4 && operands[0].register === RSI) this.limit(this.let(this.register(RSI)));
         this.if(this.direction.and(TF), () => this.set(this.count, 1));
       }
       this.translate(operands);
