@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { CS, DF, DS, ES, ExitReason, FCW, FS, FSW, GS, SS, VECTOR, XMM } from "../src/index.ts";
+import { CS, DF, DS, ES, ExitReason, FCW, FS, FSW, FTW, GS, SS, VECTOR, XMM } from "../src/index.ts";
 import { CODE, DATA, hex, PAGE, RAX, RBP, RBX, RCX, RDI, RSI, RSP, STACK } from "./machine.ts";
 import { ATTRIBUTES, DONE, FLAT, type Kind, PREFIX, type Segment, SegmentMachine } from "./segment-machine.ts";
 
@@ -179,6 +179,19 @@ describe("an x87 exception that is pending", () => {
       expect(machine.fails(code)).toBeUndefined();
       expect(machine.read(DATA + 4, 1)[0]).toBe(0x81);
     }
+  });
+});
+
+describe("MASKMOVQ", () => {
+  it("has turned x87's registers into MMX's when its segment refuses", () => {
+    const machine = new SegmentMachine();
+    machine.set(GS, { kind: "null", base: 0, limit: 0 });
+    const { view } = machine.cpu.state;
+    view.setUint16(FTW, 0xffff, true);
+    expect(machine.fails("65 0f6f03")).toBe(VECTOR.GP); // movq mm0,gs:[ebx]: not yet
+    expect(view.getUint16(FTW, true)).toBe(0xffff);
+    expect(machine.fails("65 0ff7c0")).toBe(VECTOR.GP);
+    expect(view.getUint16(FTW, true)).toBe(0);
   });
 });
 

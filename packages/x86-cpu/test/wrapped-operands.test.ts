@@ -26,7 +26,7 @@ function allowed(machine: SegmentMachine, code: string, most: number): number[] 
     machine.cpu.state.view.setUint16(FTW, 0xffff, true);
     machine.cpu.state.view.setUint16(FCW, 0x37f, true);
     machine.write(DATA, new Uint8Array(2 * PAGE));
-    machine.setReg(RBX, 2 ** 32 - distance);
+    for (const register of [RBX, RDI]) machine.setReg(register, 2 ** 32 - distance);
     const vector = machine.fails(code);
     if (vector === undefined) out.push(distance);
     else expect(vector).toBe(VECTOR.GP);
@@ -61,6 +61,8 @@ describe("an operand that a segment with a base lets go on behind 4 GiB", () => 
     ["xrstor", "0fae2b", multiples(64, 600)],
     ["bound", "6203", [4, ...from(8, 12)]],
     ["les", "c403", [4, ...from(6, 10)]],
+    ["maskmovdqu", "660ff7c0", [8, ...from(16, 20)]],
+    ["maskmovq", "0ff7c0", from(8, 12)],
   ])("%s", (_name, code, distances) => {
     const most = distances[distances.length - 1];
     expect(allowed(wrapMachine(), `64 ${code}`, most)).toEqual(distances);
@@ -152,9 +154,10 @@ describe("parts of an operand in flat segments", () => {
     ["bound", "6203", -7],
     ["lss", "66 0fb203", -3],
     ["fnstenv", "d933", -4],
+    ["maskmovdqu", "660ff7c0", -9],
   ])("%s meets the page of the first one before the limit of the second", (_name, code, offset) => {
     const machine = new SegmentMachine();
-    machine.setReg(RBX, offset);
+    for (const register of [RBX, RDI]) machine.setReg(register, offset);
     machine.program(code + DONE);
     expect(machine.runToFault()).toMatchObject({ vector: VECTOR.PF });
     expect(machine.cr2).toBe(2 ** 32 + offset);

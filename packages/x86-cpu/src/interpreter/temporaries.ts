@@ -1,5 +1,6 @@
 import type { Context, StringContext } from "../semantics/context.ts";
 import { ALL_SIZES, type Form, never, usual } from "../semantics/registry.ts";
+import { emitMmxTransition } from "../semantics/vector-context.ts";
 import { EA, FSW, RMW_HOST, VECTOR } from "../state.ts";
 
 /**
@@ -87,18 +88,20 @@ export const temporaryForms: readonly Form[] = [
       c.storeState(EA);
     },
   })),
-  {
-    // Raises a pending x87 exception.
-    name: "wait",
-    sizes: [4],
-    kinds: ["n"],
+  ...(["wait", "entermmx"] as const).map((name) => ({
+    // Raises a pending x87 exception; turns x87's registers into MMX's if there is none.
+    name,
+    sizes: [4] as const,
+    kinds: ["n"] as const,
     hot: never,
-    emit(c) {
-      c.f.i32_const(0).i32_load16_u(FSW).i32_const(0x80).i32_and().if_();
+    emit(c: Context) {
+      const { f } = c;
+      f.i32_const(0).i32_load16_u(FSW).i32_const(0x80).i32_and().if_();
       c.raise(VECTOR.MF);
-      c.f.end();
+      f.end();
+      if (name === "entermmx") emitMmxTransition(f);
     },
-  },
+  })),
   {
     // A bit offset in a register reaches beyond the operand: EA = base + (offset >> 3), aligned to operands.
     name: "bitea",

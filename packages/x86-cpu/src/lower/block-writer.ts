@@ -292,6 +292,11 @@ export class BlockWriter {
     return this.form("wait", 4, "n");
   }
 
+  /** The same for an instruction whose memory is none of its operands: MMX has the registers by then. */
+  enterMmx(): this {
+    return this.form("entermmx", 4, "n");
+  }
+
   /** The address of the operand is in EA already (computed by a record of the rule's own). */
   useEa(): void {
     this.addressInEa = true;

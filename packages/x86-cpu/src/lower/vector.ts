@@ -1,6 +1,6 @@
 import { AddressingMethod, type Instruction, type OperandSpec } from "../decode/index.ts";
 import { isSized, isVectorEntry, usesMmx, vectorHandlerName } from "../semantics/vector-operands.ts";
-import { DS, EA, GPR, SS, X87, XMM, ZERO } from "../state.ts";
+import { DS, EA, GPR, SS, TMP0, X87, XMM } from "../state.ts";
 import type { BlockWriter } from "./block-writer.ts";
 import { generalRegister, isMemory } from "./operands.ts";
 
@@ -101,6 +101,32 @@ function expandImmediate(mnemonic: string, immediate: number, rex: number): [low
 /** Of EQ, LT, LE, UNORD: bit 0 = less, bit 1 = equal, bit 2 = greater, bit 3 = unordered. */
 const PREDICATES = [2, 1, 3, 8];
 
+/** MASKMOVQ and MASKMOVDQU. The latter is two accesses, of which the first one's page comes before the second one's limit. */
+function lowerMaskedStore(insn: Instruction, writer: BlockWriter, name: string, mmx: boolean): void {
+  const segment = writer.segmentBaseOfString(insn);
+  if (insn.addrSize === 8) {
+    writer.handler(name).base(GPR(7), segment);
+    return;
+  }
+  const offset = () => writer.form("ea", insn.addrSize === 2 ? 2 : 4, "n").base(GPR(7));
+  offset();
+  const number = insn.segment >= 0 ? insn.segment : DS;
+  const checked = !insn.mode64 && (!mmx || writer.isChecked(number));
+  if (!checked) {
+    writer.handler(name).base(EA, segment);
+    if (number === SS && !insn.mode64) writer.ofStack();
+    return;
+  }
+  if (mmx) writer.enterMmx();
+  writer.within(number, 8, true);
+  if (!mmx) {
+    writer.form("open", 8, "rm").dst(TMP0).base(EA).allowed();
+    offset();
+    writer.within(number, 16, true, "withinparts");
+  }
+  writer.handler(name).base(EA).allowed();
+}
+
 /** Lowers an MMX or SSE instruction; false if it is none. */
 export function lowerVector(insn: Instruction, writer: BlockWriter): boolean {
   const { entry } = insn;
@@ -110,18 +136,7 @@ export function lowerVector(insn: Instruction, writer: BlockWriter): boolean {
   const name = vectorHandlerName(entry, kinds, isSized(entry) && (insn.rex & 8) === 0 ? 4 : 8);
   const mmx = usesMmx(entry, kinds);
   if (mnemonic === "maskmovq" || mnemonic === "maskmovdqu") {
-    const segment = writer.segmentBaseOfString(insn);
-    if (insn.addrSize === 8) writer.handler(name).base(GPR(7), segment);
-    else {
-      writer.form("ea", insn.addrSize === 2 ? 2 : 4, "n").base(GPR(7));
-      const number = insn.segment >= 0 ? insn.segment : DS;
-      const checked = !insn.mode64 && writer.isChecked(number);
-      if (checked && mmx) writer.wait();
-      if (checked) writer.within(number, mnemonic === "maskmovq" ? 8 : 16, true);
-      writer.handler(name).base(EA, checked ? ZERO : segment);
-      if (checked) writer.allowed();
-      else if (number === SS && !insn.mode64) writer.ofStack();
-    }
+    lowerMaskedStore(insn, writer, name, mmx);
   } else {
     if (mmx && writer.checksOperand(insn)) writer.wait();
     if (insn.hasMem) writer.prepareMemory(insn);

@@ -27,6 +27,12 @@ export type VectorSemantics = (c: VectorContext) => void;
 /** 16-byte memory operands that need no alignment. */
 const unaligned = new Set(["movups", "movupd", "movdqu", "lddqu", "pcmpestrm", "pcmpestri", "pcmpistrm", "pcmpistri"]);
 
+/** The top of x87's stack becomes 0, and all registers valid. */
+export function emitMmxTransition(f: FunctionBuilder): void {
+  f.i32_const(0).i32_const(0).i32_load16_u(FSW).i32_const(~0x3800).i32_and().i32_store16(FSW);
+  f.i32_const(0).i32_const(0).i32_store16(FTW);
+}
+
 /** What one vector instruction is emitted against: registers and memory alike are addresses in machine memory. */
 export class VectorContext {
   readonly f: FunctionBuilder;
@@ -75,10 +81,7 @@ export class VectorContext {
       f.set(address);
     }
     // Once the operand is there, but also if a SIMD exception follows.
-    if (this.usesX87) {
-      f.i32_const(0).i32_const(0).i32_load16_u(FSW).i32_const(~0x3800).i32_and().i32_store16(FSW);
-      f.i32_const(0).i32_const(0).i32_store16(FTW);
-    }
+    if (this.usesX87) emitMmxTransition(f);
   }
 
   /** The x87 registers turn into MMX registers, with all of them valid. */
