@@ -67,8 +67,12 @@ export class FrameTable {
   readonly clean: Uint8Array;
   /** Bytes of a frame with code are about to change, or its place is about to be freed (offset 0, length 4096). */
   onCodeWrite: (mfn: number, offset: number, length: number) => void = () => {};
-  /** A frame has left a place with code, which others keep: what was found out for it leads there still. */
-  onCodeLeft: (place: number) => void = () => {};
+  /**
+   * A frame has left a place with code, which others keep: what was found out for it leads there still.
+   * @param index L1 index of all addresses that it was executed at, -1 if they have several
+   * @param restarts whoever runs finds its code anew before it goes on
+   */
+  onCodeLeft: (mfn: number, place: number, index: number, restarts: boolean) => void = () => {};
   /** A frame has no references left and goes to the free list. */
   onFree: (mfn: number) => void = () => {};
   /**
@@ -81,7 +85,10 @@ export class FrameTable {
 
   /** Places that are kept for the hypervisor's own writes. */
   readonly reserved: number;
-  /** Of borrowed frames: 1 + the L1 index of the addresses that they were read at; 0 = at none, SEVERAL. */
+  /**
+   * 1 + the L1 index of the addresses that frames were executed at, and borrowed ones read at, since they have their places;
+   * 0 = at none, SEVERAL.
+   */
   private readonly readAt: Uint16Array;
   private readonly nextFree: Uint32Array;
   private readonly ownedCounts = new Uint32Array(0x8000);
@@ -173,14 +180,16 @@ export class FrameTable {
 
   /**
    * Makes sure that a frame may be written: gives it a place of its own, with the bytes that it has.
+   * @param restarts as for `onCodeLeft`
    * @returns false if there is none left for its domain; `onShortage` has been told
    */
-  own(mfn: number): boolean {
-    return (this.flags[mfn] & FrameFlags.borrowed) === 0 || this.separate(mfn, this.reserved);
+  own(mfn: number, restarts = false): boolean {
+    return (this.flags[mfn] & FrameFlags.borrowed) === 0 || this.separate(mfn, this.reserved, restarts);
   }
 
-  /** A translation for reading leads to the place that the frame borrows. */
-  noteRead(mfn: number, index: number): void {
+  /** A translation for reading leads to the place that the frame borrows, or a jump to code in its place. */
+  noteRead(mfn: number, vaLo: number): void {
+    const index = (vaLo >>> 12) & 0x1ff;
     const before = this.readAt[mfn];
     if (before === index + 1) return;
     this.readAt[mfn] = before === 0 ? index + 1 : SEVERAL;
@@ -226,6 +235,7 @@ export class FrameTable {
     this.lend(mfn);
     const { place, places } = this;
     if (places.leave(place[mfn])) this.givePlace(mfn);
+    this.readAt[mfn] = 0;
     place[mfn] = lent;
     places.lend(lent);
   }
@@ -233,7 +243,8 @@ export class FrameTable {
   private lendOwn(mfn: number): void {
     if ((this.flags[mfn] & FrameFlags.borrowed) !== 0) return;
     this.flags[mfn] |= FrameFlags.borrowed;
-    this.readAt[mfn] = 0;
+    // Jumps lead on to code.
+    if (!this.hasCode(mfn)) this.readAt[mfn] = 0;
     this.places.lend(this.place[mfn]);
   }
 
@@ -256,7 +267,7 @@ export class FrameTable {
     return usage;
   }
 
-  private separate(mfn: number, keep: number): boolean {
+  private separate(mfn: number, keep: number, restarts = false): boolean {
     const { place, places, memory } = this;
     const old = place[mfn];
     const isShared = old !== places.zero;
@@ -271,12 +282,12 @@ export class FrameTable {
     }
     places.leave(old);
     this.flags[mfn] &= ~FrameFlags.borrowed;
+    if (place[mfn] === old) return true;
     const at = this.readAt[mfn];
-    if (at !== 0) {
-      this.readAt[mfn] = 0;
-      if (place[mfn] !== old) this.onMove(mfn, old, at === SEVERAL ? -1 : at - 1);
-    }
-    if (places.hasCode[old] !== 0 && place[mfn] !== old) this.onCodeLeft(old);
+    const index = at === SEVERAL ? -1 : at - 1;
+    this.readAt[mfn] = 0;
+    if (at !== 0) this.onMove(mfn, old, index);
+    if (places.hasCode[old] !== 0) this.onCodeLeft(mfn, old, index, restarts);
     return true;
   }
 

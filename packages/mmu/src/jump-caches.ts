@@ -196,6 +196,11 @@ export class JumpCaches {
     for (let cache = 0; cache < this.touched; cache++) this.empty(cache);
   }
 
+  /** Empties all caches of a domain. */
+  clearDomain(domid: number): void {
+    for (let cache = 0; cache < this.touched; cache++) if (this.domidOf[cache] === domid) this.empty(cache);
+  }
+
   private empty(cache: number): void {
     if (this.used[cache] === 0) return;
     this.used[cache] = 0;

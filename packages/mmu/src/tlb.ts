@@ -166,7 +166,8 @@ export class TlbBanks {
    * A write to a frame with code is reported and not remembered; one to a frame without a place of its own gives it one.
    * @param base the bank's host address
    * @param access Access
-   * @param size bytes that will be written, reported if the frame has code; 0: the caller reports the write itself
+   * @param size bytes that will be written, reported if the frame has code; 0: the caller reports the write itself, and begins its
+   *   instruction anew if the frame left code
    * @returns host address of the byte; or 0, and walker.errorCode is the #PF error code
    */
   fill(base: number, vaLo: number, vaHi: number, access: number, size = 8): number {
@@ -184,7 +185,7 @@ export class TlbBanks {
         walker.errorCode = PageFault.present | PageFault.write | PageFault.user;
         return 0;
       }
-      if (borrowed && !frames.own(mfn)) {
+      if (borrowed && !frames.own(mfn, size === 0)) {
         // Its domain ends: whoever gets this fault has been told by then.
         walker.errorCode = PageFault.present | PageFault.write | PageFault.user;
         return 0;
@@ -198,7 +199,7 @@ export class TlbBanks {
       this.insert(base, TLB_WRITE, FILL_LOG_WRITE, vaLo, vaHi, hostPage);
       return hostPage + offset;
     }
-    if (borrowed) frames.noteRead(mfn, (vaLo >>> 12) & (INDICES - 1));
+    if (borrowed) frames.noteRead(mfn, vaLo);
     const hostPage = (frames.place[mfn] << 12) >>> 0;
     this.insert(base, TLB_READ, 0, vaLo, vaHi, hostPage);
     return hostPage + offset;
@@ -460,6 +461,22 @@ export class TlbBanks {
       const slots = this.filled[bank * INDICES + index] & ((1 << FILLED_WRITE) - 1);
       if (slots !== 0) this.entries.dropFilled(this.start + bank * BANK_BYTES, index, slots, hostPage);
     }
+  }
+
+  /**
+   * Forgets where jumps lead in the place that a frame has left. Jumps of those who stay are as good as before.
+   * @param index as for `dropMoved`
+   * @returns false if it is not known whose jumps lead there
+   */
+  forgetJumps(mfn: number, place: number, index: number): boolean {
+    const domid = this.reachedBy(mfn);
+    if (domid === EVERYBODY) return false;
+    this.walker.forgetFetches();
+    const halves = this.frames.places.jumpedTo[place];
+    if (halves === 0) return true;
+    if (index < 0) this.jumps.clearDomain(domid);
+    else this.jumps.forget(domid, 1, index, halves);
+    return true;
   }
 
   /** Drops the entries of one array, in a domain's banks or EVERYBODY's, that lead to a host page, or all for -1. */

@@ -132,7 +132,7 @@ describe("FrameTable", () => {
     const { frames } = m.mmu;
     const log: unknown[] = [];
     m.mmu.onCodeWrite = (...args) => log.push(args);
-    frames.onCodeLeft = (place) => log.push(place);
+    frames.onCodeLeft = (_mfn, left) => log.push(left);
     const [one, two, three] = [1, 2, 3].map((domid) => m.alloc(domid));
     m.mmu.memory.u32[frames.hostAddress(one) >>> 2] = 1;
     const place = frames.place[one];

@@ -98,8 +98,8 @@ const BLOCK_BYTES = (MAX_BLOCK_INSTRUCTIONS + 1) * MAX_RECORDS_PER_INSTRUCTION *
 /**
  * Predecoded blocks, keyed by the place of a frame's bytes and the offset there, so that every mapping of a page, every domain
  * and every frame that shares the place shares them. A block is a straight line of records; its end goes on by a jump or to the
- * block after it. When one of several frames leaves a place, because it is written, all code of the place is forgotten: nobody
- * knows who was led to it by which frame.
+ * block after it. When one of several frames leaves a place, because it is written, the others keep what is there, unless it is
+ * not known who was led to it by which frame.
  */
 export class CodeCache {
   /** By place, as all here. */
@@ -460,10 +460,15 @@ export class CodeCache {
     for (let i = 0; i < count; i++) view.setUint16(record + i * RECORD_BYTES + R_HANDLER, STALE_HANDLER, true);
   }
 
-  /** A frame has left a place that others keep, and may have been led to its code: that is met no more by anybody. */
-  forgetPlace(place: number): void {
+  /** A frame has left a place that others keep, and nothing leads it to the code there any more. */
+  noteDeparture(): void {
     this.departures++;
     this.settledAt = this.blocksBuilt + UNSETTLED_BLOCKS;
+  }
+
+  /** A frame has left a place that others keep, and may still be led to its code: that is met no more by anybody. */
+  forgetPlace(place: number): void {
+    this.noteDeparture();
     this.invalidatePlace(place, 0, 4096);
   }
 

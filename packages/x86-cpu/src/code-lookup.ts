@@ -97,6 +97,7 @@ export class CodeLookup {
     i32[PAGE_VA >> 2] = low & ~(PAGE - 1);
     i32[(PAGE_VA >> 2) + 1] = high;
     const { mfn } = mmu.walker;
+    mmu.frames.noteRead(mfn, low);
     const offset = low & (PAGE - 1);
     const block =
       this.code.find(mfn, offset, this.mode, this.secondMfn) ?? this.code.build(mfn, offset, this.mode, this.secondMfn);
@@ -132,9 +133,12 @@ export class CodeLookup {
     const high = Math.floor(va / 2 ** 32) | 0;
     if (!this.mayFetch(low)) return -1;
     const fault = this.mmu.walker.walk(this.l4Mfn, low, high, Access.exec, true);
-    if (fault === 0) return this.mmu.walker.mfn;
-    this.raiseFetchFault(fault, low, high);
-    return -1;
+    if (fault !== 0) {
+      this.raiseFetchFault(fault, low, high);
+      return -1;
+    }
+    this.mmu.frames.noteRead(this.mmu.walker.mfn, low);
+    return this.mmu.walker.mfn;
   }
 
   /** From generated code: RIP missed the jump cache. `jump` is the record of a direct jump that led here, or 0. */

@@ -186,7 +186,10 @@ export class Cpu {
     mmu.frames.onCodeWrite = (mfn, offset, length) => {
       if (length > 0) this.code.invalidate(mfn, offset, length);
     };
-    mmu.frames.onCodeLeft = (place) => this.code.forgetPlace(place);
+    mmu.frames.onCodeLeft = (mfn, place, index, restarts) => {
+      if (restarts && mmu.tlb.forgetJumps(mfn, place, index)) this.code.noteDeparture();
+      else this.code.forgetPlace(place);
+    };
     this.reset();
   }
 

@@ -102,12 +102,12 @@ export class DataAccess {
     }
     const firstMfn = mmu.walker.mfn;
     const { departures } = this.code;
-    if (access === Access.write && !mmu.frames.own(firstMfn)) return this.refuse(low, high);
+    if (access === Access.write && !mmu.frames.own(firstMfn, true)) return this.refuse(low, high);
     if (mmu.walker.walk(this.l4Mfn, nextLow, nextHigh, access, true) !== 0) {
       this.faults.raisePageFault(mmu.walker.errorCode, nextLow, nextHigh);
       return false;
     }
-    if (access === Access.write && !mmu.frames.own(mmu.walker.mfn)) return this.refuse(nextLow, nextHigh);
+    if (access === Access.write && !mmu.frames.own(mmu.walker.mfn, true)) return this.refuse(nextLow, nextHigh);
     if (departures !== this.code.departures) return this.beginAgain() !== 0;
     // Now that neither moves any more.
     const host = mmu.frames.readAddress(firstMfn) + (low & (PAGE - 1));

@@ -262,6 +262,7 @@ export class Regions {
         return false;
       }
       frames.places.noteJump(place, high);
+      frames.noteRead(mfn, at | 0);
       tlb.dependOn(bank, at | 0, high);
     }
     return true;
