@@ -392,6 +392,18 @@ export class CodeCache {
     return this.placeOf(mfn) !== place;
   }
 
+  /**
+   * A frame's code is about to be translated, or might be executed as it is translated for others: looks whether it is the same as
+   * that of others by now. What changes beside code that was decoded does not show.
+   * @returns whether the frame has another place now
+   */
+  shareAgain(mfn: number): boolean {
+    if (!this.mmu.sharesCode || this.isUnsettled) return false;
+    const place = this.placeOf(mfn);
+    this.mmu.shareCode(mfn);
+    return this.placeOf(mfn) !== place;
+  }
+
   /** Writes the records of `insn`; answers where execution goes on. */
   private lower(mode: number): After {
     const { writer, insn } = this;

@@ -16,6 +16,8 @@ export class Binding {
   /** Sets of jump-cache entries (word indices of the first) that have led here: within one they change places. */
   private readonly cached = new Set<number>();
   private readonly checked = new Float64Array(5);
+  /** How often an address space had other pages where the binding's should be. */
+  misplaced = 0;
 
   constructor(
     readonly translation: Translation,
@@ -51,6 +53,7 @@ export class Binding {
   /** What was checked is not so. */
   noteMisplaced(): void {
     this.checked[2] = 0;
+    this.misplaced++;
   }
 
   /** A jump-cache entry, by the index of its first word, is about to lead here. */

@@ -43,6 +43,9 @@ const TRANSLATIONS_PER_REGION = 4;
  */
 const MOST_AT_OFFSET = 1024;
 
+/** Of how often a binding's pages were found elsewhere: bits that are not set when it is looked whether they might be in their places. */
+const MISPLACED_AGAIN = 255;
+
 /** Where a translation could be entered, wherever its code lies. */
 interface KnownEntry {
   readonly translation: Translation;
@@ -257,7 +260,7 @@ export class Regions {
       const at = anchor + page * PAGE;
       const high = Math.floor(at / 2 ** 32) | 0;
       const mfn = walker.executedFrame(l4Mfn, at | 0, high);
-      if (mfn < 0 || this.code.placeOf(mfn) !== place) {
+      if (mfn < 0 || (this.code.placeOf(mfn) !== place && !this.bringTo(place, mfn, binding))) {
         binding.noteMisplaced();
         return false;
       }
@@ -266,6 +269,16 @@ export class Regions {
       tlb.dependOn(bank, at | 0, high);
     }
     return true;
+  }
+
+  /**
+   * A frame is not at the place that a binding is for: brings it there if it has the same bytes. Else each entry of the region by
+   * this address space would be looked up again. What has others is looked at less and less often.
+   */
+  private bringTo(place: number, mfn: number, binding: Binding): boolean {
+    const { misplaced } = binding;
+    if ((misplaced & (misplaced - 1)) !== 0 && (misplaced & MISPLACED_AGAIN) !== 0) return false;
+    return this.code.shareAgain(mfn) && this.code.placeOf(mfn) === place && this.bySlot[binding.slot] === binding;
   }
 
   /**
@@ -331,7 +344,7 @@ export class Regions {
     this.idle.delete(translation);
   }
 
-  /** Binds a translation that can be entered at an address, if there is one of the code there. */
+  /** Binds a translation that can be entered at an address, if there is one of the code there; true if that is done, or will be. */
   private take(va: number, l4Mfn: number, mode: number): boolean {
     const candidates = this.known.get((va & (PAGE - 1)) | (mode << 12));
     if (candidates === undefined) return false;
@@ -343,6 +356,11 @@ export class Regions {
       this.reader.begin(l4Mfn, va - place, mode);
       // Bound again and again would be what cannot be entered at the address.
       if (!this.matches(translation) || this.entryBlock(translation, place) === undefined) continue;
+      if (this.sharePages(translation)) {
+        this.reader.begin(l4Mfn, va - place, mode);
+        // It is met again at its new place, once it is decoded there.
+        if (this.entryBlock(translation, place) === undefined) return true;
+      }
       if (translation.run === undefined && this.compiler.isFull) {
         this.giveUpAll();
         return false;
@@ -353,6 +371,13 @@ export class Regions {
       return true;
     }
     return false;
+  }
+
+  /** Lets what lies around the reader's anchor share the places of others with the same bytes; whether something moved. */
+  private sharePages({ pages }: Translation): boolean {
+    let moved = false;
+    for (const page of pages) moved = this.code.shareAgain(this.reader.frameOf(page)) || moved;
+    return moved;
   }
 
   /** Makes a block that lies around the reader's anchor an entry of a region that is bound there already. */
@@ -379,7 +404,7 @@ export class Regions {
     this.compiled++;
     this.instructionCount += translation.instructions;
     this.know(translation);
-    this.bind(translation, va);
+    if (!this.sharePages(translation)) this.bind(translation, va);
     while (this.knowsTooMuch && this.known.size > 1) this.forgetSome();
   }
 
