@@ -33,7 +33,7 @@ function parse() {
     return parseArgs({
       allowNegative: true,
       options: {
-        guests: { type: "string", default: "40" },
+        guests: { type: "string", default: "100" },
         memory: { type: "string", default: "128" },
         together: { type: "string" },
         "kept-translations": { type: "boolean", default: true },
@@ -95,6 +95,7 @@ async function main(): Promise<void> {
       const { compiled, shared, evicted, invalidated } = counters;
       console.log(`Regions: ${compiled} translated, ${shared} shared, ${evicted} evicted, ${invalidated} invalidated.`);
     }
+    console.log(`Most memory behind frames at one time: ${(fleet.peakBytes / 2 ** 20).toFixed(1)} MiB.`);
     console.log(`All ${guests} idle: ${(100 * idleShare).toFixed(1)} % of a processor.`);
     const count = (is: (guest: HundredGuest) => boolean): number => fleet.guests.filter(is).length;
     const [wrote, off] = [count(({ hasWritten }) => hasWritten), count(({ end }) => end === "poweroff")];
