@@ -154,8 +154,7 @@ export class CodeLookup {
     if (regions?.eager && block.regionWord === 0) regions.translate(this.rip, this.l4Mfn, this.mode);
     else regions?.meet(block, this.rip, this.l4Mfn, this.mode);
     const { record } = block;
-    const slot = (low ^ ((low >>> 10) | (high << 22))) & JUMP_CACHE_MASK;
-    const entry = (i32[JUMP_CACHE >> 2] + slot * 16) >>> 2;
+    const entry = this.firstPlaceOf(low, high);
     // What was there goes to another place, where generated code looks before it calls here.
     if ((i32[entry] !== low || i32[entry + 1] !== high) && i32[entry + 2] !== MISS_RECORD) {
       const place = entry ^ (4 * this.placeToLose(entry));
@@ -163,8 +162,10 @@ export class CodeLookup {
     }
     i32[entry] = low;
     i32[entry + 1] = high;
-    i32[entry + 2] = record;
-    i32[entry + 3] = regions?.wordFor(block, this.rip, this.l4Mfn, bank, entry) ?? 0;
+    const word = regions?.wordFor(block, this.rip, this.l4Mfn, bank, entry) ?? 0;
+    // A region that others have is not asked for again at each entry, but when it is met by a sample or has been interpreted often.
+    i32[entry + 2] = word === 0 ? this.code.recordOf(block) : record;
+    i32[entry + 3] = word;
     this.mmu.tlb.noteJump(bank, low, high, entry * 4);
     // After a flush the jump's record is no more.
     if (jump !== 0 && flushes === this.code.flushes && this.isLinkable(jump, record))
@@ -194,16 +195,34 @@ export class CodeLookup {
     if (mfn < 0) return 0;
     const block = this.code.blockAt(mfn, i32[RIP >> 2] & (PAGE - 1), this.mode);
     if (block !== undefined) regions.sample(block, mfn, this.rip, this.l4Mfn, this.mode);
+    if (block !== undefined && block.regionWord !== 0) this.askAgain();
     return regions.recording === undefined ? 0 : 1;
   }
 
-  /** From the hub: the block at RIP, which no region begins with, is interpreted again and again. */
+  /** From the hub: the block at RIP, which no region begins with for all that is known, is interpreted again and again. */
   interpretedOften(): void {
     const { i32, regions } = this;
     if (regions === undefined) return;
     const mfn = this.mmu.walker.executedFrame(this.l4Mfn, i32[RIP >> 2], i32[(RIP >> 2) + 1]);
     const block = mfn < 0 ? undefined : this.code.blockAt(mfn, i32[RIP >> 2] & (PAGE - 1), this.mode);
-    if (block !== undefined) regions.interpretedOften(block, this.rip, this.l4Mfn, this.mode);
+    if (block === undefined) return;
+    if (block.regionWord !== 0) this.askAgain();
+    else regions.interpretedOften(block, this.rip, this.l4Mfn, this.mode);
+  }
+
+  /** If the jump cache knows no region for RIP, it is looked up anew. */
+  private askAgain(): void {
+    const { i32 } = this;
+    const low = i32[RIP >> 2];
+    const high = i32[(RIP >> 2) + 1];
+    const entry = this.firstPlaceOf(low, high);
+    if (i32[entry] === low && i32[entry + 1] === high && i32[entry + 3] === 0) i32.fill(0, entry, entry + 4);
+  }
+
+  /** Index of the first word of the jump-cache entry that an address has at first. */
+  private firstPlaceOf(low: number, high: number): number {
+    const slot = (low ^ ((low >>> 10) | (high << 22))) & JUMP_CACHE_MASK;
+    return (this.i32[JUMP_CACHE >> 2] + slot * 16) >>> 2;
   }
 
   /**

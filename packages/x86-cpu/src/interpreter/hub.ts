@@ -84,7 +84,9 @@ export function emitHub(
   f.tee(entry).i64_load(0).get(rip).i64_eq().if_();
   f.get(entry).i32_load(ENTRY_RECORD).set(record);
   f.get(entry).i32_load(ENTRY_WORD).set(word);
-  f.get(word).i32_eqz().get(met).i32_and().if_();
+  f.get(word).i32_eqz().get(met).i32_and();
+  // Unless it was found that the region is none for this address space: then the records are there that the interpreter can execute.
+  f.get(record).i32_load16_u(R_HANDLER).i32_const(REGION_HANDLER).i32_eq().i32_and().if_();
   f.i32_const(0).call(imports.lookup).tee(record).i32_eqz().if_().get(count).return_().end();
   f.get(entry).i32_load(ENTRY_WORD).tee(word).i32_eqz().set(plain).end();
   f.i32_const(0).set(met);

@@ -44,7 +44,7 @@ const TRANSLATIONS_PER_REGION = 4;
 const MOST_AT_OFFSET = 1024;
 
 /** Of how often a binding's pages were found elsewhere: bits that are not set when it is looked whether they might be in their places. */
-const MISPLACED_AGAIN = 255;
+const MISPLACED_AGAIN = 15;
 
 /** Where a translation could be entered, wherever its code lies. */
 interface KnownEntry {
@@ -199,7 +199,6 @@ export class Regions {
    * the way from a region to the next: these get a small region of their own once that pays.
    */
   interpretedOften(block: Block, va: number, l4Mfn: number, mode: number): void {
-    if (block.regionWord !== 0) return;
     block.interpreted += COUNTED_ENTRIES;
     if (block.interpreted < this.often) return;
     block.interpreted = 0;
