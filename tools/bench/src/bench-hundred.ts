@@ -35,7 +35,7 @@ function parse() {
       options: {
         guests: { type: "string", default: "100" },
         memory: { type: "string", default: "128" },
-        together: { type: "string" },
+        together: { type: "string", default: "10" },
         "kept-translations": { type: "boolean", default: true },
       },
     }).values;
@@ -48,7 +48,7 @@ function parse() {
 
 function options(): Options {
   const values = parse();
-  const [guests, memory, together] = [values.guests, values.memory, values.together ?? values.guests].map(Number);
+  const [guests, memory, together] = [values.guests, values.memory, values.together].map(Number);
   if (!(guests >= 2 && memory >= 96 && memory <= 512 && together >= 1))
     throw new MissingPeer("--guests is at least 2, --memory from 96 to 512, --together at least 1.");
   return { guests, memory, together, kept: values["kept-translations"] };
