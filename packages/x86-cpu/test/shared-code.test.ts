@@ -83,6 +83,10 @@ class Forks {
   }
 }
 
+function bytesOf(value: number): Uint8Array {
+  return new Uint8Array(Int32Array.of(value).buffer);
+}
+
 type Step =
   | { kind: "call"; n: number; f: number; target: number | undefined; aliased: boolean; value: number }
   | { kind: "host"; n: number; f: number; value: number }
@@ -179,6 +183,57 @@ describe.each<[string, TranslatorOptions | false]>([
     runAll(0);
     runAll(2);
     expect(cpu.code.blocksBuilt).toBeGreaterThan(built);
+  });
+
+  it("stays for the others when one of them stores there", () => {
+    const forks = new Forks(translator);
+    const { cpu, mmu } = forks.machine;
+    const runAll = (n: number): void => {
+      for (const at of FUNCTIONS) forks.call(n, at, undefined, false, 0);
+    };
+    for (let round = 0; round < 2; round++) for (let n = 0; n < SPACES; n++) runAll(n);
+    const place = mmu.frames.place[forks.spaces[0].frameAt(CODE)];
+    // By a function of the very page, which is another one's before the store is done.
+    forks.call(2, FUNCTIONS[0], FUNCTIONS[1] + IMMEDIATE, false, 77);
+    expect(mmu.frames.place[forks.spaces[2].frameAt(CODE)]).not.toBe(place);
+    const built = cpu.code.blocksBuilt;
+    runAll(0);
+    runAll(1);
+    expect(cpu.code.blocksBuilt).toBe(built);
+    runAll(2);
+  });
+
+  it("comes together again when a page that a translation leads to has become the same", () => {
+    const forks = new Forks(translator);
+    const { machine, spaces } = forks;
+    const [from, to, beside] = [1024, PAGE + 1024, PAGE + 3000];
+    for (const one of spaces) {
+      one.write(CODE + from, Uint8Array.of(0xe9, ...bytesOf(to - from - 5)));
+      one.write(CODE + to, Uint8Array.of(0xb8, ...bytesOf(9), 0x0f, 0x05));
+    }
+    const run = (n: number, at = from): void => {
+      machine.activate(spaces[n]);
+      // Else it would not be asked again for a translation that others have.
+      machine.mmu.tlb.clearAllJumps();
+      machine.cpu.state.rip = CODE + at;
+      machine.runToSyscall(1000);
+      expect(machine.reg(RAX)).toBe(9n);
+    };
+    // A translation leads on to what has been executed before.
+    run(0, to);
+    for (let round = 0; round < 8; round++) run(0);
+    spaces[2].write(CODE + beside, bytesOf(5));
+    for (let round = 0; round < 8; round++) run(2);
+    const { frames } = machine.mmu;
+    const areTogether = (): boolean =>
+      frames.place[spaces[0].frameAt(CODE + PAGE)] === frames.place[spaces[2].frameAt(CODE + PAGE)];
+    expect(areTogether()).toBe(false);
+    // Where no code was decoded: nobody is told.
+    spaces[2].write(CODE + beside, bytesOf(0));
+    for (let round = 0; round < 40; round++) run(2);
+    // There is no translation of both pages where such short runs are sampled or interpreted.
+    if (translator !== false && translator.eager) expect(areTogether()).toBe(true);
+    run(0);
   });
 
   it("has one domain's breakpoints for that one alone", () => {
