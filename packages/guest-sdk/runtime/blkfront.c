@@ -41,7 +41,7 @@ static long submit(struct block_device *disk, const struct blkif_request *reques
     volatile struct blkif_sring *ring = disk->ring;
     uint64_t until = now_ns() + PATIENCE_NS;
     uint32_t at = ring->req_prod;
-    int kick;
+    int kick, late = 0;
     memcpy((void *)&ring->ring[at % RING_SIZE].req, request, sizeof *request);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     ring->req_prod = at + 1;
@@ -49,10 +49,12 @@ static long submit(struct block_device *disk, const struct blkif_request *reques
     /* The backend is woken if it asked to be. */
     kick = (int32_t)(at + 1 - ring->req_event) >= 0;
     while (__atomic_load_n(&ring->rsp_prod, __ATOMIC_ACQUIRE) == disk->consumed) {
+        /* As xenbus_switch_state: time goes on while a guest is paused. */
+        if (late) return -XEN_ETIMEDOUT;
+        late = now_ns() > until;
         ring->rsp_event = disk->consumed + 1;
         xenbus_wait(&disk->xenbus, kick);
         kick = 0;
-        if (now_ns() > until) return -XEN_ETIMEDOUT;
     }
     struct blkif_response response;
     memcpy(&response, (const void *)&ring->ring[disk->consumed++ % RING_SIZE].rsp, sizeof response);

@@ -90,12 +90,14 @@ long net_send(struct net_device *net, const void *frame, size_t size)
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     ring->req_prod = at + 1;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    int kick = (int32_t)(at + 1 - ring->req_event) >= 0;
+    int kick = (int32_t)(at + 1 - ring->req_event) >= 0, late = 0;
     while (__atomic_load_n(&ring->rsp_prod, __ATOMIC_ACQUIRE) == net->tx_consumed) {
+        /* As xenbus_switch_state: time goes on while a guest is paused. */
+        if (late) return -XEN_ETIMEDOUT;
+        late = now_ns() > until;
         ring->rsp_event = net->tx_consumed + 1;
         xenbus_wait(&net->xenbus, kick);
         kick = 0;
-        if (now_ns() > until) return -XEN_ETIMEDOUT;
     }
     struct netif_tx_response response;
     memcpy(&response, (const void *)&ring->ring[net->tx_consumed++ % RING_SIZE].rsp, sizeof response);

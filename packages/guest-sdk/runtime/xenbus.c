@@ -68,13 +68,15 @@ long xenbus_switch_state(struct xenbus_device *device, unsigned own, unsigned aw
     long result = xenbus_write(device, "state", "%u", own);
     if (result != 0) return result;
     for (;;) {
+        /* A guest may be paused for longer than its patience lasts: it looks once more before it gives up. */
+        int late = now_ns() > until;
         long state = number_at(device->backend, "state");
         if (state == (long)awaited || (awaited >= XenbusStateClosing && state > (long)awaited)) return 0;
         if (state < 0 || state >= XenbusStateClosing) {
             if (awaited < XenbusStateClosing) return -XEN_ENODEV;
             if (state < 0) return 0;
         }
-        if (now_ns() > until) return -XEN_ETIMEDOUT;
+        if (late) return -XEN_ETIMEDOUT;
         HYPERVISOR_sched_op(SCHEDOP_yield, 0);
     }
 }
