@@ -1,3 +1,4 @@
+import { DomainMembers, NO_MEMBER } from "./domain-members.ts";
 import type { MachineMemory } from "./memory.ts";
 import { HALF, halfOf } from "./places.ts";
 import { indexInTable, TableIndices } from "./table-indices.ts";
@@ -38,9 +39,10 @@ export class JumpCaches {
   private readonly halves: Uint8Array;
   /** Per cache: a bit for each of its granules that has got an entry. A program's cache has few, and is emptied often. */
   private readonly filled: Uint32Array;
-  /** Per cache: banks that have it, whose they are, and of which kind. */
+  /** Whose each cache is. */
+  private readonly members: DomainMembers;
+  /** Per cache: banks that have it, and of which kind they are. */
   private readonly users: Uint16Array;
-  private readonly domidOf: Int32Array;
   private readonly kindOf: Int8Array;
   private readonly cacheOf: Int16Array;
   /** Per bank: its cache has got an L4 index since that the bank's own table was not compared for. */
@@ -66,7 +68,7 @@ export class JumpCaches {
     this.halves = new Uint8Array(banks);
     this.filled = new Uint32Array(banks * GRANULE_WORDS);
     this.users = new Uint16Array(banks);
-    this.domidOf = new Int32Array(banks).fill(-1);
+    this.members = new DomainMembers(banks);
     this.kindOf = new Int8Array(banks);
     this.cacheOf = new Int16Array(banks).fill(NO_CACHE);
     this.mustCompare = new Uint8Array(banks);
@@ -103,7 +105,7 @@ export class JumpCaches {
     let cache = l4 === NO_L4 ? NO_CACHE : this.findShared(domid, kind, l4);
     if (cache === NO_CACHE) {
       cache = this.unused.pop() ?? this.touched++;
-      this.domidOf[cache] = domid;
+      this.members.add(cache, domid);
       this.kindOf[cache] = l4 === NO_L4 ? NO_L4 : kind;
     }
     this.users[cache]++;
@@ -117,15 +119,15 @@ export class JumpCaches {
     this.cacheOf[bank] = NO_CACHE;
     if (--this.users[cache] > 0) return;
     this.empty(cache);
-    this.domidOf[cache] = -1;
+    this.members.remove(cache);
     this.unused.push(cache);
   }
 
   private findShared(domid: number, kind: number, l4: number): number {
-    const { domidOf, kindOf, used } = this;
-    for (let cache = 0; cache < this.touched; cache++) {
+    const { members, kindOf, used } = this;
+    for (let cache = members.first(domid); cache !== NO_MEMBER; cache = members.next(cache)) {
       // An empty one would be left again at the first jump.
-      if (domidOf[cache] !== domid || kindOf[cache] !== kind || used[cache] === 0) continue;
+      if (kindOf[cache] !== kind || used[cache] === 0) continue;
       if (this.agrees(cache, l4)) return cache;
     }
     return NO_CACHE;
@@ -198,7 +200,8 @@ export class JumpCaches {
 
   /** Empties all caches of a domain. */
   clearDomain(domid: number): void {
-    for (let cache = 0; cache < this.touched; cache++) if (this.domidOf[cache] === domid) this.empty(cache);
+    const { members } = this;
+    for (let cache = members.first(domid); cache !== NO_MEMBER; cache = members.next(cache)) this.empty(cache);
   }
 
   private empty(cache: number): void {
@@ -219,9 +222,9 @@ export class JumpCaches {
    * @param halves of address spaces in which jumps may have led behind it
    */
   forget(domid: number, level: number, index: number, halves: number = HALF.BOTH): void {
-    for (let cache = 0; cache < this.touched; cache++) {
-      if (this.domidOf[cache] === domid && (this.halves[cache] & halves) !== 0) this.forgetIn(cache, level, index);
-    }
+    const { members } = this;
+    for (let cache = members.first(domid); cache !== NO_MEMBER; cache = members.next(cache))
+      if ((this.halves[cache] & halves) !== 0) this.forgetIn(cache, level, index);
   }
 
   /** An entry with this index in a table of a level (1-4) of a bank's address space changed. */

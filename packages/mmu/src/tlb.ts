@@ -1,3 +1,4 @@
+import { DomainMembers, NO_MEMBER } from "./domain-members.ts";
 import type { FrameTable } from "./frames.ts";
 import { JumpCaches, NO_L4 } from "./jump-caches.ts";
 import type { MachineMemory } from "./memory.ts";
@@ -62,7 +63,8 @@ export class TlbBanks {
   private readonly bankOfRoot: Uint16Array;
   /** The address space (root.ts) of each bank. */
   private readonly rootOf: Int32Array;
-  private readonly domidOf: Int32Array;
+  /** Whose each bank is. */
+  private readonly members: DomainMembers;
   private readonly lastUse: Float64Array;
   /**
    * Per bank and L1 index (the low nine bits of a page number): which of the eight entries with that index were filled
@@ -101,7 +103,7 @@ export class TlbBanks {
     this.u8 = memory.u8;
     this.bankOfRoot = new Uint16Array(2 * frames.endMfn + MAX_TRANSLATED_ROOTS);
     this.rootOf = new Int32Array(this.count).fill(-1);
-    this.domidOf = new Int32Array(this.count).fill(-1);
+    this.members = new DomainMembers(this.count);
     this.lastUse = new Float64Array(this.count);
     this.filled = new Uint16Array(this.count * INDICES);
     this.above = new TableIndices(this.count);
@@ -227,7 +229,7 @@ export class TlbBanks {
 
   private chooseJumps(bank: number): void {
     const root = this.rootOf[bank];
-    this.jumps.choose(bank, this.domidOf[bank], isSupervisorRoot(root) ? 1 : 0, this.sharedL4(root));
+    this.jumps.choose(bank, this.members.owner(bank), isSupervisorRoot(root) ? 1 : 0, this.sharedL4(root));
   }
 
   /** Word index of the L4 table that says which jump caches are an address space's; NO_L4 for one of its own. */
@@ -308,17 +310,17 @@ export class TlbBanks {
   /** Empties all banks of a domain. */
   flushDomain(domid: number): void {
     this.walker.forgetFetches();
-    for (let bank = 0; bank < this.touched; bank++) {
-      if (this.domidOf[bank] === domid) this.flushBank(this.start + bank * BANK_BYTES);
-    }
+    const { members } = this;
+    for (let bank = members.first(domid); bank !== NO_MEMBER; bank = members.next(bank))
+      this.flushBank(this.start + bank * BANK_BYTES);
   }
 
   /** Empties all banks of a domain, but not their jump caches: its frames' bytes stay where they are. */
   flushDomainTranslations(domid: number): void {
     this.walker.forgetFetches();
-    for (let bank = 0; bank < this.touched; bank++) {
-      if (this.domidOf[bank] === domid) this.flushTranslations(this.start + bank * BANK_BYTES);
-    }
+    const { members } = this;
+    for (let bank = members.first(domid); bank !== NO_MEMBER; bank = members.next(bank))
+      this.flushTranslations(this.start + bank * BANK_BYTES);
   }
 
   /** Empties every bank. */
@@ -349,7 +351,7 @@ export class TlbBanks {
     // Whatever comes of it: from now on the bank is in use, with translations of its own.
     this.assigned = NO_BANK;
     const other = this.bankAt(from);
-    if (bank === other || other < 0 || this.domidOf[other] !== this.domidOf[bank]) return;
+    if (bank === other || other < 0 || this.members.owner(other) !== this.members.owner(bank)) return;
     // What a supervisor may use is not everybody's.
     if (isSupervisorRoot(this.rootOf[other]) !== isSupervisorRoot(this.rootOf[bank])) return;
     const { place, endMfn } = this.frames;
@@ -380,9 +382,8 @@ export class TlbBanks {
     const hostPage = (this.frames.place[mfn] << 12) >>> 0;
     const halves = executable ? this.frames.places.jumpedTo[this.frames.place[mfn]] : 0;
     if (halves !== 0) this.jumps.forget(domid, 1, index, halves);
-    const { domidOf, filled, touched } = this;
-    for (let bank = 0; bank < touched; bank++) {
-      if (domidOf[bank] !== domid) continue;
+    const { members, filled } = this;
+    for (let bank = members.first(domid); bank !== NO_MEMBER; bank = members.next(bank)) {
       const slots = filled[bank * INDICES + index];
       if (slots !== 0)
         this.entries.dropFilled(
@@ -398,8 +399,9 @@ export class TlbBanks {
   dropTable(domid: number, level: number, index: number): void {
     this.walker.forgetFetches();
     this.jumps.forget(domid, level, index);
-    for (let bank = 0; bank < this.touched; bank++) {
-      if (this.domidOf[bank] !== domid || !this.above.has(bank, level, index)) continue;
+    const { members } = this;
+    for (let bank = members.first(domid); bank !== NO_MEMBER; bank = members.next(bank)) {
+      if (!this.above.has(bank, level, index)) continue;
       this.above.delete(bank, level, index);
       this.entries.dropBehind(this.start + bank * BANK_BYTES, level, index);
     }
@@ -435,8 +437,18 @@ export class TlbBanks {
 
   /** Drops the entries of a domain's banks that lead to one of the places that are marked by 1. */
   dropMarked(domid: number, marks: Uint8Array): void {
-    for (let bank = 0; bank < this.touched; bank++)
-      if (this.domidOf[bank] === domid) this.entries.dropMarked(this.start + bank * BANK_BYTES, marks);
+    const { members } = this;
+    for (let bank = members.first(domid); bank !== NO_MEMBER; bank = members.next(bank))
+      this.entries.dropMarked(this.start + bank * BANK_BYTES, marks);
+  }
+
+  /** A domain's banks, or EVERYBODY's, one after the other. */
+  private firstOf(domid: number): number {
+    return domid !== EVERYBODY ? this.members.first(domid) : this.touched > 0 ? 0 : NO_MEMBER;
+  }
+
+  private nextOf(domid: number, bank: number): number {
+    return domid !== EVERYBODY ? this.members.next(bank) : bank + 1 < this.touched ? bank + 1 : NO_MEMBER;
   }
 
   /** Whose banks may lead to a frame: its owner's alone, unless somebody holds it, who may have mapped a grant. */
@@ -456,8 +468,7 @@ export class TlbBanks {
       this.dropLeadingTo(domid, hostPage, TLB_READ, 0);
       return;
     }
-    for (let bank = 0; bank < this.touched; bank++) {
-      if (domid !== EVERYBODY && this.domidOf[bank] !== domid) continue;
+    for (let bank = this.firstOf(domid); bank !== NO_MEMBER; bank = this.nextOf(domid, bank)) {
       const slots = this.filled[bank * INDICES + index] & ((1 << FILLED_WRITE) - 1);
       if (slots !== 0) this.entries.dropFilled(this.start + bank * BANK_BYTES, index, slots, hostPage);
     }
@@ -481,8 +492,7 @@ export class TlbBanks {
 
   /** Drops the entries of one array, in a domain's banks or EVERYBODY's, that lead to a host page, or all for -1. */
   private dropLeadingTo(domid: number, hostPage: number, array: number, logBit: number): void {
-    for (let bank = 0; bank < this.touched; bank++) {
-      if (domid !== EVERYBODY && this.domidOf[bank] !== domid) continue;
+    for (let bank = this.firstOf(domid); bank !== NO_MEMBER; bank = this.nextOf(domid, bank)) {
       this.entries.dropLeadingTo(this.start + bank * BANK_BYTES, hostPage, array, logBit);
     }
   }
@@ -502,7 +512,8 @@ export class TlbBanks {
     this.jumps.release(bank);
     this.u32[this.changesAddress >>> 2]++;
     this.bankOfRoot[place] = 0;
-    this.rootOf[bank] = this.domidOf[bank] = -1;
+    this.rootOf[bank] = -1;
+    this.members.remove(bank);
     this.u32[(base + TLB_HEADER + HEADER_ROOT) >>> 2] = 0;
     if (this.active === bank) this.active = NO_BANK;
     this.unused.push(bank);
@@ -511,7 +522,7 @@ export class TlbBanks {
   /** Banks in use as [host address, domid, address space], for audits. */
   *inUse(): Generator<readonly [base: number, domid: number, root: number]> {
     for (let bank = 0; bank < this.touched; bank++) {
-      if (this.rootOf[bank] >= 0) yield [this.start + bank * BANK_BYTES, this.domidOf[bank], this.rootOf[bank]];
+      if (this.rootOf[bank] >= 0) yield [this.start + bank * BANK_BYTES, this.members.owner(bank), this.rootOf[bank]];
     }
   }
 
@@ -534,7 +545,7 @@ export class TlbBanks {
     }
     this.bankOfRoot[this.placeOf(root)] = bank + 1;
     this.rootOf[bank] = root;
-    this.domidOf[bank] = domid;
+    this.members.add(bank, domid);
     this.assigned = bank;
     this.chooseJumps(bank);
     const header = (this.start + bank * BANK_BYTES + TLB_HEADER) >>> 2;
