@@ -82,15 +82,10 @@ export function emitHub(
   f.i32_const(0).i64_load(RIP).set(rip);
   firstPlace(f, rip);
   f.tee(entry).i64_load(0).get(rip).i64_eq().if_();
-  f.get(entry).i32_load(ENTRY_RECORD).set(record);
   f.get(entry).i32_load(ENTRY_WORD).set(word);
-  f.get(word).i32_eqz().get(met).i32_and();
-  // Unless it was found that the region is none for this address space: then the records are there that the interpreter can execute.
-  f.get(record).i32_load16_u(R_HANDLER).i32_const(REGION_HANDLER).i32_eq().i32_and().if_();
-  f.i32_const(0).call(imports.lookup).tee(record).i32_eqz().if_().get(count).return_().end();
-  f.get(entry).i32_load(ENTRY_WORD).tee(word).i32_eqz().set(plain).end();
-  f.i32_const(0).set(met);
+  // The usual way looks at the cache and nothing else: what the record says would have to come from memory that nobody uses.
   f.i32_const(0).get(word).get(plain).select().if_();
+  f.i32_const(0).set(met);
   f.i32_const(0).i32_const(0).i32_store(EXIT_REASON);
   f.get(word).i32_const(ENTRY_BITS).i32_shr_u().tee(slot).i32_const(2).i32_shl().tee(entry);
   f.get(entry).i32_load(REGION_ENTRIES).i32_const(1).i32_add().i32_store(REGION_ENTRIES);
@@ -101,6 +96,15 @@ export function emitHub(
   f.end();
   f.i32_const(1).set(plain).br(again);
   f.end();
+  f.get(entry).i32_load(ENTRY_RECORD).set(record);
+  f.get(word).i32_eqz().get(met).i32_and().if_();
+  // Unless it was found that the region is none for this address space: then the records are there that the interpreter can execute.
+  f.get(record).i32_load16_u(R_HANDLER).i32_const(REGION_HANDLER).i32_eq().if_();
+  f.i32_const(0).call(imports.lookup).tee(record).i32_eqz().if_().get(count).return_().end();
+  f.get(entry).i32_load(ENTRY_WORD).tee(word).i32_eqz().set(plain);
+  f.get(word).br_if(again);
+  f.end().end();
+  f.i32_const(0).set(met);
   f.else_();
   f.i32_const(0).call(lookUp).tee(record).i32_eqz().if_().get(count).return_().end();
   // The cache now says whether there is a region.
