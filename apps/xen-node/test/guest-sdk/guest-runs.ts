@@ -4,6 +4,8 @@ import { type DomainEnd, Machine, readGuestFiles, validateDomainConfig } from "@
 
 const MS = 1e6;
 const SEED_MS = 1_700_000_000_000;
+/** Short, so that pauses fall between any two steps of what a guest does with others. */
+const STRETCH_NS = 30_000;
 
 export interface GuestRun {
   output: string;
@@ -17,23 +19,26 @@ export interface GuestSettings {
   memoryMiB?: number;
   disks?: string[];
   limitMs?: number;
+  /** It is paused for so long after each `STRETCH_NS` of its time. */
+  pausedMs?: number;
 }
 
 /** One machine in virtual time after the other's guests: each run is the same everywhere, and idle time costs nothing. */
 export class GuestRuns {
   private readonly machine: Machine;
+  private readonly clock = new VirtualClock({ wallclockMs: SEED_MS });
 
   constructor(guestMemoryMiB: number) {
     this.machine = new Machine({
       guestMemoryMiB,
-      clock: new VirtualClock({ wallclockMs: SEED_MS }),
+      clock: this.clock,
       uplinks: new Map(),
     });
   }
 
   /** Runs a guest to its end, or for `limitMs` of its time. Its disks are in xl's syntax. */
   async run(name: string, kernel: string, settings: GuestSettings = {}): Promise<GuestRun> {
-    const { vcpus = 1, memoryMiB = 16, disks = [], limitMs = 20_000 } = settings;
+    const { vcpus = 1, memoryMiB = 16, disks = [], limitMs = 20_000, pausedMs } = settings;
     const config = validateDomainConfig({ name, kernel, memory: memoryMiB, vcpus, disks }, name);
     // Files answer between turns of Node's event loop.
     const pause = (): Promise<void> | undefined => (disks.length > 0 ? sleep(0) : undefined);
@@ -47,9 +52,15 @@ export class GuestRuns {
     guest.console.onOutput((bytes) => {
       run.output += Buffer.from(bytes).toString("latin1");
     });
-    for (let ms = 0; ms < limitMs && run.end === undefined; ms++) {
-      this.machine.stepFor(MS);
+    const stretchNs = pausedMs === undefined ? MS : STRETCH_NS;
+    for (let ns = 0; ns < limitMs * MS && run.end === undefined; ns += stretchNs) {
+      this.machine.stepFor(stretchNs);
+      if (pausedMs !== undefined) {
+        guest.pause();
+        this.clock.advance(pausedMs * MS);
+      }
       await pause();
+      if (pausedMs !== undefined) guest.unpause();
     }
     if (run.end === undefined) guest.destroy();
     // Its frames are given back in steps, its devices closed between them.

@@ -54,6 +54,18 @@ describe.skipIf(noCompiler)("guests in C", () => {
     expect(runs.audit()).toEqual([]);
   });
 
+  it("a guest that is paused again and again, for longer than its patience lasts, still has its disk", async () => {
+    const image = join(folder, "paused.img");
+    writeFileSync(image, new Uint8Array(2 ** 20));
+    const kernel = buildGuest({
+      sources: [join(packageFolder, "examples", "disk.c")],
+      output: join(folder, "paused.elf"),
+    });
+    const { output, end } = await runs.run("paused", kernel, { disks: [`${image},raw,xvda,w`], pausedMs: 11_000 });
+    expect(parseTap(output).problems, output).toEqual([]);
+    expect(end).toBe("poweroff");
+  });
+
   it("the network example finds the gateway", async () => {
     const kernel = buildGuest({ sources: [join(packageFolder, "examples", "arp.c")], output: join(folder, "arp.elf") });
     const { output, end } = await runLive("arp", kernel, [""]);
