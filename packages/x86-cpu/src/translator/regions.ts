@@ -350,26 +350,34 @@ export class Regions {
     const mfn = this.mmu.walker.executedFrame(l4Mfn, va | 0, Math.floor(va / 2 ** 32) | 0);
     if (mfn < 0) return false;
     const at = this.mmu.frames.readAddress(mfn) + (va & (PAGE - 1));
-    for (const { translation, place, begins } of candidates) {
-      if (!this.startsWith(at, begins)) continue;
-      this.reader.begin(l4Mfn, va - place, mode);
-      // Bound again and again would be what cannot be entered at the address.
-      if (!this.matches(translation) || this.entryBlock(translation, place) === undefined) continue;
-      if (this.sharePages(translation)) {
-        this.reader.begin(l4Mfn, va - place, mode);
-        // It is met again at its new place, once it is decoded there.
-        if (this.entryBlock(translation, place) === undefined) return true;
-      }
-      if (translation.run === undefined && this.compiler.isFull) {
-        this.giveUpAll();
-        return false;
-      }
-      if (this.enterBound(translation, place)) return true;
-      this.shared++;
-      this.bind(translation, va);
-      return true;
+    const alike = candidates.filter(({ begins }) => this.startsWith(at, begins));
+    // Programs have left translations of other ways through the same code: what has more of it is entered and left less often.
+    if (alike.length > 1) alike.sort((a, b) => b.translation.instructions - a.translation.instructions);
+    for (const entry of alike) {
+      const taken = this.takeEntry(entry, va, l4Mfn, mode);
+      if (taken !== undefined) return taken;
     }
     return false;
+  }
+
+  /** As `take`, one of those that there are; undefined if it is not for the code there. */
+  private takeEntry({ translation, place }: KnownEntry, va: number, l4Mfn: number, mode: number): boolean | undefined {
+    this.reader.begin(l4Mfn, va - place, mode);
+    // Bound again and again would be what cannot be entered at the address.
+    if (!this.matches(translation) || this.entryBlock(translation, place) === undefined) return undefined;
+    if (this.sharePages(translation)) {
+      this.reader.begin(l4Mfn, va - place, mode);
+      // It is met again at its new place, once it is decoded there.
+      if (this.entryBlock(translation, place) === undefined) return true;
+    }
+    if (translation.run === undefined && this.compiler.isFull) {
+      this.giveUpAll();
+      return false;
+    }
+    if (this.enterBound(translation, place)) return true;
+    this.shared++;
+    this.bind(translation, va, false);
+    return true;
   }
 
   /** Lets what lies around the reader's anchor share the places of others with the same bytes; whether something moved. */
@@ -403,7 +411,7 @@ export class Regions {
     this.compiled++;
     this.instructionCount += translation.instructions;
     this.know(translation);
-    if (!this.sharePages(translation)) this.bind(translation, va);
+    if (!this.sharePages(translation)) this.bind(translation, va, !isBetween);
     while (this.knowsTooMuch && this.known.size > 1) this.forgetSome();
   }
 
@@ -424,7 +432,8 @@ export class Regions {
 
   // ---- binding ----
 
-  private bind(translation: Translation, va: number): void {
+  /** @param isLatest it is of what was just recorded, and has seen more of what is executed together than any region before */
+  private bind(translation: Translation, va: number, isLatest: boolean): void {
     if (this.freeSlots.length === 0) this.evict();
     const slot = this.freeSlots.pop();
     if (slot === undefined) return;
@@ -438,6 +447,7 @@ export class Regions {
     const before = new Set<number>();
     for (const place of translation.entries) {
       const word = this.entryBlock(translation, place)?.regionWord ?? 0;
+      if (!isLatest && this.isLarger(word, translation)) continue;
       if (word !== 0) before.add(word);
       this.enterAt(binding, place);
     }
@@ -446,8 +456,13 @@ export class Regions {
     if (bindings) bindings.add(binding);
     else this.bindings.set(translation, new Set([binding]));
     this.exports.regions.set(slot, this.compiler.functionOf(translation));
-    // The newer region has seen more of what is executed together.
     if (before.size > 0) forgetCached(this.mmu.memory.i32, this.bindingsOf(before), (word) => before.has(word));
+  }
+
+  /** Whether the region of a word goes on for longer than another one, most likely: it has more code. */
+  private isLarger(word: number, translation: Translation): boolean {
+    const there = word === 0 ? undefined : this.bySlot[word >>> ENTRY_BITS];
+    return there !== undefined && there.translation.instructions > translation.instructions;
   }
 
   private enterAt(binding: Binding, place: Place): boolean {

@@ -1,9 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { CodeMode } from "../../src/code-cache.ts";
 import type { EngineCode, TranslatorOptions } from "../../src/index.ts";
+import { ENTRY_BITS } from "../../src/interpreter/hub.ts";
 import { readTranslations } from "../../src/translator/kept-translations.ts";
 import type { TranslatorCounters } from "../../src/translator/regions.ts";
-import { CODE, hex, PAGE, RBX, RSI, TestMachine } from "../machine.ts";
+import { CODE, hex, PAGE, RBX, RSI, STACK, TestMachine } from "../machine.ts";
 import { RandomRun, randomProgram } from "../random-program.ts";
 
 const ROOM = 1 << 20;
@@ -71,6 +73,43 @@ describe("translations that were kept", () => {
     expect(kept.length).toBeGreaterThan(empty.length);
     kept = keep(new TestMachine({ translator: { ...HOT, kept } }));
     expect(kept).toEqual(empty);
+  });
+
+  it("leave an entry to the one with more code, in whatever order they are met", () => {
+    const back = CODE + 0x100;
+    const machineOf = (translator: TranslatorOptions): TestMachine => {
+      const machine = machineWith(translator);
+      // call CODE+0x1000; syscall
+      machine.write(back, [0xe8, 0xfb, 0x0e, 0, 0, 0x0f, 0x05]);
+      return machine;
+    };
+    const cold: TranslatorOptions = { heat: 1e9 };
+    const first = machineOf(cold);
+    run(first);
+    const { regions } = first.cpu;
+    for (const start of [CODE, back]) regions?.translate(start, first.space.l4Mfn, CodeMode.LONG);
+    expect(counters(first).compiled).toBe(2);
+    const kept = keep(first);
+    for (const order of [
+      [CODE, back],
+      [back, CODE],
+    ]) {
+      const machine = machineOf({ ...cold, kept });
+      machine.setReg(RBX, 1);
+      // The function by itself first: it returns to the system call.
+      machine.write64(STACK + 0x800, BigInt(back + 5));
+      for (const start of [CODE + PAGE, ...order]) {
+        machine.cpu.state.rip = start;
+        machine.runToSyscall(1000);
+      }
+      const { code } = machine.cpu;
+      const slotAt = (va: number): number => {
+        const mfn = machine.space.frameAt(va);
+        return (code.blockAt(mfn, va & (PAGE - 1), CodeMode.LONG)?.regionWord ?? 0) >>> ENTRY_BITS;
+      };
+      expect(slotAt(CODE)).not.toBe(slotAt(back));
+      expect(slotAt(CODE + PAGE)).toBe(slotAt(CODE));
+    }
   });
 
   it("are no more bytes than there is room for", () => {
