@@ -11,7 +11,8 @@ import { MissingPeer, requirePrograms } from "./missing-peer.ts";
 import { median } from "./statistics.ts";
 import { formatTable } from "./table.ts";
 
-/** How long peers run before anything is measured: what they need is translated then. Processor time, s. */
+/** How long the guests that work run by themselves first, and peers before they are measured: what they need is translated then. Processor time, s. */
+const WARM_UP_S = 20;
 const SETTLE_S = 0.5;
 /** A measurement of a second ends after so many seconds by the clock, whatever this process did in them. */
 const MOST_PER_SECOND = 10;
@@ -56,6 +57,9 @@ interface Measured {
   web: number;
   databaseOfProcessor: number;
   webOfProcessor: number;
+  /** Parts of the time on the wall that each had the processor, with what Dom0 did for it. */
+  databaseShare: number;
+  webShare: number;
   /** Of the time on the wall: the working guests, the peers, nobody (Dom0's programs, the host, idle). */
   workingShare: number;
   peersShare: number;
@@ -83,19 +87,25 @@ async function measure(fleet: IsolationFleet, peersName: string | undefined, sec
   const peers = peersName === undefined ? [] : fleet.peersOf(peersName);
   for (const { guest } of peers) guest.unpause();
   await forProcessorTime(SETTLE_S);
-  const [work, working, others] = [fleet.work, ranNs(fleet.working), ranNs(peers)];
+  const [work, others] = [fleet.work, ranNs(peers)];
+  const ran = fleet.working.map(({ ranNs }) => ranNs);
+  const had = fleet.working.map(({ hadNs }) => hadNs);
   const [startProcessor, start] = [processorTime(), performance.now()];
   await forProcessorTime(seconds);
   const wallS = (performance.now() - start) / 1000;
   const processorS = processorTime() - startProcessor;
   const database = fleet.work.database - work.database;
   const web = fleet.work.web - work.web;
+  const [databaseShare, webShare] = fleet.working.map(({ hadNs }, i) => (hadNs - had[i]) / wallS / 1e9);
+  const working = fleet.working.reduce((sum, { ranNs }, i) => sum + ranNs - ran[i], 0);
   const measured = {
     database: database / wallS,
     web: web / wallS,
     databaseOfProcessor: database / processorS,
     webOfProcessor: web / processorS,
-    workingShare: (ranNs(fleet.working) - working) / wallS / 1e9,
+    databaseShare,
+    webShare,
+    workingShare: working / wallS / 1e9,
     peersShare: (ranNs(peers) - others) / wallS / 1e9,
   };
   for (const guest of [...fleet.working, ...peers])
@@ -113,6 +123,8 @@ async function main(): Promise<void> {
   const debian = (await cachedDebian(cache)) ?? (await fetchDebian({ cache, progress: note }));
   const modules = await guestModules(cache, debian.description, note);
   const fleet = await IsolationFleet.start({ ...debian, modules }, [...COMPUTING, ...scenarios], scheduler, note);
+  note("warming up");
+  await forProcessorTime(WARM_UP_S);
   const alone: Measured[] = [];
   const results = new Map(scenarios.map((scenario) => [scenario, [] as { fair: Measured; beside: Measured }[]]));
   for (let round = 0; round < rounds; round++) {
@@ -147,16 +159,28 @@ function report(
   for (const [{ name }, pairs] of results) {
     const ratio = (value: keyof Measured): string =>
       fixed(median(pairs.map(({ fair, beside }) => beside[value] / fair[value])), 3);
-    const ratios = [ratio("database"), ratio("web"), ratio("databaseOfProcessor"), ratio("webOfProcessor")];
+    const keys = ["database", "web", "databaseOfProcessor", "webOfProcessor", "databaseShare", "webShare"] as const;
+    const ratios = keys.map(ratio);
     const all = pairs.map(({ beside }) => beside);
     rows.push(row(name, all, ratios));
   }
   const fair = [...results].flatMap(([{ vcpus }, pairs]) => (vcpus === 1 ? pairs.map((pair) => pair.fair) : []));
-  const heading = ["beside", "database/s", "web/s", "database", "web", "(processor)", "(processor)"];
-  const blank = ["", "", "", ""];
+  const heading = [
+    "beside",
+    "database/s",
+    "web/s",
+    "database",
+    "web",
+    "(processor)",
+    "(processor)",
+    "(share)",
+    "(share)",
+  ];
+  const blank = ["", "", "", "", "", ""];
   return [
     `\nTwo guests that work beside two that do not, medians of ${rounds}. Ratios are to what they do beside two that compute,`,
-    "by the clock and by processor time: 1.000 is what their share gives. Last, percent of the time: working, others, nobody.",
+    "by the clock and by this process's time; and those of the time that they had the processor, with Dom0's work for them.",
+    "1.000 is what their share gives. Last, percent of the time: working, others, nobody.",
     formatTable([
       [...heading, "working", "others", "nobody"],
       row("nobody", alone, blank),

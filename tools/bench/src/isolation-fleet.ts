@@ -61,6 +61,11 @@ export class IsolationGuest {
     return (this.guest.domain?.vcpus ?? []).reduce((sum, vcpu) => sum + vcpu.runstate.timeNs[0], 0);
   }
 
+  /** That, and time that Dom0 worked for it, ns. */
+  get hadNs(): number {
+    return this.ranNs + (this.guest.domain?.servedNs ?? 0);
+  }
+
   /** The last that it said. */
   get tail(): string {
     return this.text;
