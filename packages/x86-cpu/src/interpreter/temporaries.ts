@@ -1,7 +1,7 @@
 import type { Context, StringContext } from "../semantics/context.ts";
 import { ALL_SIZES, type Form, never, usual } from "../semantics/registry.ts";
-import { emitMmxTransition } from "../semantics/vector-context.ts";
-import { EA, FSW, RMW_HOST, VECTOR } from "../state.ts";
+import { emitMmxTransition, emitPendingX87 } from "../semantics/vector-context.ts";
+import { EA, RMW_HOST, VECTOR } from "../state.ts";
 
 /**
  * The steps that memory operands are taken apart into where an instruction form has no memory kind of its own: the value
@@ -95,11 +95,8 @@ export const temporaryForms: readonly Form[] = [
     kinds: ["n"] as const,
     hot: never,
     emit(c: Context) {
-      const { f } = c;
-      f.i32_const(0).i32_load16_u(FSW).i32_const(0x80).i32_and().if_();
-      c.raise(VECTOR.MF);
-      f.end();
-      if (name === "entermmx") emitMmxTransition(f);
+      emitPendingX87(c);
+      if (name === "entermmx") emitMmxTransition(c.f);
     },
   })),
   {

@@ -27,6 +27,13 @@ export type VectorSemantics = (c: VectorContext) => void;
 /** 16-byte memory operands that need no alignment. */
 const unaligned = new Set(["movups", "movupd", "movdqu", "lddqu", "pcmpestrm", "pcmpestri", "pcmpistrm", "pcmpistri"]);
 
+/** Raises an x87 exception that is pending. */
+export function emitPendingX87(c: Pick<EmissionContext, "f" | "raise">): void {
+  c.f.i32_const(0).i32_load16_u(FSW).i32_const(0x80).i32_and().if_();
+  c.raise(VECTOR.MF);
+  c.f.end();
+}
+
 /** The top of x87's stack becomes 0, and all registers valid. */
 export function emitMmxTransition(f: FunctionBuilder): void {
   f.i32_const(0).i32_const(0).i32_load16_u(FSW).i32_const(~0x3800).i32_and().i32_store16(FSW);
@@ -64,10 +71,8 @@ export class VectorContext {
   private prologue(): void {
     const { f, kinds } = this;
     if (this.usesX87) {
-      // A pending x87 exception comes before any memory access.
-      f.i32_const(0).i32_load16_u(FSW).i32_const(0x80).i32_and().if_();
-      this.core.raise(VECTOR.MF);
-      f.end();
+      // Before any memory access.
+      emitPendingX87(this.core);
     }
     for (const operand of [0, 1] as const) {
       if (kinds[operand] === undefined || kinds[operand] === "i") continue;
