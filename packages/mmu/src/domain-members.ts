@@ -14,7 +14,8 @@ export class DomainMembers {
   private readonly domidOf: Int32Array;
   private readonly following: Int16Array;
   private readonly preceding: Int16Array;
-  private readonly heads = new Int16Array(DOMID_FREE).fill(NO_MEMBER);
+  /** For DOMID_FREE too, the last that a frame's owner can be: what is asked of a frame that is free ends at once. */
+  private readonly heads = new Int16Array(DOMID_FREE + 1).fill(NO_MEMBER);
 
   /** @param count more than each of the numbers, at most 32768 */
   constructor(count: number) {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { DomainMembers, NO_MEMBER } from "../src/domain-members.ts";
+import { DOMID_FREE, DOMID_IO, DOMID_XEN } from "../src/page-type.ts";
 
 const COUNT = 12;
 
@@ -35,4 +36,8 @@ it("lists what each domain has, whatever was given and taken", () => {
       }
     }),
   );
+});
+
+it.each([DOMID_IO, DOMID_XEN, DOMID_FREE])("has an end for %i, whom frames may belong to but banks never", (domid) => {
+  expect(new DomainMembers(COUNT).first(domid)).toBe(NO_MEMBER);
 });
