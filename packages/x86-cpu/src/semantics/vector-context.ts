@@ -70,10 +70,8 @@ export class VectorContext {
 
   private prologue(): void {
     const { f, kinds } = this;
-    if (this.usesX87) {
-      // Before any memory access.
-      emitPendingX87(this.core);
-    }
+    // Before any memory access.
+    if (this.usesX87) emitPendingX87(this.core);
     for (const operand of [0, 1] as const) {
       if (kinds[operand] === undefined || kinds[operand] === "i") continue;
       const address = this.local(I32);
