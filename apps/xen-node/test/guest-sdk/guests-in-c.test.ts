@@ -23,6 +23,8 @@ describe.skipIf(noCompiler)("guests in C", () => {
     folder = mkdtempSync(join(tmpdir(), "xen-guests-"));
   });
   afterAll(() => rmSync(folder, { recursive: true }));
+  const buildExample = (name: string): string =>
+    buildGuest({ sources: [join(packageFolder, "examples", `${name}.c`)], output: join(folder, `${name}.elf`) });
 
   it.each(guestTargets.flatMap(conformanceGuests))("conformance: $name, $target", async (guest) => {
     const { output, end, dump } = await runs.run(guest.name, buildConformanceGuest(guest, folder), guest);
@@ -39,10 +41,7 @@ describe.skipIf(noCompiler)("guests in C", () => {
   it("the disk example reads what it has written, and so does the host", async () => {
     const image = join(folder, "disk.img");
     writeFileSync(image, new Uint8Array(2 ** 20));
-    const kernel = buildGuest({
-      sources: [join(packageFolder, "examples", "disk.c")],
-      output: join(folder, "disk.elf"),
-    });
+    const kernel = buildExample("disk");
     const { output, end } = await runs.run("disk", kernel, { disks: [`${image},raw,xvda,w`] });
     expect(parseTap(output).problems, output).toEqual([]);
     expect(end).toBe("poweroff");
@@ -57,17 +56,14 @@ describe.skipIf(noCompiler)("guests in C", () => {
   it("a guest that is paused again and again, for longer than its patience lasts, still has its disk", async () => {
     const image = join(folder, "paused.img");
     writeFileSync(image, new Uint8Array(2 ** 20));
-    const kernel = buildGuest({
-      sources: [join(packageFolder, "examples", "disk.c")],
-      output: join(folder, "paused.elf"),
-    });
+    const kernel = buildExample("disk");
     const { output, end } = await runs.run("paused", kernel, { disks: [`${image},raw,xvda,w`], pausedMs: 11_000 });
     expect(parseTap(output).problems, output).toEqual([]);
     expect(end).toBe("poweroff");
   });
 
   it("the network example finds the gateway", async () => {
-    const kernel = buildGuest({ sources: [join(packageFolder, "examples", "arp.c")], output: join(folder, "arp.elf") });
+    const kernel = buildExample("arp");
     const { output, end } = await runLive("arp", kernel, [""]);
     expect(parseTap(output).problems, output).toEqual([]);
     expect(output).toMatch(/^10\.0\.2\.2 is at [0-9a-f:]{17}\r?$/m);
