@@ -87,8 +87,7 @@ async function measure(fleet: IsolationFleet, peersName: string | undefined, sec
   const peers = peersName === undefined ? [] : fleet.peersOf(peersName);
   for (const { guest } of peers) guest.unpause();
   await forProcessorTime(SETTLE_S);
-  const [work, others] = [fleet.work, ranNs(peers)];
-  const ran = fleet.working.map(({ ranNs }) => ranNs);
+  const [work, working, others] = [fleet.work, ranNs(fleet.working), ranNs(peers)];
   const had = fleet.working.map(({ hadNs }) => hadNs);
   const [startProcessor, start] = [processorTime(), performance.now()];
   await forProcessorTime(seconds);
@@ -97,7 +96,6 @@ async function measure(fleet: IsolationFleet, peersName: string | undefined, sec
   const database = fleet.work.database - work.database;
   const web = fleet.work.web - work.web;
   const [databaseShare, webShare] = fleet.working.map(({ hadNs }, i) => (hadNs - had[i]) / wallS / 1e9);
-  const working = fleet.working.reduce((sum, { ranNs }, i) => sum + ranNs - ran[i], 0);
   const measured = {
     database: database / wallS,
     web: web / wallS,
@@ -105,7 +103,7 @@ async function measure(fleet: IsolationFleet, peersName: string | undefined, sec
     webOfProcessor: web / processorS,
     databaseShare,
     webShare,
-    workingShare: working / wallS / 1e9,
+    workingShare: (ranNs(fleet.working) - working) / wallS / 1e9,
     peersShare: (ranNs(peers) - others) / wallS / 1e9,
   };
   for (const guest of [...fleet.working, ...peers])
