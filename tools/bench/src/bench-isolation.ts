@@ -20,6 +20,8 @@ const LOOK_MS = 50;
 
 interface Options {
   scheduler: "credit2" | "bvt";
+  /** credit2's, us. */
+  ratelimitUs: number | undefined;
   scenarios: Scenario[];
   seconds: number;
   rounds: number;
@@ -30,6 +32,7 @@ function parse() {
     return parseArgs({
       options: {
         sched: { type: "string", default: "credit2" },
+        ratelimit: { type: "string" },
         only: { type: "string" },
         seconds: { type: "string", default: "4" },
         rounds: { type: "string", default: "3" },
@@ -38,17 +41,20 @@ function parse() {
   } catch (error) {
     // What is wrong with the parameters stands in the first sentence.
     const [what] = (error as Error).message.split(". ");
-    throw new MissingPeer(`${what}: there are --sched, --only, --seconds and --rounds.`);
+    throw new MissingPeer(`${what}: there are --sched, --ratelimit, --only, --seconds and --rounds.`);
   }
 }
 
 function options(): Options {
-  const { sched, only, ...numbers } = parse();
+  const { sched, ratelimit, only, ...numbers } = parse();
   const [seconds, rounds] = [numbers.seconds, numbers.rounds].map(Number);
   if (sched !== "credit2" && sched !== "bvt") throw new MissingPeer("--sched takes credit2 or bvt.");
+  const ratelimitUs = ratelimit === undefined ? undefined : Number(ratelimit);
+  if (ratelimitUs !== undefined && !(sched === "credit2" && ratelimitUs >= 100 && ratelimitUs <= 500_000))
+    throw new MissingPeer("--ratelimit takes 100 to 500000 microseconds, with credit2 alone.");
   if (!(seconds > 0 && rounds >= 1)) throw new MissingPeer("--seconds and --rounds are more than 0.");
   const scenarios = only === undefined ? [...SCENARIOS] : scenariosNamed(only);
-  return { scheduler: sched, scenarios, seconds, rounds };
+  return { scheduler: sched, ratelimitUs, scenarios, seconds, rounds };
 }
 
 /** What the two that work did in a second, of the wall clock and of this process's processor time, and who ran. */
@@ -116,11 +122,13 @@ const fixed = (value: number, digits: number): string => value.toFixed(digits);
 
 async function main(): Promise<void> {
   requirePrograms("gcc");
-  const { scheduler, scenarios, seconds, rounds } = options();
+  const { scheduler, ratelimitUs, scenarios, seconds, rounds } = options();
   const cache = defaultCacheFolder();
   const debian = (await cachedDebian(cache)) ?? (await fetchDebian({ cache, progress: note }));
   const modules = await guestModules(cache, debian.description, note);
   const fleet = await IsolationFleet.start({ ...debian, modules }, [...COMPUTING, ...scenarios], scheduler, note);
+  const { scheduler: running } = fleet.machine.hypervisor;
+  if (running.name === "credit2" && ratelimitUs !== undefined) running.ratelimitUs = ratelimitUs;
   note("warming up");
   await forProcessorTime(WARM_UP_S);
   const alone: Measured[] = [];

@@ -21,6 +21,7 @@ export interface Scenario {
 const twice = (peer: PeerKind): [PeerKind, PeerKind] => [peer, peer];
 const DISK_HOG: PeerKind = { kind: "linux", commands: ["disk-hog /dev/xvda"], disk: true };
 const BOMBS: PeerKind = { kind: "linux", commands: ["fork-bomb", "memory-bomb"] };
+const SCATTER: PeerKind = { kind: "linux", commands: ["scatter"] };
 
 const scenario = (name: string, about: string, peers: [PeerKind, PeerKind], vcpus = 1): Scenario => ({
   name,
@@ -47,6 +48,7 @@ export const SCENARIOS: readonly Scenario[] = [
   scenario("paper", "a disk hog and a fork and memory bomb, as in the paper", [DISK_HOG, BOMBS]),
   scenario("disk", "small synchronous writes, many small files", twice(DISK_HOG)),
   scenario("bombs", "fork and memory bombs", twice(BOMBS)),
+  scenario("scatter", "words scattered over 32 MiB, nothing asked of the hypervisor", twice(SCATTER)),
   flood("blocks", "one-sector writes and flushes", "disk"),
   flood("packets", "small packets to nobody", "vif"),
   flood("broadcasts", "small packets to everybody", "vif"),

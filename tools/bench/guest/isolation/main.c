@@ -130,12 +130,21 @@ _Noreturn static void memory_bomb(void) {
   }
 }
 
+/* Asks the hypervisor for nothing: reads and writes scattered words, which leaves nothing of others' in the host's caches. */
+_Noreturn static void scatter(void) {
+  const size_t words = (32 << 20) / sizeof(uint64_t);
+  uint64_t *memory = mmap(NULL, words * sizeof *memory, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) fail("memory");
+  for (;;) memory[chance() % words] += state;
+}
+
 int main(int argc, char **argv) {
   if (argc == 3 && strcmp(argv[1], "database") == 0) return database(argv[2]);
   if (argc == 3 && strcmp(argv[1], "web") == 0) return web(argv[2]);
   if (argc == 3 && strcmp(argv[1], "disk-hog") == 0) return disk_hog(argv[2]);
   if (argc == 2 && strcmp(argv[1], "fork-bomb") == 0) fork_bomb();
   if (argc == 2 && strcmp(argv[1], "memory-bomb") == 0) memory_bomb();
-  fprintf(stderr, "isolation database DISK|web PORT|disk-hog DISK|fork-bomb|memory-bomb\n");
+  if (argc == 2 && strcmp(argv[1], "scatter") == 0) scatter();
+  fprintf(stderr, "isolation database DISK|web PORT|disk-hog DISK|fork-bomb|memory-bomb|scatter\n");
   return 2;
 }
