@@ -1,6 +1,6 @@
 import { SchedulingError } from "./scheduling-error.ts";
 
-/** Bits of an affinity. */
+/** Bits of an affinity, and so the most processors that a scheduler has. */
 export const MOST_PROCESSORS = 32;
 
 /** @throws SchedulingError */
@@ -9,10 +9,12 @@ export function checkProcessors(processors: number): void {
   throw new SchedulingError(`${processors} processors: must be from 1 to ${MOST_PROCESSORS}.`);
 }
 
+/** A bit for each. */
+export const allOf = (processors: number): number => (processors === MOST_PROCESSORS ? -1 : (1 << processors) - 1);
+
 /** @throws SchedulingError if no bit stands for a processor that there is */
 export function checkAffinity(affinity: number, processors: number): void {
-  const all = processors === MOST_PROCESSORS ? -1 : (1 << processors) - 1;
-  if ((affinity & all) !== 0) return;
+  if ((affinity & allOf(processors)) !== 0) return;
   throw new SchedulingError(
     processors === 1 ? "the machine has processor 0 alone." : `the machine has processors 0 to ${processors - 1}.`,
   );

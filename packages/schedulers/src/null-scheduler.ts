@@ -1,4 +1,4 @@
-import { checkAffinity, checkProcessors } from "./affinity.ts";
+import { allOf, checkAffinity, checkProcessors } from "./affinity.ts";
 import type { Scheduler } from "./scheduler.ts";
 import { SchedulingError } from "./scheduling-error.ts";
 import { SchedulingUnit } from "./scheduling-unit.ts";
@@ -13,17 +13,20 @@ class NullUnit<Owner> extends SchedulingUnit<Owner> {
 export class NullScheduler<Owner> implements Scheduler<Owner> {
   readonly name = "null";
   readonly turns: readonly Turn<Owner>[];
+  online: number;
   private readonly seats: (NullUnit<Owner> | undefined)[];
 
   /** @throws SchedulingError */
   constructor(readonly processors = 1) {
     checkProcessors(processors);
+    this.online = allOf(processors);
     this.turns = Array.from({ length: processors }, (_, processor) => new Turn<Owner>(processor));
     this.seats = Array.from({ length: processors });
   }
 
   admit(domid: number, owner: Owner): SchedulingUnit<Owner> {
     const unit = new NullUnit(domid, owner);
+    unit.allow(this.online);
     this.seat(unit, this.freeSeat(unit));
     return unit;
   }
@@ -32,7 +35,7 @@ export class NullScheduler<Owner> implements Scheduler<Owner> {
     const seat = this.seats.findIndex((taken, processor) => taken === undefined && unit.mayRunOn(processor));
     if (seat < 0)
       throw new SchedulingError(
-        `the null scheduler gives each vcpu a processor of its own, and all ${this.processors} are taken: end another guest or use another scheduler.`,
+        `the null scheduler gives each vcpu a processor of its own, and there is none left: end another guest or use another scheduler.`,
       );
     return seat;
   }
@@ -104,14 +107,39 @@ export class NullScheduler<Owner> implements Scheduler<Owner> {
     const seated = unit as NullUnit<Owner>;
     const former = unit.affinity;
     unit.affinity = affinity;
+    unit.allow(this.online);
     if (unit.mayRunOn(seated.seat)) return;
     try {
-      const seat = this.freeSeat(seated);
-      this.vacate(unit);
-      this.seat(seated, seat);
+      this.reseat(seated);
     } catch (error) {
       unit.affinity = former;
+      unit.allow(this.online);
       throw error;
     }
+  }
+
+  setOnline(processor: number, isOnline: boolean): void {
+    const former = this.online;
+    const bit = 1 << processor;
+    this.setAllOnline(isOnline ? former | bit : former & ~bit);
+    const seated = this.seats[processor];
+    if (isOnline || seated === undefined) return;
+    try {
+      this.reseat(seated);
+    } catch (error) {
+      this.setAllOnline(former);
+      throw error;
+    }
+  }
+
+  private setAllOnline(online: number): void {
+    this.online = online;
+    for (const unit of this.seats) unit?.allow(online);
+  }
+
+  private reseat(unit: NullUnit<Owner>): void {
+    const seat = this.freeSeat(unit);
+    this.vacate(unit);
+    this.seat(unit, seat);
   }
 }

@@ -1,4 +1,4 @@
-import { checkAffinity, checkProcessors } from "./affinity.ts";
+import { allOf, checkAffinity, checkProcessors } from "./affinity.ts";
 import type { Scheduler, SchedulerName } from "./scheduler.ts";
 import { SchedulingError } from "./scheduling-error.ts";
 import type { SchedulingUnit } from "./scheduling-unit.ts";
@@ -23,6 +23,7 @@ export interface SchedulingDomain<U, P> {
 export abstract class RunQueueScheduler<Owner, U extends SchedulingUnit<Owner>, P> implements Scheduler<Owner> {
   abstract readonly name: SchedulerName;
   readonly turns: readonly Turn<Owner>[];
+  online: number;
   protected readonly domains = new Map<number, SchedulingDomain<U, P>>();
   /** In no order. */
   protected readonly queue: U[] = [];
@@ -33,6 +34,7 @@ export abstract class RunQueueScheduler<Owner, U extends SchedulingUnit<Owner>, 
   /** @throws SchedulingError */
   constructor(readonly processors: number) {
     checkProcessors(processors);
+    this.online = allOf(processors);
     this.turns = Array.from({ length: processors }, (_, processor) => new Turn<Owner>(processor));
   }
 
@@ -85,6 +87,7 @@ export abstract class RunQueueScheduler<Owner, U extends SchedulingUnit<Owner>, 
       this.domains.set(domid, domain);
     }
     const unit = this.createUnit(domain, domid, owner);
+    unit.allow(this.online);
     domain.units.push(unit);
     return unit;
   }
@@ -148,8 +151,22 @@ export abstract class RunQueueScheduler<Owner, U extends SchedulingUnit<Owner>, 
     checkAffinity(affinity, this.processors);
     this.chargeAll(nowNs);
     unit.affinity = affinity;
-    if (unit.processor >= 0 && !unit.mayRunOn(unit.processor)) this.leave(unit as U);
+    this.reallow(unit as U);
     if (unit.runnable && unit.processor < 0) this.offer(unit as U);
+  }
+
+  setOnline(processor: number, isOnline: boolean, nowNs: number): void {
+    this.chargeAll(nowNs);
+    const bit = 1 << processor;
+    this.online = isOnline ? this.online | bit : this.online & ~bit;
+    for (const { units } of this.domains.values()) for (const unit of units) this.reallow(unit);
+    // In the order in which they came, which decides among equals.
+    for (const unit of this.queue) if (unit.processor < 0) this.offer(unit);
+  }
+
+  private reallow(unit: U): void {
+    unit.allow(this.online);
+    if (unit.processor >= 0 && !unit.mayRunOn(unit.processor)) this.leave(unit);
   }
 
   // ---- processors ----

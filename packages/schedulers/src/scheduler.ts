@@ -13,6 +13,8 @@ export type SchedulerName = (typeof SCHEDULER_NAMES)[number];
 export interface Scheduler<Owner> {
   readonly name: SchedulerName;
   readonly processors: number;
+  /** Those that it may use, a bit each. At first all. */
+  readonly online: number;
   /** One for each processor; the same objects for ever. */
   readonly turns: readonly Turn<Owner>[];
 
@@ -42,8 +44,14 @@ export interface Scheduler<Owner> {
   bill(domid: number, servedNs: number, nowNs: number): void;
 
   /**
-   * Lets a vcpu run on those processors only whose bits are set (bit 0: processor 0).
+   * Lets a vcpu run on those processors only whose bits are set (bit 0: processor 0), of which some may be offline.
    * @throws SchedulingError if none of them exists
    */
   pin(unit: SchedulingUnit<Owner>, affinity: number, nowNs: number): void;
+
+  /**
+   * Gives it a processor, or takes one away. Vcpus that are pinned to none that is left run on all that are.
+   * @throws SchedulingError if a vcpu that needs a processor of its own would have none
+   */
+  setOnline(processor: number, isOnline: boolean, nowNs: number): void;
 }

@@ -272,11 +272,11 @@ describe("null", () => {
     const simulation = new Simulation(scheduler);
     const a = simulation.add(1);
     const b = simulation.add(1, blocking(3, MS, MS));
-    expect(() => scheduler.admit(2, a)).toThrow(/all 2 are taken/);
+    expect(() => scheduler.admit(2, a)).toThrow(/there is none left/);
     simulation.run(SECOND);
     expect(a.ranNs).toBe(SECOND);
     expect(Math.max(...b.wakeLatenciesNs)).toBe(0);
-    expect(() => scheduler.pin(a.unit, 2)).toThrow(/all 2 are taken/);
+    expect(() => scheduler.pin(a.unit, 2)).toThrow(/there is none left/);
     scheduler.dismiss(b.unit);
     scheduler.pin(a.unit, 2);
     expect(scheduler.pick(1).unit).toBe(a.unit);
