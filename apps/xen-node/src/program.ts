@@ -14,6 +14,8 @@ interface FetchOptions {
   suite?: string;
 }
 
+const CPUS = "processors of the machine, which take turns on the one that it runs on (default: 1)";
+
 /** The command line of xen-node. `onStatus` is told the exit status of a command that came to its end. */
 export function program(version: string, onStatus: (status: number) => void): Command {
   const command = new Command("xen-node")
@@ -44,7 +46,8 @@ export function program(version: string, onStatus: (status: number) => void): Co
         .argument("[config...]", "xl.cfg files; several guests run side by side"),
     )
       .option("--demo", "a small guest that comes with xen-node, with a command line: nothing is fetched")
-      .option("--sched <name>", "who divides the processor: credit2 (default), rtds, bvt or null")
+      .option("--sched <name>", "who divides the processors: credit2 (default), rtds, bvt or null")
+      .option("--cpus <n>", CPUS, wholeNumber)
       .option("--name <name>", "name of the domain")
       .option("--type <type>", "pv or pvh: how the kernel is entered and virtualized (default: pv)")
       .option(
@@ -141,7 +144,8 @@ the input is wrong; ${ExitStatus.guestCrash} a guest crashed; ${ExitStatus.left}
     )
     .option("--translator <setting>", "how hot code is translated: default, off, eager, evict or unlinked")
     .option("--no-kept-translations", "translate all code anew, and keep no translations for later daemons")
-    .option("--sched <name>", "who divides the processor: credit2 (default), rtds, bvt or null")
+    .option("--sched <name>", "who divides the processors of Pool-0: credit2 (default), rtds, bvt or null")
+    .option("--cpus <n>", CPUS, wholeNumber)
     .option("--uplink <bridge=kind>", "what joins a bridge to the world, as with run; may be repeated", collect)
     .option("--forward <rule>", "with nat: a port of this machine for a guest's, as with run; may be repeated", collect)
     .option("--dns <address>", "with nat: name servers to ask instead of this machine's", collect)

@@ -7,6 +7,7 @@ export {
   type OperationHandlers,
   type StreamHandlers,
 } from "./control-server.ts";
+export type { CpupoolInfo } from "./cpupools.ts";
 export { type MigrationEvent, type MigrationReport, parseMigrationEvent } from "./migration.ts";
 export type { ArgumentsOf, OperationName, ResultOf, StreamName } from "./operations.ts";
 export { DAEMON_SOCKET, runnerFolder, runnerSocket, runnerSockets, stateFolder } from "./places.ts";

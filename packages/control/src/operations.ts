@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { cpupoolOperations } from "./cpupools.ts";
 import { migrationStreams } from "./migration.ts";
 import { diskStatus, domainInfo, domainStatistics, machineInfo, saveFileInfo, vifStatus } from "./results.ts";
 import { schedulingOperations } from "./scheduling.ts";
@@ -78,6 +79,7 @@ export const operations = {
   "vcpu-set": operation({ domain, vcpus: v.number() }, nothing),
 
   ...schedulingOperations,
+  ...cpupoolOperations,
 
   "block-attach": operation({ domain, disk: v.string(), folder }, nothing),
   "block-detach": operation({ domain, vdev: v.string(), force: v.boolean() }, nothing),

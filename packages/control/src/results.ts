@@ -7,8 +7,12 @@ export const vcpuInfo = v.strictObject({
   online: v.boolean(),
   running: v.boolean(),
   blocked: v.boolean(),
-  /** Time it had the processor. */
+  /** Time it had a processor. */
   timeNs: count,
+  /** The one that it has, or had last. */
+  processor: count,
+  /** Those that it is pinned to; null: to none in particular. */
+  affinity: v.nullable(v.array(count)),
 });
 export type VcpuInfo = v.InferOutput<typeof vcpuInfo>;
 
@@ -21,6 +25,8 @@ export const domainInfo = v.strictObject({
   memoryKib: count,
   maxMemoryKib: count,
   vcpus: v.array(vcpuInfo),
+  /** Name of the pool whose processors they run on. */
+  pool: v.string(),
   /** Some vcpu is on the processor. */
   running: v.boolean(),
   /** Every vcpu that is up waits for an event. */
@@ -64,6 +70,9 @@ export const machineInfo = v.strictObject({
   xenExtra: v.string(),
   capabilities: v.string(),
   scheduler: v.string(),
+  /** How many there are, and how many of them belong to no pool. */
+  processors: count,
+  freeProcessors: count,
   changeset: v.string(),
   commandline: v.string(),
   compiler: v.string(),

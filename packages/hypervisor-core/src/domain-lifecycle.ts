@@ -54,7 +54,7 @@ export class DomainLifecycle {
     if (config.kind === "pvh" && vcpus !== 1)
       throw new RangeError(`${vcpus} vcpus: a PVH guest has one, since others would start in real mode`);
     if (!(vcpus >= 1 && vcpus <= MAX_VCPUS)) throw new RangeError(`${vcpus} vcpus: must be from 1 to ${MAX_VCPUS}`);
-    const domain = new Domain(domid, config, guestAbis[config.abi ?? "x86_64"]);
+    const domain = new Domain(domid, config, guestAbis[config.abi ?? "x86_64"], config.pool ?? hv.cpupools.initial);
     if (config.kind === "typescript") this.equipTypescript(domain);
     else this.equipMachine(domain, vcpus);
     domain.hypercalls = createHypercalls(hv, domain);
@@ -126,7 +126,8 @@ export class DomainLifecycle {
     try {
       for (let id = 0; id < vcpus; id++) {
         const vcpu = new Vcpu(domain, id);
-        vcpu.unit = this.hv.scheduler.admit(domain.domid, vcpu);
+        vcpu.processor = domain.pool.processors[0] ?? 0;
+        vcpu.unit = domain.pool.scheduler.admit(domain.domid, vcpu);
         domain.vcpus.push(vcpu);
       }
     } catch (error) {
@@ -136,7 +137,7 @@ export class DomainLifecycle {
   }
 
   private dismiss(domain: Domain): void {
-    for (const { unit } of domain.vcpus) this.hv.scheduler.dismiss(unit, this.hv.now());
+    for (const { unit } of domain.vcpus) domain.pool.scheduler.dismiss(unit, this.hv.now());
   }
 
   /** A 32-bit guest: its vcpus get the tables that stand above its own. */
@@ -325,7 +326,7 @@ export class DomainLifecycle {
     hv.watchdogs.remove(domain);
     hv.events.removeDomain(domain.domid);
     for (const vcpu of domain.vcpus) {
-      hv.scheduler.dismiss(vcpu.unit, hv.now());
+      domain.pool.scheduler.dismiss(vcpu.unit, hv.now());
       for (const timer of [vcpu.periodicTimer, vcpu.singleshotTimer, vcpu.pollTimer, vcpu.domainTimer]) {
         hv.timers.stop(timer);
       }

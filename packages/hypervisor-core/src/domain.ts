@@ -1,5 +1,6 @@
 import type { Physmap } from "@xen-node/mmu";
 import { Activity } from "./activity.ts";
+import type { Cpupool } from "./cpupools.ts";
 import type { Symbolizer } from "./crash.ts";
 import type { DomainDebugger } from "./debugger.ts";
 import type { GuestAbi, GuestAbiName } from "./guest-abi/guest-abi.ts";
@@ -35,6 +36,8 @@ export interface DomainConfig {
   maxPages: number;
   /** Default 1. */
   vcpus?: number;
+  /** Whose processors its vcpus run on. Default: Pool-0. */
+  pool?: Cpupool;
   /** May act on other domains, as Dom0. Default: only a TypeScript domain 0. */
   privileged?: boolean;
   /** May write to the hypervisor's console by console_io. Default false. */
@@ -110,6 +113,7 @@ export class Domain {
     readonly domid: number,
     readonly config: DomainConfig,
     readonly abi: GuestAbi,
+    public pool: Cpupool,
   ) {
     this.kind = config.kind;
     this.name = config.name ?? (domid === 0 ? "Domain-0" : `domain-${domid}`);

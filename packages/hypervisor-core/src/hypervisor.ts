@@ -9,6 +9,7 @@ import { AddressSpaces } from "./address-spaces.ts";
 import { type Clock, WallClock } from "./clock.ts";
 import { ControlRegisters } from "./control-registers.ts";
 import { createProcessor } from "./cpu-adapter.ts";
+import { Cpupools } from "./cpupools.ts";
 import type { CrashDump } from "./crash.ts";
 import { Debug } from "./debug-access.ts";
 import type { Domain, DomainConfig } from "./domain.ts";
@@ -46,7 +47,7 @@ export interface HypervisorOptions {
   random?: RandomSource;
   log?: LogSink;
   trace?: TraceRing;
-  /** Divides the one processor among vcpus. Default: credit2. */
+  /** Pool-0's, for as many processors as the machine is to have: they take turns on the one that there is. Default: credit2, for one. */
   scheduler?: AnyScheduler<Vcpu> | undefined;
   /** What CPUID shows, without the hypervisor's leaves. Default: x86-cpu's model. */
   cpuid?: CpuidModel;
@@ -86,7 +87,7 @@ export class Hypervisor {
   readonly random: RandomSource;
   readonly log: LogSink;
   readonly trace: TraceRing;
-  readonly scheduler: AnyScheduler<Vcpu>;
+  readonly cpupools: Cpupools;
   readonly timers = new Timers();
   /** Whose time it is that TypeScript domains spend. */
   readonly service = new ServiceTime(this);
@@ -123,9 +124,7 @@ export class Hypervisor {
     this.random = options.random ?? new SeededRandom(0);
     this.log = options.log ?? silentLog;
     this.trace = options.trace ?? new TraceRing({ capacity: 0 });
-    this.scheduler = options.scheduler ?? new Credit2Scheduler();
-    if (this.scheduler.processors !== 1)
-      throw new RangeError(`the machine has one processor, and its scheduler ${this.scheduler.processors}`);
+    this.cpupools = new Cpupools(this, options.scheduler ?? new Credit2Scheduler());
     this.commandline = options.commandline ?? "";
     this.logsRefusals = options.logsRefusals ?? false;
     this.cpuidModel = options.cpuid;
@@ -270,7 +269,7 @@ export class Hypervisor {
   yieldVcpu(): void {
     this.runLoop.yielded = true;
     const { current } = this;
-    if (current?.running) this.scheduler.yield(current.unit, this.now());
+    if (current?.running) current.domain.pool.scheduler.yield(current.unit, this.now());
   }
 
   blockVcpu(vcpu: Vcpu): void {

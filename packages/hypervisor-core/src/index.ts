@@ -1,6 +1,7 @@
 export type { Activity } from "./activity.ts";
 export * from "./builder/index.ts";
 export * from "./clock.ts";
+export { Cpupool, CpupoolError, Cpupools } from "./cpupools.ts";
 export { type CrashCause, type CrashDump, type Symbolizer, takeDump } from "./crash.ts";
 export type * from "./debugger.ts";
 export { Domain, type DomainConfig, type DomainKind, type DomainState, type MemoryMapEntry } from "./domain.ts";

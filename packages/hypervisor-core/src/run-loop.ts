@@ -6,6 +6,7 @@ import { WallClock } from "./clock.ts";
 import type { DomainLifecycle } from "./domain-lifecycle.ts";
 import { EXIT_COST } from "./guest-abi/system-call-block.ts";
 import type { Hypervisor } from "./hypervisor.ts";
+import { ProcessorRotation } from "./processor-rotation.ts";
 import { updateTime } from "./pvclock.ts";
 import { checkDataSegments } from "./segments.ts";
 import { TraceKind } from "./trace.ts";
@@ -25,10 +26,7 @@ const COST_PER_CLOCK = 64 * EXIT_COST;
 const MIN_BUDGET = 200;
 /** Longest time that events of TypeScript domains and dying domains wait for a turn to end, ns. */
 const LONGEST_STRETCH = 1_000_000;
-/** The one processor that there is. */
-const PROCESSOR = 0;
-
-/** Gives the processor to vcpus in turn, and everything else its due in between. */
+/** Runs the vcpus that the processors' schedulers say, and gives everything else its due in between. */
 export class RunLoop {
   /** The running vcpu wants its slice to end. */
   yielded = false;
@@ -47,12 +45,14 @@ export class RunLoop {
   /** What was charged since the clock was read, and how the timers stood. */
   private sinceClock = 0;
   private timerChanges = 0;
+  private readonly rotation: ProcessorRotation;
 
   constructor(
     private readonly hv: Hypervisor,
     private readonly lifecycle: DomainLifecycle,
     private readonly wakeups: VcpuWakeups,
   ) {
+    this.rotation = new ProcessorRotation(hv.cpupools);
     hv.processor.exitHandler = (reason) => this.exitWithinRun(reason);
   }
 
@@ -76,23 +76,23 @@ export class RunLoop {
       const now = hv.now();
       hv.timers.expire(now);
       this.deliverToTypescript();
-      const turn = hv.scheduler.pick(PROCESSOR, now);
-      const vcpu = turn.unit?.owner;
-      if (vcpu === undefined) {
+      const turn = this.rotation.next(now);
+      if (turn?.unit === undefined) {
         if (this.lifecycle.hasEvents || destroying) {
           if (hv.now() >= end) return 0;
           continue;
         }
-        const next = Math.min(hv.timers.next, turn.reviewNs);
+        const next = Math.min(hv.timers.next, this.rotation.reviewNs);
         if (next === Number.POSITIVE_INFINITY) return next;
         const wait = next - hv.now();
         if (wait > 0 && !hv.clock.skipTo(next)) return wait;
-      } else if (vcpu.runnable) {
-        const left = this.runVcpu(vcpu, turn, Math.min(end, now + LONGEST_STRETCH));
+      } else if (turn.unit.owner.runnable) {
+        const left = this.runVcpu(turn.unit.owner, turn, Math.min(end, now + LONGEST_STRETCH));
         if (left >= end) return 0;
         continue;
       } else {
-        hv.scheduler.sleep(vcpu.unit, now);
+        const { owner } = turn.unit;
+        owner.domain.pool.scheduler.sleep(owner.unit, now);
       }
       if (hv.now() >= end) return 0;
     }
@@ -124,17 +124,20 @@ export class RunLoop {
    */
   private runVcpu(vcpu: Vcpu, turn: Turn<Vcpu>, sliceEnd: number): number {
     const { hv } = this;
-    const { clock, scheduler } = hv;
+    const { clock } = hv;
+    const { processor } = turn;
+    const { scheduler } = vcpu.domain.pool;
     const switched = !hv.isLoaded(vcpu);
     hv.load(vcpu);
     vcpu.running = true;
+    vcpu.processor = processor;
     this.yielded = false;
     const start = hv.now();
     const before = hv.processor.retired;
     this.lastNow = start;
     this.charged = 0;
     vcpu.runstate.change(RUNSTATE_running, start);
-    scheduler.start(PROCESSOR, start);
+    scheduler.start(processor, start);
     if (hv.trace.enabled) hv.traceEvent(TraceKind.scheduleIn, vcpu, 0, 0, 0);
     try {
       this.wakeups.catchUpPeriodic(vcpu);
@@ -153,7 +156,8 @@ export class RunLoop {
     vcpu.retired += retired;
     if (clock instanceof WallClock) clock.observe(retired + this.charged, now - start);
     this.wakeups.settle(vcpu, now);
-    scheduler.stop(PROCESSOR, now);
+    scheduler.stop(processor, now);
+    this.rotation.note(processor, now - start);
     // It may have been stopped and let go on again meanwhile.
     if (vcpu.runnable) scheduler.wake(vcpu.unit, now);
     else scheduler.sleep(vcpu.unit, now);

@@ -37,8 +37,10 @@ export class ServiceTime {
     const spent = now - this.sinceNs;
     if (this.served !== NOBODY && spent > 0) {
       const domain = hv.domains.get(this.served);
-      if (domain !== undefined) domain.servedNs += spent;
-      hv.scheduler.bill(this.served, spent, now);
+      if (domain !== undefined) {
+        domain.servedNs += spent;
+        domain.pool.scheduler.bill(this.served, spent, now);
+      }
     }
     this.served = domid;
     this.sinceNs = now;

@@ -94,14 +94,14 @@ export class VcpuWakeups {
       return;
     }
     vcpu.runstate.change(RUNSTATE_runnable, now);
-    this.hv.scheduler.wake(vcpu.unit, now);
+    vcpu.domain.pool.scheduler.wake(vcpu.unit, now);
     this.hv.workAvailable();
   }
 
   /** It may not run any more, whatever it was doing; one on the processor leaves it soon. */
   standStill(vcpu: Vcpu): void {
     const now = this.hv.now();
-    this.hv.scheduler.sleep(vcpu.unit, now);
+    vcpu.domain.pool.scheduler.sleep(vcpu.unit, now);
     if (!vcpu.running) this.settle(vcpu, now);
   }
 

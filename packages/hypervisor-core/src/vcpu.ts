@@ -109,6 +109,8 @@ export class Vcpu {
   running = false;
   /** What the scheduler knows of it. */
   unit!: SchedulingUnit<Vcpu>;
+  /** The processor that it runs on, or ran on last. */
+  processor = 0;
   /** Period of the timer that ticks until the guest stops it, ns. */
   periodicNs = 10_000_000;
   periodicTimer!: Timer;

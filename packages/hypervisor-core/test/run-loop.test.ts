@@ -317,7 +317,7 @@ describe("a TypeScript domain", () => {
     let woken = 0;
     hv.onWorkAvailable = () => woken++;
     g.vcpu.blocked = true;
-    hv.scheduler.sleep(g.vcpu.unit, hv.now());
+    hv.cpupools.initial.scheduler.sleep(g.vcpu.unit, hv.now());
     hv.mmu.memory.u8[g.vcpu.infoHost] = 0;
     hv.mmu.memory.u32[(g.vcpu.infoHost + 8) >>> 2] = 0;
     expect(calls.eventChannel.send(port)).toBe(0);

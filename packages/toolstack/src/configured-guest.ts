@@ -52,6 +52,8 @@ export class ConfiguredGuest implements Guest {
   /** Nobody waits any more for it to suspend itself, and it may do so still. */
   private suspendsInVain = false;
   private readonly devices: GuestDevices;
+  /** The pool that its last domain belonged to, where it stays when it restarts. */
+  pool: string | undefined;
 
   constructor(
     private readonly machine: Machine,
@@ -88,8 +90,16 @@ export class ConfiguredGuest implements Guest {
       maxMemory: Math.max(maxMemory, memory),
       vcpus: Math.max(1, online),
       maxVcpus,
+      ...this.currentPool(),
       ...this.devices.configs(),
     };
+  }
+
+  /** A pool's name, unless that is Pool-0, which every machine has. */
+  private currentPool(): Pick<DomainConfig, "pool"> {
+    const { pool } = this.domain ?? {};
+    if (pool === undefined) return this.pool === undefined ? {} : { pool: this.pool };
+    return { pool: pool === this.machine.hypervisor.cpupools.initial ? undefined : pool.name };
   }
 
   /**
@@ -142,11 +152,7 @@ export class ConfiguredGuest implements Guest {
   get runningState(): RunningState {
     if (this.domain === undefined) return {};
     const target = this.read("memory/target");
-    return runningState(
-      this.machine.hypervisor,
-      this.domain,
-      target === undefined || !/^\d{1,12}$/.test(target) ? undefined : Number(target),
-    );
+    return runningState(this.domain, target === undefined || !/^\d{1,12}$/.test(target) ? undefined : Number(target));
   }
 
   rename(name: string): void {
@@ -384,6 +390,7 @@ export class ConfiguredGuest implements Guest {
     this.suspension?.fail("was ended before it was suspended");
     this.suspension = undefined;
     this.domain = undefined;
+    this.pool = domain.pool.name;
     this.made = undefined;
     this.services = undefined;
     made?.end();

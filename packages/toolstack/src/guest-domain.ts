@@ -15,7 +15,7 @@ import type { ByteInput } from "@xen-node/migration-stream";
 import { errnoName } from "@xen-node/xen-abi";
 import type { XenStoreClient } from "@xen-node/xenstore";
 import type { DomainConfig } from "./config/domain-config.ts";
-import { applyScheduling, schedulingError } from "./guest-scheduling.ts";
+import { applyScheduling, poolFor, schedulingError } from "./guest-scheduling.ts";
 import type { GuestFiles } from "./images/guest-files.ts";
 import type { Machine } from "./machine.ts";
 import { readDomain } from "./save/read-domain.ts";
@@ -47,18 +47,21 @@ interface Named {
   readonly name: string;
   readonly config: DomainConfig;
   readonly uuid: string;
+  /** The pool that it was in before, if that is not as its configuration says. */
+  readonly pool?: string | undefined;
 }
 
 function emptyKernelDomain(
   { hypervisor }: Machine,
-  { name, config, uuid }: Named,
+  { name, config, uuid, pool = config.pool }: Named,
   kind: Pick<DomainSettings, "kind" | "abi">,
 ): Domain {
   const { memory, maxMemory = memory, vcpus, maxVcpus = vcpus } = config;
   const maxPages = memory * PAGES_PER_MIB;
   const create = (): Domain => {
     try {
-      return hypervisor.createDomain({ ...kind, name, uuid, maxPages, vcpus: maxVcpus });
+      const settings = { name, uuid, maxPages, vcpus: maxVcpus, pool: poolFor(hypervisor, name, pool) };
+      return hypervisor.createDomain({ ...kind, ...settings });
     } catch (error) {
       throw schedulingError(name, error);
     }

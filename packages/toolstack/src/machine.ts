@@ -53,8 +53,10 @@ export interface MachineOptions {
   log?: LogSink;
   /** How hot guest code is translated; false: all of it is interpreted. */
   translator?: HypervisorOptions["translator"];
-  /** Which scheduler divides the processor. Default: credit2. */
+  /** Which scheduler divides the processors of Pool-0. Default: credit2. */
   scheduler?: SchedulerName | undefined;
+  /** How many processors it has, 1 (the default) to 32. They take turns on the thread that it runs in. */
+  cpus?: number | undefined;
   /** Trace records to keep; 0, the default, traces nothing. */
   traceRecords?: number;
   /** How bridges are joined to the world, by name. Default: DEFAULT_BRIDGE by NAT, others not at all. */
@@ -156,7 +158,7 @@ export class Machine {
       log: options.log ?? silentLog,
       tlbBanks: TLB_BANKS + moreBanks,
       translator: options.translator,
-      scheduler: createScheduler(options.scheduler),
+      scheduler: createScheduler(options.scheduler, options.cpus),
       trace: new TraceRing({ capacity: options.traceRecords ?? 0, enabled: (options.traceRecords ?? 0) > 0 }),
     });
     this.hypervisor.mmu.tlb.allow(TLB_BANKS);

@@ -14,7 +14,7 @@ function apply(scheduler: SchedulerName, settings: object) {
 
 it("a configuration's share and processors become the domain's", () => {
   const { hypervisor, domain } = apply("credit2", { cpuWeight: 512, cap: 150, cpus: ["0", "all,^3"] });
-  const { scheduler } = hypervisor;
+  const { scheduler } = hypervisor.cpupools.initial;
   if (scheduler.name !== "credit2") throw new Error("another scheduler");
   expect(scheduler.parametersOf(domain.domid)).toEqual({ weight: 512, cap: 150 });
   expect(domain.vcpus.map(({ unit }) => unit.affinity)).toEqual([1, ~8]);
@@ -23,8 +23,8 @@ it("a configuration's share and processors become the domain's", () => {
 it.each([
   ["credit2", { cpus: "1" }, "web: the machine has processor 0 alone."],
   ["credit2", { cap: 201 }, "web: cap out of range, valid range is from 0 to 200 for 2 vcpu(s)."],
-  ["bvt", { cpuWeight: 4 }, "web: cpu_weight is credit2's, and the machine's scheduler is bvt: remove it."],
-  ["rtds", { cap: 4 }, "web: cap is credit2's, and the machine's scheduler is rtds: remove it."],
+  ["bvt", { cpuWeight: 4 }, "web: cpu_weight is credit2's, and Pool-0's scheduler is bvt: remove it."],
+  ["rtds", { cap: 4 }, "web: cap is credit2's, and Pool-0's scheduler is rtds: remove it."],
 ] as const)("%s refuses %j in a sentence", (scheduler, settings, message) => {
   expect(() => apply(scheduler, settings)).toThrow(message);
   expect(() => apply(scheduler, settings)).toThrow(ConfigError);

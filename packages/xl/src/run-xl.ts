@@ -3,6 +3,7 @@ import { ControlError } from "@xen-node/control";
 import { ExitStatus, type XlCommand, type XlContext, XlError } from "./command.ts";
 import { absentCommands } from "./commands/absent.ts";
 import { consoleCommand } from "./commands/console.ts";
+import { cpupoolCommands } from "./commands/cpupools.ts";
 import { create } from "./commands/create.ts";
 import { deviceCommands } from "./commands/devices.ts";
 import { lifecycleCommands } from "./commands/lifecycle.ts";
@@ -24,6 +25,7 @@ const COMMANDS: XlCommand[] = [
   ...migrationCommands,
   ...resourceCommands,
   ...processorCommands,
+  ...cpupoolCommands,
   ...schedulerCommands,
   rtdsCommand,
   ...deviceCommands,

@@ -7,15 +7,17 @@ const dom0 = domain(0, "Domain-0", {
   running: true,
   blocked: false,
   timeNs: 1_234_500_000_000,
-  vcpus: [{ id: 0, online: true, running: true, blocked: false, timeNs: 1_234_500_000_000 }],
+  vcpus: [
+    { id: 0, online: true, running: true, blocked: false, timeNs: 1_234_500_000_000, processor: 0, affinity: null },
+  ],
   startTime: Math.floor(NOW.getTime() / 1000) - 2 * 86_400 - 7,
 });
 const domains = [
   dom0,
   domain(1, "web", {
     vcpus: [
-      { id: 0, online: true, running: false, blocked: true, timeNs: 12_340_000_000 },
-      { id: 1, online: false, running: false, blocked: false, timeNs: 0 },
+      { id: 0, online: true, running: false, blocked: true, timeNs: 12_340_000_000, processor: 0, affinity: null },
+      { id: 1, online: false, running: false, blocked: false, timeNs: 0, processor: 0, affinity: null },
     ],
   }),
   domain(12, "a-name-that-is-longer-than-the-forty-columns-for-it", { blocked: false, paused: true }),
@@ -48,6 +50,8 @@ const operations: OperationHandlers = {
     xenExtra: ".0-node",
     capabilities: "xen-3.0-x86_64 ",
     scheduler: "credit2",
+    processors: 1,
+    freeProcessors: 0,
     changeset: "xen-node",
     commandline: "",
     compiler: "TypeScript",

@@ -9,11 +9,13 @@ const vcpu = { periodUs: 10_000, budgetUs: 4000, extratime: true };
 const known: Record<SchedulingInfo["scheduler"], SchedulingInfo> = {
   credit2: {
     scheduler: "credit2",
+    pool: "Pool-0",
     ratelimitUs: 1000,
     domains: guests.map((guest, at) => ({ ...guest, weight: at === 0 ? 256 : 65535, cap: 50 * at })),
   },
   rtds: {
     scheduler: "rtds",
+    pool: "Pool-0",
     domains: guests.map((guest) => ({
       ...guest,
       vcpus: [
@@ -24,6 +26,7 @@ const known: Record<SchedulingInfo["scheduler"], SchedulingInfo> = {
   },
   bvt: {
     scheduler: "bvt",
+    pool: "Pool-0",
     contextAllowanceMs: 5,
     domains: guests.map((guest) => ({
       ...guest,
@@ -34,7 +37,7 @@ const known: Record<SchedulingInfo["scheduler"], SchedulingInfo> = {
       warpu: 1000,
     })),
   },
-  null: { scheduler: "null", domains: guests },
+  null: { scheduler: "null", pool: "Pool-0", domains: guests },
 };
 
 let scheduler: SchedulingInfo["scheduler"] = "credit2";
@@ -50,9 +53,9 @@ const operations: OperationHandlers = {
   info: () => ({ ...info, scheduler }),
   scheduling: ({ domain: name }) => {
     const all = known[scheduler];
-    if (name === undefined) return all;
+    if (name === undefined) return [all];
     const [{ domid }] = listing(domains)!({ domain: name }, { onGone: () => {} }) as typeof domains;
-    return { ...all, domains: all.domains.filter((of) => of.domid === domid) } as SchedulingInfo;
+    return [{ ...all, domains: all.domains.filter((of) => of.domid === domid) } as SchedulingInfo];
   },
   "sched-credit2": note("sched-credit2"),
   "sched-credit2-ratelimit": note("sched-credit2-ratelimit"),
@@ -60,6 +63,7 @@ const operations: OperationHandlers = {
   "sched-bvt": note("sched-bvt"),
   "sched-bvt-allowance": note("sched-bvt-allowance"),
   "vcpu-pin": note("vcpu-pin"),
+  "cpupool-list": () => [{ id: 0, name: "Pool-0", scheduler, processors: [0], domains: domains.length }],
 };
 const info = {
   host: "xenhost",
@@ -76,6 +80,8 @@ const info = {
   xenMinor: 17,
   xenExtra: "",
   capabilities: "",
+  processors: 1,
+  freeProcessors: 0,
   changeset: "",
   commandline: "",
   compiler: "",
@@ -160,7 +166,7 @@ describe("what xl asks of schedulers", () => {
     ],
     [
       ["sched-credit2", "-s", "-r", "5000"],
-      ["sched-credit2-ratelimit", { ratelimitUs: 5000 }],
+      ["sched-credit2-ratelimit", { pool: "Pool-0", ratelimitUs: 5000 }],
     ],
     [
       ["sched-rtds", "-d", "web", "-v", "1", "-p", "20000", "-b", "5000", "-e", "0"],
@@ -176,7 +182,7 @@ describe("what xl asks of schedulers", () => {
     ],
     [
       ["sched-bvt", "-s", "-c", "50"],
-      ["sched-bvt-allowance", { contextAllowanceMs: 50 }],
+      ["sched-bvt-allowance", { pool: "Pool-0", contextAllowanceMs: 50 }],
     ],
     [
       ["vcpu-pin", "web", "0", "0"],

@@ -75,7 +75,10 @@ export function domain(domid: number, name: string, changes: Partial<DomainInfo>
     uuid: "01234567-89ab-4cde-8f01-23456789abcd",
     memoryKib: 256 * 1024,
     maxMemoryKib: 256 * 1024,
-    vcpus: [{ id: 0, online: true, running: false, blocked: true, timeNs: 12_345_000_000 }],
+    vcpus: [
+      { id: 0, online: true, running: false, blocked: true, timeNs: 12_345_000_000, processor: 0, affinity: null },
+    ],
+    pool: "Pool-0",
     running: false,
     blocked: true,
     paused: false,

@@ -127,7 +127,7 @@ async function main(): Promise<void> {
   const debian = (await cachedDebian(cache)) ?? (await fetchDebian({ cache, progress: note }));
   const modules = await guestModules(cache, debian.description, note);
   const fleet = await IsolationFleet.start({ ...debian, modules }, [...COMPUTING, ...scenarios], scheduler, note);
-  const { scheduler: running } = fleet.machine.hypervisor;
+  const { scheduler: running } = fleet.machine.hypervisor.cpupools.initial;
   if (running.name === "credit2" && ratelimitUs !== undefined) running.ratelimitUs = ratelimitUs;
   note("warming up");
   await forProcessorTime(WARM_UP_S);

@@ -60,7 +60,7 @@ const fixed = (value: number, digits = 3): string => value.toFixed(digits);
 
 /** Weights of the first workers; all others weigh one. */
 function weigh({ machine }: Fleet, workers: readonly FleetGuest[], weights: readonly number[]): void {
-  const { scheduler } = machine.hypervisor;
+  const { scheduler } = machine.hypervisor.cpupools.initial;
   for (const [at, { domid }] of workers.entries()) {
     const weight = weights[at] ?? 1;
     if (scheduler.name === "bvt") scheduler.adjust(domid, { mcuAdvance: ADVANCE / weight });

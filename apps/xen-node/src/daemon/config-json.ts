@@ -7,7 +7,12 @@ import { type DomainConfig, MAX_VCPUS } from "@xen-node/toolstack";
 export function configJson(config: DomainConfig, uuid: string | undefined): Record<string, unknown> {
   const { memory, maxMemory = memory, vcpus, maxVcpus = vcpus } = config;
   return {
-    c_info: { type: config.type, name: config.name, ...(uuid === undefined ? {} : { uuid }) },
+    c_info: {
+      type: config.type,
+      name: config.name,
+      ...(uuid === undefined ? {} : { uuid }),
+      ...(config.pool === undefined ? {} : { pool_name: config.pool }),
+    },
     b_info: {
       max_vcpus: maxVcpus,
       avail_vcpus: Array.from({ length: Math.min(vcpus, MAX_VCPUS) }, (_, vcpu) => vcpu),

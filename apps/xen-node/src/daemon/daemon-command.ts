@@ -5,7 +5,7 @@ import { parseMetricsAddress } from "../metrics/metrics-server.ts";
 import { filteredLog, parseLogFilter } from "../report/log-filter.ts";
 import { readFirewall } from "../run/firewall-file.ts";
 import { type NetworkOptions, planUplinks } from "../run/network-options.ts";
-import { schedulerSetting } from "../run/scheduler-setting.ts";
+import { processorsSetting, schedulerSetting } from "../run/scheduler-setting.ts";
 import { keepsTranslations, translatorSetting } from "../run/translator-setting.ts";
 import { TranslationStore } from "../translations/translation-store.ts";
 import { Daemon } from "./daemon.ts";
@@ -21,6 +21,7 @@ export interface DaemonCommandOptions extends NetworkOptions {
   /** False: what earlier runs translated is not used, and nothing is kept. */
   keptTranslations?: boolean;
   sched?: string;
+  cpus?: number;
   save?: boolean;
   metrics?: string;
 }
@@ -60,6 +61,7 @@ export async function runDaemon(options: DaemonCommandOptions, cache: string): P
       ...size,
       translator: translator && { ...translator, ...translations?.options },
       scheduler: schedulerSetting(options.sched),
+      cpus: processorsSetting(options.cpus),
       uplinks: planUplinks({ uplink, forward, dns }),
       rules: options.firewall === undefined ? [] : await readFirewall(options.firewall),
     },

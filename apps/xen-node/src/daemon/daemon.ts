@@ -12,6 +12,7 @@ import { Receptions } from "../migration/receptions.ts";
 import { TranslationKeeper } from "../translations/translation-keeper.ts";
 import type { TranslationStore } from "../translations/translation-store.ts";
 import { asUserError, UserError } from "../user-error.ts";
+import { cpupoolHandlers } from "./cpupool-handlers.ts";
 import { consoleStream, domainHandlers } from "./domain-handlers.ts";
 import { GuestHost } from "./guest-host.ts";
 import { GuestTable } from "./guest-table.ts";
@@ -88,7 +89,7 @@ export class Daemon {
             : `${name} (domain ${domid} since ${time}) was being moved to another daemon when this one ended: it runs there or was lost`,
         );
       const startTime = Math.floor(Date.now() / 1000);
-      const table = new GuestTable(startTime);
+      const table = new GuestTable(startTime, machine.hypervisor.cpupools.initial);
       const host = new GuestHost({ machine, table, journal, unpackedKernels: options.unpackedKernels, note });
       const saved = new SavedGuests(state, host, table, note);
       const receptions = new Receptions(await AcceptedDomains.open(state));
@@ -150,6 +151,7 @@ async function serve(options: DaemonOptions, machine: Machine, served: Served): 
     operations: {
       ...domainHandlers(machine, table, host),
       ...schedulingHandlers(machine, table),
+      ...cpupoolHandlers(machine, table),
       ...deviceHandlers((domain) => table.find(domain).guest),
       ...storeHandlers(machine.store.client()),
       info: () => machineInfo(machine, startTime),

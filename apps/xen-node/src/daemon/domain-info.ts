@@ -23,7 +23,10 @@ export function domainInfo(domain: Domain, known: Pick<DomainInfo, "name" | "uui
       running: vcpu.running,
       blocked: vcpu.blocked,
       timeNs: vcpuTimeNs(vcpu),
+      processor: vcpu.processor,
+      affinity: affinityOf(vcpu),
     })),
+    pool: domain.pool.name,
     running: online.some(({ running }) => running),
     blocked: online.every(({ blocked }) => blocked),
     paused: domain.paused,
@@ -31,4 +34,10 @@ export function domainInfo(domain: Domain, known: Pick<DomainInfo, "name" | "uui
     shutdownReason: domain.shutdownReason ?? null,
     timeNs: domainTimeNs(domain),
   };
+}
+
+function affinityOf({ domain, unit }: Vcpu): number[] | null {
+  const { processors } = domain.pool.scheduler;
+  const pinned = Array.from({ length: processors }, (_, at) => at).filter((at) => ((unit.affinity >>> at) & 1) !== 0);
+  return pinned.length === processors ? null : pinned;
 }

@@ -2,6 +2,7 @@ import { EventEmitter, once } from "node:events";
 import { performance } from "node:perf_hooks";
 import type { Caller, DomainInfo } from "@xen-node/control";
 import { ControlError, unknownDomain } from "@xen-node/control";
+import type { Cpupool } from "@xen-node/hypervisor-core";
 import { domainInfo, domainTimeNs } from "./domain-info.ts";
 import type { HostedGuest } from "./hosted-guest.ts";
 
@@ -15,8 +16,14 @@ export class GuestTable {
   /** Time of guests that are gone, ns. */
   private formerTimeNs = 0;
 
-  /** @param startTime of the daemon, seconds since 1970 */
-  constructor(readonly startTime: number) {}
+  /**
+   * @param startTime of the daemon, seconds since 1970
+   * @param pool Domain-0's
+   */
+  constructor(
+    readonly startTime: number,
+    private readonly pool: Pick<Cpupool, "name">,
+  ) {}
 
   add(hosted: HostedGuest): void {
     this.guests.add(hosted);
@@ -95,7 +102,8 @@ export class GuestTable {
       uuid: NO_UUID,
       memoryKib: 0,
       maxMemoryKib: 0,
-      vcpus: [{ id: 0, online: true, running: true, blocked: false, timeNs }],
+      vcpus: [{ id: 0, online: true, running: true, blocked: false, timeNs, processor: 0, affinity: null }],
+      pool: this.pool.name,
       running: true,
       blocked: false,
       paused: false,

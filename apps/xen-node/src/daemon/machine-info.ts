@@ -8,6 +8,7 @@ const PAGES_PER_MIB = 256;
 
 /** What `xl info` tells of the machine. The operating system's names are those of the host. */
 export function machineInfo(machine: Machine, startTime: number): MachineInfo {
+  const { cpupools } = machine.hypervisor;
   const { version: calls } = machine.dom0.calls;
   const { lentPlaces, lentFrames } = machine.hypervisor.mmu.frames.places;
   return {
@@ -25,7 +26,9 @@ export function machineInfo(machine: Machine, startTime: number): MachineInfo {
     xenMinor: XEN_VERSION & 0xffff,
     xenExtra: XEN_EXTRAVERSION,
     capabilities: calls.capabilities(),
-    scheduler: machine.hypervisor.scheduler.name,
+    scheduler: cpupools.initial.scheduler.name,
+    processors: cpupools.processors,
+    freeProcessors: cpupools.free.length,
     changeset: calls.changeset(),
     commandline: calls.commandline(),
     compiler: `TypeScript, Node.js ${process.versions.node}, V8 ${process.versions.v8}`,

@@ -1,8 +1,11 @@
 import { ControlError, type OperationHandlers, type SchedulingInfo } from "@xen-node/control";
+import type { Cpupool } from "@xen-node/hypervisor-core";
 import { type Machine, parseProcessorList } from "@xen-node/toolstack";
+import { findPool } from "./cpupool-handlers.ts";
 import type { GuestTable } from "./guest-table.ts";
+import type { HostedGuest } from "./hosted-guest.ts";
 
-type Named = { domid: number; name: string };
+type Hosted = Pick<HostedGuest, "guest" | "domain">;
 
 /** Shares and pinning, as xl's sched-* and vcpu-pin ask for them. What they change is gone when the guest restarts. */
 export function schedulingHandlers(
@@ -10,47 +13,57 @@ export function schedulingHandlers(
   table: Pick<GuestTable, "find" | typeof Symbol.iterator>,
 ) {
   const { hypervisor } = machine;
-  const { scheduler } = hypervisor;
-  const refuse = (wanted: string): never => {
-    throw new ControlError("refused", `the machine's scheduler is ${scheduler.name}, not ${wanted}.`);
-  };
-  const domidOf = (text: string): number => table.find(text).domain.domid;
+  const { cpupools } = hypervisor;
   /** Those with vcpus that may still run, by number. */
-  const scheduled = (text: string | undefined): Named[] => {
-    const hosted = text === undefined ? [...table] : [table.find(text)];
-    return hosted
+  const scheduled = (hosted: Iterable<Hosted>): Hosted[] =>
+    [...hosted]
       .filter(({ domain: { state } }) => state === "running" || state === "shutdown")
-      .map(({ guest, domain }) => ({ domid: domain.domid, name: guest.name }))
-      .sort((a, b) => a.domid - b.domid);
-  };
+      .sort((a, b) => a.domain.domid - b.domain.domid);
   return {
-    scheduling: ({ domain }) => describe(scheduler, scheduled(domain)),
+    scheduling: ({ domain }) => {
+      if (domain !== undefined) {
+        const hosted = table.find(domain);
+        return [describe(hosted.domain.pool, scheduled([hosted]))];
+      }
+      const all = scheduled(table);
+      return cpupools.list.map((pool) =>
+        describe(
+          pool,
+          all.filter((hosted) => hosted.domain.pool === pool),
+        ),
+      );
+    },
     "sched-credit2": ({ domain, ...changes }) => {
-      if (scheduler.name !== "credit2") return refuse("credit2");
-      scheduler.adjust(domidOf(domain), changes);
+      const { domid, pool } = table.find(domain).domain;
+      if (pool.scheduler.name !== "credit2") return refuse(pool, "credit2");
+      pool.scheduler.adjust(domid, changes);
       machine.wake();
       return null;
     },
-    "sched-credit2-ratelimit": ({ ratelimitUs }) => {
-      if (scheduler.name !== "credit2") return refuse("credit2");
-      scheduler.ratelimitUs = ratelimitUs;
+    "sched-credit2-ratelimit": ({ pool: text, ratelimitUs }) => {
+      const pool = findPool(cpupools, text);
+      if (pool.scheduler.name !== "credit2") return refuse(pool, "credit2");
+      pool.scheduler.ratelimitUs = ratelimitUs;
       return null;
     },
     "sched-rtds": ({ domain, vcpu, ...parameters }) => {
-      if (scheduler.name !== "rtds") return refuse("rtds");
-      scheduler.adjust(domidOf(domain), vcpu ?? "all", parameters);
+      const { domid, pool } = table.find(domain).domain;
+      if (pool.scheduler.name !== "rtds") return refuse(pool, "rtds");
+      pool.scheduler.adjust(domid, vcpu ?? "all", parameters);
       machine.wake();
       return null;
     },
     "sched-bvt": ({ domain, ...changes }) => {
-      if (scheduler.name !== "bvt") return refuse("bvt");
-      scheduler.adjust(domidOf(domain), changes);
+      const { domid, pool } = table.find(domain).domain;
+      if (pool.scheduler.name !== "bvt") return refuse(pool, "bvt");
+      pool.scheduler.adjust(domid, changes);
       machine.wake();
       return null;
     },
-    "sched-bvt-allowance": ({ contextAllowanceMs }) => {
-      if (scheduler.name !== "bvt") return refuse("bvt");
-      scheduler.contextAllowanceMs = contextAllowanceMs;
+    "sched-bvt-allowance": ({ pool: text, contextAllowanceMs }) => {
+      const pool = findPool(cpupools, text);
+      if (pool.scheduler.name !== "bvt") return refuse(pool, "bvt");
+      pool.scheduler.contextAllowanceMs = contextAllowanceMs;
       return null;
     },
     "vcpu-pin": ({ domain, vcpu, processors }) => {
@@ -58,24 +71,31 @@ export function schedulingHandlers(
       const affinity = parseProcessorList(processors);
       const chosen = vcpu === null ? now.vcpus : now.vcpus.filter(({ id }) => id === vcpu);
       if (chosen.length === 0) throw new ControlError("refused", `${guest.name} has no vcpu ${vcpu}.`);
-      for (const { unit } of chosen) scheduler.pin(unit, affinity, hypervisor.now());
+      for (const { unit } of chosen) now.pool.scheduler.pin(unit, affinity, hypervisor.now());
       machine.wake();
       return null;
     },
   } satisfies OperationHandlers;
 }
 
-function describe(scheduler: Machine["hypervisor"]["scheduler"], domains: Named[]): SchedulingInfo {
+function refuse({ name, scheduler }: Cpupool, wanted: string): never {
+  throw new ControlError("refused", `the scheduler of ${name} is ${scheduler.name}, not ${wanted}.`);
+}
+
+function describe({ name: pool, scheduler }: Cpupool, hosted: readonly Hosted[]): SchedulingInfo {
+  const domains = hosted.map(({ guest, domain }) => ({ domid: domain.domid, name: guest.name }));
   switch (scheduler.name) {
     case "credit2":
       return {
         scheduler: "credit2",
+        pool,
         ratelimitUs: scheduler.ratelimitUs,
         domains: domains.map((domain) => ({ ...domain, ...scheduler.parametersOf(domain.domid) })),
       };
     case "rtds":
       return {
         scheduler: "rtds",
+        pool,
         domains: domains.map((domain) => ({
           ...domain,
           vcpus: scheduler.parametersOf(domain.domid).map((parameters, id) => ({ id, ...parameters })),
@@ -84,10 +104,11 @@ function describe(scheduler: Machine["hypervisor"]["scheduler"], domains: Named[
     case "bvt":
       return {
         scheduler: "bvt",
+        pool,
         contextAllowanceMs: scheduler.contextAllowanceMs,
         domains: domains.map((domain) => ({ ...domain, ...scheduler.parametersOf(domain.domid) })),
       };
     case "null":
-      return { scheduler: "null", domains };
+      return { scheduler: "null", pool, domains };
   }
 }

@@ -8,7 +8,7 @@ import { Metrics, type Sample } from "./metrics.ts";
 
 /** What metrics tell of: a machine, and its guests with the domains that they have now. */
 export interface MetricsSource {
-  readonly hypervisor: Pick<Hypervisor, "domains" | "now" | "processor" | "scheduler">;
+  readonly hypervisor: Pick<Hypervisor, "cpupools" | "domains" | "now" | "processor">;
   readonly totalMemoryKib: number;
   readonly freeMemoryKib: number;
 }
@@ -43,9 +43,15 @@ export function machineMetrics(machine: MetricsSource, guests: MetricsGuests): R
 
 function ofMachine(metrics: Metrics, machine: MetricsSource): void {
   const { hypervisor } = machine;
-  metrics.gauge("xen_info", "The machine's scheduler; always 1.", ["scheduler"], () => [
-    [{ scheduler: hypervisor.scheduler.name }, 1],
+  metrics.gauge("xen_info", "The scheduler of Pool-0; always 1.", ["scheduler"], () => [
+    [{ scheduler: hypervisor.cpupools.initial.scheduler.name }, 1],
   ]);
+  metrics.gauge("xen_cpupool_processors", "Processors of a pool.", ["pool", "scheduler"], () =>
+    hypervisor.cpupools.list.map(({ name, scheduler, processors }) => [
+      { pool: name, scheduler: scheduler.name },
+      processors.length,
+    ]),
+  );
   metrics.single("gauge", "xen_memory_bytes", "Memory of all guests.", () => machine.totalMemoryKib * KIB);
   metrics.single(
     "gauge",

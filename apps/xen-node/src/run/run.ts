@@ -9,7 +9,7 @@ import { asUserError, UserError } from "../user-error.ts";
 import { readFirewall } from "./firewall-file.ts";
 import { type FetchSettings, type GuestOptions, planGuests } from "./guest-plan.ts";
 import { type NetworkOptions, planUplinks } from "./network-options.ts";
-import { schedulerSetting } from "./scheduler-setting.ts";
+import { processorsSetting, schedulerSetting } from "./scheduler-setting.ts";
 import { Session } from "./session.ts";
 import { keepsTranslations, translatorSetting } from "./translator-setting.ts";
 
@@ -23,6 +23,7 @@ export interface RunOptions extends GuestOptions, NetworkOptions {
   gdbWait?: boolean;
   translator?: string;
   sched?: string;
+  cpus?: number;
   /** False: what earlier runs translated is not used, and nothing is kept. */
   keptTranslations?: boolean;
   counters?: boolean;
@@ -38,7 +39,19 @@ export interface RunOptions extends GuestOptions, NetworkOptions {
  * @throws UserError or ConfigError: a mistake of the user's, in one sentence.
  */
 export async function run(files: string[], options: RunOptions, fetching: FetchSettings): Promise<number> {
-  const { trace, log, gdb, gdbWait, translator: setting, sched, counters, dumpRegions, save, ...others } = options;
+  const {
+    trace,
+    log,
+    gdb,
+    gdbWait,
+    translator: setting,
+    sched,
+    cpus,
+    counters,
+    dumpRegions,
+    save,
+    ...others
+  } = options;
   const { uplink, forward, dns, firewall, pcap, keptTranslations, ...guestOptions } = others;
   if (gdbWait && gdb === undefined)
     throw new UserError("--gdb-wait waits for nobody without --gdb: say where gdb can come.");
@@ -52,6 +65,7 @@ export async function run(files: string[], options: RunOptions, fetching: FetchS
     translator,
     translations: keepsTranslations({ translator: setting, keptTranslations }) ? fetching.cache : undefined,
     scheduler: schedulerSetting(sched),
+    cpus: processorsSetting(cpus),
     counters: counters ?? false,
     regions: dumpRegions === undefined ? undefined : new RegionFile(dumpRegions),
     uplinks: planUplinks({ uplink, forward, dns }),

@@ -38,8 +38,9 @@ export interface SessionSettings {
   translator: TranslatorOptions | false;
   /** The folder where translations are kept from run to run. */
   translations: string | undefined;
-  /** Which scheduler divides the processor; undefined: the default. */
+  /** Which scheduler divides the processors, and how many there are; undefined: the defaults. */
   scheduler: SchedulerName | undefined;
+  cpus: number | undefined;
   /** Whether to tell what the processor did. */
   counters: boolean;
   /** Where compiled regions are listed. */
@@ -106,6 +107,7 @@ export class Session {
       traceRecords: settings.trace === undefined ? 0 : TRACE_RECORDS,
       translator: settings.translator && { ...settings.translator, ...this.translations?.options },
       scheduler: settings.scheduler,
+      cpus: settings.cpus,
       uplinks: settings.uplinks,
       rules: settings.firewall,
       onVif: (port) => settings.pcap?.capture(port),

@@ -35,7 +35,12 @@ const nic = v.looseObject({
 
 /** What is read of libxl_domain_config; the rest of it stands for nothing here. */
 const schema = v.looseObject({
-  c_info: v.looseObject({ type: v.literal("pv"), name: v.string(), uuid: v.optional(v.string()) }),
+  c_info: v.looseObject({
+    type: v.literal("pv"),
+    name: v.string(),
+    uuid: v.optional(v.string()),
+    pool_name: v.optional(v.string()),
+  }),
   b_info: v.looseObject({
     max_vcpus: v.optional(count, 1),
     avail_vcpus: v.optional(v.array(count)),
@@ -76,6 +81,7 @@ export function configFromJson(text: string, file: string): DomainConfig {
     {
       name: c_info.name,
       ...(c_info.uuid === undefined ? {} : { uuid: c_info.uuid }),
+      ...(c_info.pool_name === undefined ? {} : { pool: c_info.pool_name }),
       kernel: b_info.kernel,
       ...(b_info.ramdisk === undefined ? {} : { ramdisk: b_info.ramdisk }),
       cmdline: b_info.cmdline ?? "",

@@ -27,9 +27,9 @@ function machine() {
   domain.activity.events = 4;
   const counters = { compiled: 5, shared: 15, invalidated: 1, evicted: 0, regions: 19, wasmBytes: 4096 };
   const processor = { retired: 123456789, translator: { counters } } as unknown as Processor;
-  const { domains, scheduler } = hypervisor;
+  const { domains, cpupools } = hypervisor;
   const source = {
-    hypervisor: { domains, scheduler, processor, now: () => hypervisor.now() },
+    hypervisor: { domains, cpupools, processor, now: () => hypervisor.now() },
     totalMemoryKib: 4096,
     freeMemoryKib: 1024,
   };

@@ -73,6 +73,8 @@ const schema = v.strictObject({
   cap: v.optional(count(0, 100 * MAX_VCPUS)),
   /** Processors that its vcpus may run on: of all, or for each vcpu its own. */
   cpus: v.optional(v.union([processors, v.array(processors, PROCESSORS)], PROCESSORS)),
+  /** The pool whose processors those are, by name or number; default: Pool-0. */
+  pool: v.optional(v.pipe(text, v.nonEmpty("must name a cpupool"))),
   disks: devices<DiskConfig>(parseDisk, "root.img,raw,xvda,w"),
   vifs: devices<VifConfig>(parseVif, "bridge=xenbr0"),
   onPoweroff: v.optional(action, "destroy"),

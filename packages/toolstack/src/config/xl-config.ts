@@ -22,6 +22,7 @@ const KNOWN = [
   "cpu_weight",
   "cap",
   "cpus",
+  "pool",
   "disk",
   "vif",
   "on_poweroff",
@@ -38,7 +39,7 @@ const XL_ONLY = new Set(
     "event_channels fdt firmware firmware_override gfx_passthru hap hdtype hpet iomem ioports irqs keymap llc_colors localtime " +
     "max_event_channels max_grant_frames max_grant_version max_maptrack_frames mca_caps mmio_hole ms_vm_genid msr_relaxed nested_hvm " +
     "nestedhvm nodes nographic nomigrate on_soft_reset on_watchdog p9 pae passthrough pci pci_msitranslate pci_permissive " +
-    "pci_power_mgmt pci_seize pool pv_shadow_mb pvcalls pvh pvshim pvshim_cmdline pvshim_extra pvshim_path rdm rdm_mem_boundary reboot " +
+    "pci_power_mgmt pci_seize pv_shadow_mb pvcalls pvh pvshim pvshim_cmdline pvshim_extra pvshim_path rdm rdm_mem_boundary reboot " +
     "rtc_timeoffset scsi sdl seclabel serial shadow_memory sched smbios_firmware soundhw spice stdvga stubdomain_cmdline " +
     "stubdomain_kernel stubdomain_memory stubdomain_ramdisk system_firmware timer_mode trap_unmapped_accesses tsc_mode tee usb usbctrl " +
     "usbdev usbdevice usbversion vcpus_soft vendor_device vfb vga videoram viommu viridian virtio vkb vmtrace_buf_kb vnc vncconsole " +
@@ -116,6 +117,7 @@ export function parseXlConfig(text: string, file = "config", warn?: ConfigWarnin
     cpuWeight: value("cpu_weight"),
     cap: value("cap"),
     cpus: value("cpus"),
+    pool: value("pool"),
     disks: devices("disk", parseDisk),
     vifs: devices("vif", parseVif),
     onPoweroff: value("on_poweroff"),

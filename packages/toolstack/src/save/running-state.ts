@@ -36,16 +36,16 @@ export const runningStateSchema = v.object({
 export type RunningState = v.InferOutput<typeof runningStateSchema>;
 
 /** @param targetKib undefined: nobody told its balloon driver anything */
-export function runningState(hypervisor: Hypervisor, domain: Domain, targetKib: number | undefined): RunningState {
+export function runningState(domain: Domain, targetKib: number | undefined): RunningState {
   return {
     ...(targetKib === undefined ? {} : { targetKib }),
     maxKib: domain.maxPages * PAGE_KIB,
-    ...schedulingOf(hypervisor, domain),
+    ...schedulingOf(domain),
     affinities: domain.vcpus.map(({ unit }) => unit.affinity),
   };
 }
 
-function schedulingOf({ scheduler }: Hypervisor, { domid }: Domain): Pick<RunningState, "scheduling"> {
+function schedulingOf({ domid, pool: { scheduler } }: Domain): Pick<RunningState, "scheduling"> {
   switch (scheduler.name) {
     case "credit2":
       return { scheduling: { scheduler: "credit2", ...scheduler.parametersOf(domid) } };
@@ -66,12 +66,12 @@ function schedulingOf({ scheduler }: Hypervisor, { domid }: Domain): Pick<Runnin
 }
 
 /**
- * Gives a new domain its share of the processor as it was. One of another scheduler than the machine's stands for nothing here.
+ * Gives a new domain its share of the processor as it was. One of another scheduler than its pool's stands for nothing here.
  *
  * @throws ConfigError, one sentence: the scheduler cannot give that much
  */
 export function applyShares(hypervisor: Hypervisor, domain: Domain, state: RunningState): void {
-  const { scheduler } = hypervisor;
+  const { scheduler } = domain.pool;
   const { scheduling: shares, affinities = [] } = state;
   try {
     if (shares?.scheduler === "credit2" && scheduler.name === "credit2") scheduler.adjust(domain.domid, shares);

@@ -14,8 +14,7 @@ const REASONS: [names: string, reason: string][] = [
     "vdispl-attach vdispl-list vdispl-detach vsnd-attach vsnd-list vsnd-detach channel-list",
     "there are no such devices",
   ],
-  ["cpupool-create cpupool-destroy cpupool-rename cpupool-migrate", "the machine has one processor"],
-  ["cpupool-cpu-add cpupool-cpu-remove cpupool-numa-split", "the machine has one processor"],
+  ["cpupool-numa-split", "the machine has one node"],
   [
     "psr-hwinfo psr-cmt-attach psr-cmt-detach psr-cmt-show psr-cat-set psr-cat-show psr-mba-set psr-mba-show",
     "the processor has no such thing",

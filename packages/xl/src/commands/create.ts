@@ -1,7 +1,6 @@
-import { readFile } from "node:fs/promises";
-import { resolve } from "node:path";
 import { ControlError } from "@xen-node/control";
 import { ExitStatus, type GivenOptions, type XlCommand, type XlContext, XlError } from "../command.ts";
+import { readSource } from "./config-source.ts";
 import { showConsole } from "./console.ts";
 
 const INDENT = 4;
@@ -33,7 +32,7 @@ export const create: XlCommand = {
   ],
   async run(context, args, options) {
     const { client, print, complain } = context;
-    const { file, text } = await readSource(args, options);
+    const { file, text } = await readSource("create", args, options, ExitStatus.createFailed);
     if (!options.quiet) complain(`Parsing config from ${file}`);
     const dryRun = context.dryRun || options.dryrun === true;
     const paused = options.paused === true || options.console === true;
@@ -59,30 +58,4 @@ export const create: XlCommand = {
 /** After the console is joined, so that the first words are seen. */
 async function start({ client }: XlContext, domain: string, options: GivenOptions): Promise<void> {
   if (!options.paused) await client.call("unpause", { domain });
-}
-
-/** The file, and behind it, a line each, the settings of the command line: `memory=512`, `name="web2"`. */
-async function readSource(args: string[], options: GivenOptions): Promise<{ file: string; text: string }> {
-  const rest = [...args];
-  const named = typeof options.defconfig === "string" ? options.defconfig : undefined;
-  const file = named ?? (rest.length > 0 && !isSetting(rest[0]) ? (rest.shift() as string) : undefined);
-  const wrong = rest.find((word) => !isSetting(word));
-  if (wrong !== undefined)
-    throw new XlError(`unrecognized argument \`${wrong}': write settings as key=value.`, ExitStatus.usage);
-  if (file === undefined && rest.length === 0)
-    throw new XlError("xl create needs a configuration file.", ExitStatus.usage);
-  const written = file === undefined ? "" : await readConfigFile(file);
-  return { file: file ?? "command line", text: [written, ...rest].join("\n") };
-}
-
-const isSetting = (word: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*\s*\+?=/.test(word);
-
-async function readConfigFile(file: string): Promise<string> {
-  const bytes = await readFile(resolve(file)).catch((error: NodeJS.ErrnoException) => {
-    const why = error.code === "ENOENT" ? "No such file or directory" : error.message;
-    throw new XlError(`Failed to read config file: ${file}: ${why}`, ExitStatus.createFailed);
-  });
-  if (bytes.includes(0))
-    throw new XlError(`Failed to parse config file: ${file}: it is no text.`, ExitStatus.createFailed);
-  return bytes.toString("utf8");
 }

@@ -2,9 +2,6 @@ import { ControlError } from "@xen-node/control";
 import { domainOf, type XlCommand, XlError } from "../command.ts";
 import { parseMemorySize } from "../memory-size.ts";
 
-/** The machine has one processor. */
-const PROCESSORS = 1;
-
 function memoryCommand(name: "mem-set" | "mem-max", summary: string, what: string): XlCommand {
   return {
     name,
@@ -38,9 +35,10 @@ const vcpuSet: XlCommand = {
     const vcpus = Number(count);
     const { domid, vcpus: now } = await domainOf(context, domain);
     const online = now.filter((vcpu) => vcpu.online).length;
-    if (!options["ignore-host"] && vcpus > online && vcpus > PROCESSORS)
+    const { processors } = await context.client.call("info", {});
+    if (!options["ignore-host"] && vcpus > online && vcpus > processors)
       throw new XlError(
-        `You are overcommmitting! You have ${PROCESSORS} physical CPUs and want ${vcpus} vCPUs! Aborting, use --ignore-host to continue`,
+        `You are overcommmitting! You have ${processors} physical CPUs and want ${vcpus} vCPUs! Aborting, use --ignore-host to continue`,
       );
     await context.client.call("vcpu-set", { domain: String(domid), vcpus });
   },

@@ -1,6 +1,6 @@
 import { ExitStatus, type GivenOptions, type XlCommand, type XlContext, XlError } from "../command.ts";
-import { POOL, RTDS_HEADER, RTDS_VCPU_HEADER, rtdsLine, rtdsVcpuLine } from "../format/scheduling-tables.ts";
-import { checkPool, listed, schedulingOf, setting } from "./scheduler-calls.ts";
+import { RTDS_HEADER, RTDS_VCPU_HEADER, rtdsLine, rtdsVcpuLine } from "../format/scheduling-tables.ts";
+import { listed, schedulingOf, setting } from "./scheduler-calls.ts";
 
 /** The numbers of an option that may be repeated. */
 function numbers(options: GivenOptions, name: string): number[] {
@@ -13,6 +13,7 @@ function numbers(options: GivenOptions, name: string): number[] {
 
 interface Request {
   domain: string | undefined;
+  cpupool: unknown;
   /** "all", or those that were named. */
   vcpus: "all" | number[];
   periods: number[];
@@ -32,7 +33,6 @@ function read(options: GivenOptions): Request {
   if (extratimes.some((value) => value > 1)) throw new XlError("Invalid extratime.");
   if (cpupool !== undefined && (domain !== undefined || changing || all || named.length > 0))
     throw new XlError("Specifying a cpupool is not allowed with other options.");
-  checkPool(cpupool);
   if (domain === undefined && (changing || named.length > 0)) throw new XlError("Missing parameters.");
   if (domain !== undefined && changing && !all && named.length === 0) throw new XlError("Must specify VCPU.");
   if (all && Array.isArray(vcpuid) && vcpuid.length > 1) throw new XlError("Incorrect VCPU IDs.");
@@ -41,6 +41,7 @@ function read(options: GivenOptions): Request {
     throw new XlError("Incorrect number of period, budget and extratime");
   return {
     domain: typeof domain === "string" ? domain : undefined,
+    cpupool,
     vcpus: all ? "all" : named,
     periods,
     budgets,
@@ -77,17 +78,16 @@ export const rtdsCommand: XlCommand = {
   },
 };
 
-async function listAll(context: XlContext, { vcpus }: Request): Promise<void> {
+async function listAll(context: XlContext, { vcpus, cpupool }: Request): Promise<void> {
   const { print } = context;
-  const info = await listed(context, "rtds");
-  if (info === undefined) return;
-  print(`Cpupool ${POOL}: sched=RTDS`);
-  if (vcpus === "all") {
-    print(RTDS_VCPU_HEADER);
-    for (const domain of info.domains) for (const vcpu of domain.vcpus) print(rtdsVcpuLine(domain, vcpu));
-    return;
+  for (const { pool, domains } of await listed(context, "rtds", cpupool)) {
+    print(`Cpupool ${pool}: sched=RTDS`);
+    const lines =
+      vcpus === "all"
+        ? [RTDS_VCPU_HEADER, ...domains.flatMap((domain) => domain.vcpus.map((vcpu) => rtdsVcpuLine(domain, vcpu)))]
+        : [RTDS_HEADER, ...domains.map(rtdsLine)];
+    for (const line of lines) print(line);
   }
-  for (const line of [RTDS_HEADER, ...info.domains.map(rtdsLine)]) print(line);
 }
 
 async function show(context: XlContext, name: string, { vcpus }: Request): Promise<void> {

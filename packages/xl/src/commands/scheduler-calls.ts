@@ -1,6 +1,6 @@
 import { ControlError, type SchedulingInfo } from "@xen-node/control";
 import { ExitStatus, type GivenOptions, type XlContext, XlError } from "../command.ts";
-import { POOL } from "../format/scheduling-tables.ts";
+import { poolOf } from "./pool-of.ts";
 
 /** The option's number. @throws XlError if it is none */
 export function numberOf(options: GivenOptions, name: string): number | undefined {
@@ -10,24 +10,27 @@ export function numberOf(options: GivenOptions, name: string): number | undefine
   throw new XlError(`"${String(text)}" is no number.`, ExitStatus.usage);
 }
 
-/** @throws XlError for a pool that is not there */
-export function checkPool(pool: unknown): void {
-  if (pool !== undefined && pool !== POOL && pool !== "0") throw new XlError(`unknown cpupool '${String(pool)}'`);
+/** What the pools that have this scheduler know of their domains, or one of them: none, if it has another. @throws XlError for a pool that is not there */
+export async function listed<Name extends SchedulingInfo["scheduler"]>(
+  context: XlContext,
+  scheduler: Name,
+  pool?: unknown,
+) {
+  const only = typeof pool === "string" ? (await poolOf(context, pool)).name : undefined;
+  const all = await context.client.call("scheduling", {});
+  return all.filter(
+    (info): info is Extract<SchedulingInfo, { scheduler: Name }> =>
+      isOf(info, scheduler) && (only === undefined || info.pool === only),
+  );
 }
 
-/** What the machine's scheduler has of all domains: undefined where it is another one, for which xl prints nothing. */
-export async function listed<Name extends SchedulingInfo["scheduler"]>({ client }: XlContext, scheduler: Name) {
-  const info = await client.call("scheduling", {});
-  return isOf(info, scheduler) ? info : undefined;
-}
-
-/** What it has of one domain. @throws XlError in xl's words if it is another one */
+/** What the scheduler of a domain's pool has of it. @throws XlError in xl's words if it is another one */
 export async function schedulingOf<Name extends SchedulingInfo["scheduler"]>(
   { client }: XlContext,
   scheduler: Name,
   domain: string,
 ) {
-  const info = await client.call("scheduling", { domain });
+  const [info] = await client.call("scheduling", { domain });
   if (isOf(info, scheduler)) return info;
   throw new XlError(`libxl_domain_sched_params_get returned ${info.scheduler} not ${scheduler}.`);
 }

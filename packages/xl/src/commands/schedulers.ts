@@ -1,6 +1,7 @@
 import { type GivenOptions, type XlCommand, type XlContext, XlError } from "../command.ts";
-import { BVT_HEADER, bvtLine, CREDIT2_HEADER, credit2Line, POOL } from "../format/scheduling-tables.ts";
-import { checkPool, listed, numberOf, schedulingOf, setting } from "./scheduler-calls.ts";
+import { BVT_HEADER, bvtLine, CREDIT2_HEADER, credit2Line } from "../format/scheduling-tables.ts";
+import { poolOf } from "./pool-of.ts";
+import { listed, numberOf, schedulingOf, setting } from "./scheduler-calls.ts";
 
 const SET_FAILED = "libxl_domain_sched_params_set failed.";
 
@@ -11,7 +12,6 @@ function checkDomain(options: GivenOptions, changes: readonly string[]): string 
   if (cpupool !== undefined && (domain !== undefined || changing))
     throw new XlError("Specifying a cpupool is not allowed with other options.");
   if (domain === undefined && changing) throw new XlError("Must specify a domain.");
-  checkPool(cpupool);
   return typeof domain === "string" ? domain : undefined;
 }
 
@@ -41,21 +41,22 @@ const credit2: XlCommand = {
     const domain = checkDomain(options, ["weight", "cap"]);
     if (options.schedparam) {
       const ratelimitUs = numberOf(options, "ratelimit_us");
-      if (ratelimitUs === undefined) await showRatelimit(context);
+      // As in xl, Pool-0's unless another is named.
+      const pool = (await poolOf(context, typeof options.cpupool === "string" ? options.cpupool : "0")).name;
+      if (ratelimitUs === undefined) await showRatelimit(context, pool);
       else
         await setting(
           context,
-          client.call("sched-credit2-ratelimit", { ratelimitUs }),
+          client.call("sched-credit2-ratelimit", { pool, ratelimitUs }),
           "libxl_sched_credit2_params_set failed.",
         );
       return;
     }
     if (domain === undefined) {
-      const info = await listed(context, "credit2");
-      if (info === undefined) return;
-      print(`Cpupool ${POOL}: ratelimit=${info.ratelimitUs}us`);
-      print(CREDIT2_HEADER);
-      for (const line of info.domains.map(credit2Line)) print(line);
+      for (const { pool, ratelimitUs, domains } of await listed(context, "credit2", options.cpupool)) {
+        print(`Cpupool ${pool}: ratelimit=${ratelimitUs}us`);
+        for (const line of [CREDIT2_HEADER, ...domains.map(credit2Line)]) print(line);
+      }
       return;
     }
     const weight = numberOf(options, "weight");
@@ -70,16 +71,16 @@ const credit2: XlCommand = {
   },
 };
 
-async function showRatelimit(context: XlContext): Promise<void> {
-  const info = await listed(context, "credit2");
+async function showRatelimit(context: XlContext, pool: string): Promise<void> {
+  const [info] = await listed(context, "credit2", pool);
   if (info === undefined) throw new XlError("libxl_sched_credit2_params_get failed.");
-  context.print(`Cpupool ${POOL}: ratelimit=${info.ratelimitUs}us`);
+  context.print(`Cpupool ${pool}: ratelimit=${info.ratelimitUs}us`);
 }
 
 /** Xen's xl has none any more: options in the manner of the others', names and units of xm's sched-bvt. */
 const bvt: XlCommand = {
   name: "sched-bvt",
-  usage: "[-d <Domain> [-m MCUADV] [-b 0|1] [-v WARPVALUE] [-l WARPL] [-u WARPU]] [-s [-c CTXALLOW]]",
+  usage: "[-d <Domain> [-m MCUADV] [-b 0|1] [-v WARPVALUE] [-l WARPL] [-u WARPU]] [-s [-c CTXALLOW]] [-p CPUPOOL]",
   summary: "Get/set BVT scheduler parameters",
   options: {
     domain: { type: "string", short: "d" },
@@ -90,6 +91,7 @@ const bvt: XlCommand = {
     warpu: { type: "string", short: "u" },
     schedparam: { type: "boolean", short: "s" },
     ctxallow_ms: { type: "string", short: "c" },
+    cpupool: { type: "string", short: "p" },
   },
   optionHelp: [
     "-d DOMAIN, --domain=DOMAIN        Domain to modify",
@@ -100,6 +102,7 @@ const bvt: XlCommand = {
     "-u WARPU,  --warpu=WARPU          Time to pass unwarped after that, in milliseconds",
     "-s         --schedparam           Query / modify scheduler parameters",
     "-c CTXALLOW, --ctxallow_ms=CTXALLOW Set the context-switch allowance, in milliseconds",
+    "-p CPUPOOL, --cpupool=CPUPOOL     Restrict output to CPUPOOL",
   ],
   takes: 0,
   async run(context, _args, options) {
@@ -116,17 +119,19 @@ const bvt: XlCommand = {
     };
     const contextAllowanceMs = numberOf(options, "ctxallow_ms");
     if (options.schedparam && contextAllowanceMs !== undefined) {
-      await setting(context, client.call("sched-bvt-allowance", { contextAllowanceMs }), "the allowance was not set.");
+      const pool = (await poolOf(context, typeof options.cpupool === "string" ? options.cpupool : "0")).name;
+      const changed = client.call("sched-bvt-allowance", { pool, contextAllowanceMs });
+      await setting(context, changed, "the allowance was not set.");
     } else if (domain !== undefined && Object.values(changes).some((change) => change !== undefined)) {
       await setting(context, client.call("sched-bvt", { domain, ...changes }), SET_FAILED);
     } else if (domain !== undefined) {
       const { domains } = await schedulingOf(context, "bvt", domain);
       for (const line of [BVT_HEADER, ...domains.map(bvtLine)]) print(line);
     } else {
-      const info = await listed(context, "bvt");
-      if (info === undefined) return;
-      print(`Cpupool ${POOL}: ctxallow=${info.contextAllowanceMs}ms`);
-      if (!options.schedparam) for (const line of [BVT_HEADER, ...info.domains.map(bvtLine)]) print(line);
+      for (const { pool, contextAllowanceMs: ms, domains } of await listed(context, "bvt", options.cpupool)) {
+        print(`Cpupool ${pool}: ctxallow=${ms}ms`);
+        if (!options.schedparam) for (const line of [BVT_HEADER, ...domains.map(bvtLine)]) print(line);
+      }
     }
   },
 };

@@ -1,8 +1,5 @@
 import { left, right } from "../columns.ts";
 
-/** The one pool of processors that there is. */
-export const POOL = "Pool-0";
-
 type Named = { domid: number; name: string };
 
 const table =
