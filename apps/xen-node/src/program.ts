@@ -83,7 +83,8 @@ export function program(version: string, onStatus: (status: number) => void): Co
       "after",
       `
 Ctrl-] kills the guest and leaves. Exit status: ${ExitStatus.poweredOff} guests powered off; ${ExitStatus.hostError} something on the host or in
-the input is wrong; ${ExitStatus.guestCrash} a guest crashed; ${ExitStatus.left} left with Ctrl-]; 128 + n ended by signal n.`,
+the input is wrong; ${ExitStatus.guestCrash} a guest crashed; ${ExitStatus.left} left with Ctrl-]; 128 + n ended by signal n. SIGTERM
+has guests power themselves off.`,
     )
     .action(async (files: string[], { cache, mirror, suite, ...options }: RunOptions & FetchOptions) => {
       onStatus(await run(files, options, { cache: cache ?? defaultCacheFolder(), mirror, suite }));

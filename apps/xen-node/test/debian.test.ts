@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { startCli } from "./support/cli.ts";
 import { debianGuest, noRealGuests, PROMPT } from "./support/real-guests.ts";
@@ -54,8 +57,23 @@ describe.skipIf(noRealGuests)("Debian's kernel, as Debian ships it", () => {
   it("boots with nothing on stdin, and a signal ends the runner", { timeout: 400_000 }, async () => {
     const { child, console, exit } = startCli(["run", "--memory", "128"], { stdin: "ignore" });
     await console.expect(PROMPT, BOOT_MS);
+    child.kill("SIGINT");
+    expect(await exit).toBe(128 + 2);
+  });
+
+  it("powers itself off at SIGTERM, and is not started again then", { timeout: 400_000 }, async () => {
+    const folder = await mkdtemp(join(tmpdir(), "xen-node-off-"));
+    const config = join(folder, "deb.cfg");
+    const { kernel, initrd } = await debianGuest();
+    const keys = { name: "deb", kernel, ramdisk: initrd, cmdline: "console=hvc0", on_poweroff: "restart" };
+    const lines = Object.entries(keys).map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`);
+    await writeFile(config, `${lines.join("")}memory = 128\n`);
+    const { child, console, errors, exit } = startCli(["run", config], { stdin: "ignore" });
+    await console.expect(PROMPT, BOOT_MS);
     child.kill("SIGTERM");
-    expect(await exit).toBe(128 + 15);
+    expect(await exit).toBe(0);
+    expect(errors()).toMatch(/deb powered off\n/);
+    await rm(folder, { recursive: true });
   });
 
   it("tells of a crash with registers and symbols, and ends with 2", { timeout: 400_000 }, async () => {

@@ -57,7 +57,18 @@ describe.skipIf(noRealGuests)("at a real terminal", () => {
       await stream.expect(/grub> /);
       const [child] = readFileSync(`/proc/${pty.pid}/task/${pty.pid}/children`, "utf8").trim().split(" ");
       process.kill(Number(child), signal);
+      // GRUB knows nothing of powering itself off.
       expect(await end()).toBe({ SIGTERM: 143, SIGHUP: 129, SIGINT: 130 }[signal]);
     },
   );
+
+  it("a second signal does not wait for a guest that is to power itself off", { timeout: 200_000 }, async () => {
+    const { pty, stream, end } = await atTerminal();
+    await stream.expect(/grub> /);
+    const [child] = readFileSync(`/proc/${pty.pid}/task/${pty.pid}/children`, "utf8").trim().split(" ");
+    process.kill(Number(child), "SIGTERM");
+    await stream.expect(/are to power themselves off/);
+    process.kill(Number(child), "SIGINT");
+    expect(await end()).toBe(130);
+  });
 });

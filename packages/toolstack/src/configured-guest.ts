@@ -230,6 +230,10 @@ export class ConfiguredGuest implements Guest {
     this.write("control/shutdown", request);
   }
 
+  get pendingShutdown(): string | undefined {
+    return this.read("control/shutdown") || undefined;
+  }
+
   async suspend(): Promise<SuspendedGuest> {
     const { machine } = this;
     const { domain, files } = this.movable();

@@ -79,6 +79,8 @@ export interface Guest {
   readonly gone: Promise<void>;
   /** Asks the guest to shut down, as `xl shutdown` does: through its control/shutdown node. */
   requestShutdown(request: "poweroff" | "reboot"): void;
+  /** What it was asked to do and has not taken up yet: a kernel that knows of the node empties it first. */
+  readonly pendingShutdown: string | undefined;
   /**
    * Asks the guest to suspend itself and waits until it has; it stands still then, for as long as the answer is not used.
    *

@@ -29,6 +29,7 @@ import { TranslationStore } from "../translations/translation-store.ts";
 import { asUserError, ExitStatus } from "../user-error.ts";
 import { describeEnd } from "./describe-end.ts";
 import type { GuestPlan } from "./guest-plan.ts";
+import { powerOff } from "./orderly-end.ts";
 import { SAMPLE_INTERVAL } from "./translator-setting.ts";
 
 export interface SessionSettings {
@@ -83,6 +84,8 @@ export class Session {
   private control: ControlServer | undefined;
   private ending = false;
   private saving = false;
+  /** Guests were asked to power themselves off. */
+  private poweringOff = false;
   private over = false;
   private resolve: (status: number) => void = () => {};
   private reject: (error: unknown) => void = () => {};
@@ -216,9 +219,11 @@ export class Session {
 
   private onEnd(guest: Guest, end: DomainEnd, fate: GuestFate): void {
     if (this.ending) return;
-    for (const line of describeEnd(guest, end, fate)) this.note(line);
+    const restarts = fate === "restarting" && !this.poweringOff;
+    for (const line of describeEnd(guest, end, fate === "restarting" && !restarts ? "gone" : fate)) this.note(line);
     if (end.kind === "crash") this.status = Math.max(this.status, ExitStatus.guestCrash);
-    if (fate === "restarting") return;
+    if (restarts) return;
+    if (fate === "restarting") guest.destroy();
     this.running.delete(guest);
     // A debugger may look at what a crash left for as long as it likes.
     const looking = fate === "preserved" && this.debuggers?.attached;
@@ -239,17 +244,36 @@ export class Session {
   private readonly onSignal = (signal: NodeJS.Signals): void => {
     const { save } = this.settings;
     const guest = this.attached;
-    if (signal !== "SIGTERM" || save === undefined || guest === undefined || this.saving) {
+    if (signal !== "SIGTERM" || guest === undefined || this.saving || this.poweringOff) {
       this.finish(128 + constants.signals[signal]);
       return;
     }
+    if (save === undefined) this.powerAllOff();
+    else this.save(guest, save);
+  };
+
+  /** The last one that is off ends the session. */
+  private powerAllOff(): void {
+    this.poweringOff = true;
+    this.note("SIGTERM: guests are to power themselves off; another signal ends them at once");
+    for (const guest of this.running) {
+      powerOff(guest).then((end) => {
+        if (end === "off" || this.ending || !this.running.has(guest)) return;
+        this.note(`${guest.name} ${end === "no answer" ? "does not know how to power itself off" : "takes too long"}`);
+        this.status = Math.max(this.status, 128 + constants.signals.SIGTERM);
+        guest.destroy();
+      }, this.fail);
+    }
+  }
+
+  private save(guest: Guest, save: string): void {
     this.saving = true;
     // That it has ended then, is told as any guest's end.
     saveGuest(guest, save, "end").catch((error: unknown) => {
       this.saving = false;
       this.note(`${guest.name} goes on, since it could not be saved: ${(asUserError(error) as Error).message}`);
     });
-  };
+  }
 
   private readonly cleanUp = (): void => {
     if (this.over) return;
@@ -290,8 +314,8 @@ export class Session {
     }
   }
 
-  private fail(error: unknown): void {
+  private readonly fail = (error: unknown): void => {
     this.cleanUp();
     this.reject(error);
-  }
+  };
 }
