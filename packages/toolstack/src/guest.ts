@@ -35,6 +35,8 @@ export interface NetworkStatistics {
   receivedBytes: number;
   sentPackets: number;
   receivedPackets: number;
+  /** IP flows that it began to send. */
+  sentFlows: number;
   /** Packets that did not get through, for whatever reason. */
   sentDrops: number;
   receivedDrops: number;

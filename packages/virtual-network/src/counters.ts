@@ -19,6 +19,8 @@ export interface PortCounters {
   readonly refused: number;
   /** Times that a packet of the device was refused because the port's rate was reached. */
   readonly rateLimited: number;
+  /** IP flows that the device began to send; one that paused while many others went on may count again. */
+  readonly flows: number;
   /** Multicast packets that its filter kept away. */
   readonly filtered: number;
 }

@@ -26,6 +26,8 @@ const KEY_WORDS = 10;
  * not seen for longest. Counting allocates nothing.
  */
 export class FlowTable {
+  /** Flows that began; one that comes back after another took its place counts again. */
+  begun = 0;
   readonly #sets: number;
   readonly #keys: Int32Array;
   readonly #packets: Float64Array;
@@ -110,6 +112,7 @@ export class FlowTable {
     this.#packets[oldest] = 0;
     this.#bytes[oldest] = 0;
     this.#first[oldest] = nowNs;
+    this.begun++;
     return oldest;
   }
 

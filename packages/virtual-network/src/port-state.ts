@@ -160,7 +160,8 @@ export class PortState implements SwitchPort {
 
   counters(): PortCounters {
     const { refused, rateLimited, filtered } = this;
-    return { out: this.out.snapshot(), in: this.in.snapshot(), refused, rateLimited, filtered };
+    const flows = this.flowTable?.begun ?? 0;
+    return { out: this.out.snapshot(), in: this.in.snapshot(), refused, rateLimited, flows, filtered };
   }
 
   /** The table of its flows, made for the first packet; undefined if the switch counts none. */

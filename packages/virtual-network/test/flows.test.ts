@@ -37,7 +37,8 @@ describe("flows", () => {
     expect(a.port.flows(1)).toHaveLength(1);
     expect(b.port.flows()).toEqual([]);
     expect(a.port.counters().out).toEqual({ packets: 5, bytes: 2 * web.length + name.length + 19 + 42, drops: {} });
-    expect(b.port.counters().in.packets).toBe(5);
+    expect(a.port.counters().flows).toBe(a.port.flows().length);
+    expect(b.port.counters()).toMatchObject({ flows: 0, in: { packets: 5 } });
   });
 
   it("stay within their table; the one not seen for longest goes, a busy one stays", () => {
@@ -52,6 +53,7 @@ describe("flows", () => {
       a.send(udpFrame({ from: "10.0.0.1", to: "10.0.0.2" }, 2000 + (i % 60000), 80));
     }
     expect(a.port.flows().length).toBeLessThanOrEqual(64);
+    expect(a.port.counters().flows).toBe(5001);
     expect(a.port.flows(1)[0]).toMatchObject({ destinationPort: 53, packets: 5000 });
     expect(other.port.flows()).toHaveLength(1);
   });

@@ -171,6 +171,7 @@ function ofDevices(metrics: Metrics, guests: MetricsGuests): void {
     ["transmit_bytes", "Bytes that the interface sent.", "sentBytes"],
     ["receive_packets", "Packets that the interface received.", "receivedPackets"],
     ["transmit_packets", "Packets that the interface sent.", "sentPackets"],
+    ["transmit_flows", "IP flows that the interface began to send.", "sentFlows"],
     ["receive_drops", "Packets to the interface that were dropped.", "receivedDrops"],
     ["transmit_drops", "Packets from the interface that were dropped.", "sentDrops"],
   ] as const;

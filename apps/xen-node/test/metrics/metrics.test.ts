@@ -41,6 +41,7 @@ function machine() {
         receivedBytes: 2000,
         sentPackets: 1,
         receivedPackets: 2,
+        sentFlows: 4,
         sentDrops: 3,
         receivedDrops: 0,
       },

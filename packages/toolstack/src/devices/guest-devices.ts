@@ -151,13 +151,14 @@ export class GuestDevices {
     const { current } = this;
     return {
       networks: [...(current?.vifs ?? [])].map(([handle, { port }]) => {
-        const { in: received, out: sent } = port.counters();
+        const { in: received, out: sent, flows } = port.counters();
         return {
           handle,
           sentBytes: sent.bytes,
           receivedBytes: received.bytes,
           sentPackets: sent.packets,
           receivedPackets: received.packets,
+          sentFlows: flows,
           sentDrops: sumOf(sent.drops),
           receivedDrops: sumOf(received.drops),
         };
