@@ -5,6 +5,9 @@
  */
 const SUPERVISOR = 0x40000000;
 
+/** How many translated address spaces there can be at a time: two for each vcpu of a translated domain. */
+export const MAX_TRANSLATED_ROOTS = 1024;
+
 /** The name of an L4 table's address space as a supervisor sees it. */
 export function supervisorRoot(l4Mfn: number): number {
   return l4Mfn | SUPERVISOR;

@@ -1,24 +1,18 @@
-import { DomainMembers, NO_MEMBER } from "./domain-members.ts";
+import { NO_MEMBER } from "./domain-members.ts";
 import type { FrameTable } from "./frames.ts";
 import { JumpCaches, NO_L4 } from "./jump-caches.ts";
 import type { MachineMemory } from "./memory.ts";
 import { DOMID_XEN, FrameFlags, PageType } from "./page-type.ts";
-import { HALF, halfOf } from "./places.ts";
 import { isSupervisorRoot, rootMfn, supervisorRoot } from "./root.ts";
-import { indexInTable, TableIndices } from "./table-indices.ts";
-import { BankEntries, FILLED_WRITE } from "./tlb-entries.ts";
-import { TlbInheritance } from "./tlb-inheritance.ts";
+import { indexInTable } from "./table-indices.ts";
+import { BankAssignment, EVERYBODY, LEAST_BANKS, NO_BANK } from "./tlb-assignment.ts";
+import { ALL_ENTRIES, BankEntries, READ_ENTRIES } from "./tlb-entries.ts";
 import {
   BANK_BYTES,
-  FILL_LOG_CAPACITY,
-  FILL_LOG_OVERFLOW,
   FILL_LOG_WRITE,
   HEADER_CHANGES,
   HEADER_DOMID,
-  HEADER_FILL_COUNT,
-  HEADER_FILL_LOG,
   HEADER_ROOT,
-  TLB_ENTRIES,
   TLB_HEADER,
   TLB_READ,
   TLB_WRITE,
@@ -31,16 +25,6 @@ export interface TlbBanksOptions {
 }
 
 const DEFAULT_BANKS = 32;
-/** The active one is never given to another address space. */
-const LEAST_BANKS = 2;
-/** How many translated address spaces there can be at a time: two for each vcpu of a translated domain. */
-export const MAX_TRANSLATED_ROOTS = 1024;
-const NO_BANK = -1;
-/** In place of a domain: all of them. */
-const EVERYBODY = -1;
-const INDICES = 512;
-/** With more entries than this, a bank is emptied as a whole. */
-const MANY_FILLED = 512;
 
 /**
  * The soft TLB: a bank of translations for each of the address spaces used last. Only `fill` adds entries, and only what
@@ -53,70 +37,29 @@ export class TlbBanks {
   readonly count: number;
   /** Host address of a u32 that is another one whenever what `bankOf` and `jumpCache` answer may be. */
   readonly changesAddress: number;
-  private readonly start: number;
   private readonly u32: Uint32Array;
-  private readonly u16: Uint16Array;
-  private readonly u8: Uint8Array;
-  /** Host address of both arrays as they are when they are empty. */
-  private readonly empty: number;
-  /** By L4 frame; in the second half for their supervisors' address spaces. */
-  private readonly bankOfRoot: Uint16Array;
-  /** The address space (root.ts) of each bank. */
-  private readonly rootOf: Int32Array;
-  /** Whose each bank is. */
-  private readonly members: DomainMembers;
-  private readonly lastUse: Float64Array;
-  /**
-   * Per bank and L1 index (the low nine bits of a page number): which of the eight entries with that index were filled
-   * since the last flush; bits 0-7 in the read array, 8-15 in the write array. So that a page-table update looks at the
-   * one entry that matters, and not at sixteen which all fall into one set of the host's cache.
-   */
-  private readonly filled: Uint16Array;
-  /** Per bank: indices above the pages of its translations, never too few. */
-  private readonly above: TableIndices;
+  private readonly assignment: BankAssignment;
+  private readonly entries: BankEntries;
   private readonly jumps: JumpCaches;
-  private readonly unused: number[] = [];
-  /** Banks below this were used at least once; the others' arrays are not even initialized. */
-  private touched = 0;
-  /** At most so many are in use. */
-  private allowed: number;
-  private clock = 0;
-  private active = NO_BANK;
   /** Some translation for writing led to a frame without a type: there are tables that nobody validates. */
   private writesUntyped = false;
   /** The bank that was last given to an address space, if it is as empty as then. */
   private assigned = NO_BANK;
-  private readonly inheritance: TlbInheritance;
-  private readonly entries: BankEntries;
 
   constructor(
     memory: MachineMemory,
     private readonly frames: FrameTable,
     private readonly walker: Walker,
-    start: number,
+    private readonly start: number,
     options: TlbBanksOptions = {},
   ) {
-    this.count = this.allowed = options.banks ?? DEFAULT_BANKS;
-    this.start = start;
+    this.count = options.banks ?? DEFAULT_BANKS;
     this.u32 = memory.u32;
-    this.u16 = memory.u16;
-    this.u8 = memory.u8;
-    this.bankOfRoot = new Uint16Array(2 * frames.endMfn + MAX_TRANSLATED_ROOTS);
-    this.rootOf = new Int32Array(this.count).fill(-1);
-    this.members = new DomainMembers(this.count);
-    this.lastUse = new Float64Array(this.count);
-    this.filled = new Uint16Array(this.count * INDICES);
-    this.above = new TableIndices(this.count);
     this.changesAddress = start + TLB_HEADER + HEADER_CHANGES;
-    this.inheritance = new TlbInheritance(memory, this.count, this.above);
-    this.entries = new BankEntries(memory);
+    this.assignment = new BankAssignment(this.count, frames.endMfn);
     const jumps = start + this.count * BANK_BYTES;
     this.jumps = new JumpCaches(memory, jumps, this.count, this.changesAddress >>> 2);
-    this.empty = jumps + JumpCaches.bytes(this.count);
-    for (const array of [TLB_READ, TLB_WRITE]) {
-      const first = (this.empty + array) >>> 2;
-      for (let slot = 0; slot < TLB_ENTRIES; slot++) this.u32[first + slot * 4] = (slot ^ 1) << 12;
-    }
+    this.entries = new BankEntries(memory, start, this.count, jumps + JumpCaches.bytes(this.count));
   }
 
   /** Host bytes that `count` banks need; reserve them with an alignment of 4096. */
@@ -132,7 +75,7 @@ export class TlbBanks {
    * finds its own emptied.
    */
   allow(banks: number): void {
-    this.allowed = Math.max(LEAST_BANKS, Math.min(this.count, banks));
+    this.assignment.allow(banks);
   }
 
   /**
@@ -142,25 +85,22 @@ export class TlbBanks {
    * @returns the bank's host address, good until the next `activate`
    */
   activate(domid: number, root: number): number {
-    let bank = this.bankOfRoot[this.placeOf(root)] - 1;
+    let bank = this.assignment.bankOf(root);
     if (bank < 0) bank = this.assign(domid, root);
     else if (this.jumps.isDue(bank)) this.chooseJumps(bank);
-    this.lastUse[bank] = ++this.clock;
-    this.active = bank;
+    this.assignment.noteUse(bank);
     return this.start + bank * BANK_BYTES;
   }
 
   /** Host address of an address space's bank if it can be selected as it is, without `activate`; else 0. */
   bankOf(root: number): number {
-    const bank = this.bankOfRoot[this.placeOf(root)] - 1;
+    const bank = this.assignment.bankOf(root);
     return bank < 0 || this.jumps.isDue(bank) ? 0 : this.start + bank * BANK_BYTES;
   }
 
   /** A bank was selected without `activate`. */
   noteUse(base: number): void {
-    const bank = this.bankAt(base);
-    this.lastUse[bank] = ++this.clock;
-    this.active = bank;
+    this.assignment.noteUse(this.bankAt(base));
   }
 
   /**
@@ -198,12 +138,12 @@ export class TlbBanks {
         return hostPage + offset;
       }
       if (type === PageType.none) this.writesUntyped = true;
-      this.insert(base, TLB_WRITE, FILL_LOG_WRITE, vaLo, vaHi, hostPage);
+      this.entries.insert(this.bankAt(base), TLB_WRITE, FILL_LOG_WRITE, vaLo, vaHi, hostPage);
       return hostPage + offset;
     }
     if (borrowed) frames.noteRead(mfn, vaLo);
     const hostPage = (frames.place[mfn] << 12) >>> 0;
-    this.insert(base, TLB_READ, 0, vaLo, vaHi, hostPage);
+    this.entries.insert(this.bankAt(base), TLB_READ, 0, vaLo, vaHi, hostPage);
     return hostPage + offset;
   }
 
@@ -228,8 +168,8 @@ export class TlbBanks {
   }
 
   private chooseJumps(bank: number): void {
-    const root = this.rootOf[bank];
-    this.jumps.choose(bank, this.members.owner(bank), isSupervisorRoot(root) ? 1 : 0, this.sharedL4(root));
+    const root = this.assignment.rootOf(bank);
+    this.jumps.choose(bank, this.assignment.members.owner(bank), isSupervisorRoot(root) ? 1 : 0, this.sharedL4(root));
   }
 
   /** Word index of the L4 table that says which jump caches are an address space's; NO_L4 for one of its own. */
@@ -240,46 +180,21 @@ export class TlbBanks {
     return mfn < frames.endMfn && frames.type[mfn] === PageType.l4 ? frames.place[mfn] << 10 : NO_L4;
   }
 
-  private placeOf(root: number): number {
-    return isSupervisorRoot(root) ? rootMfn(root) + this.frames.endMfn + MAX_TRANSLATED_ROOTS : root;
-  }
-
   /** Empties a bank, in time proportional to what was filled, and its jump cache. */
   flushBank(base: number): void {
-    this.flushTranslations(base);
-    this.clearJumps(base);
+    this.flush(this.bankAt(base));
   }
 
-  private flushTranslations(base: number): void {
-    const u32 = this.u32;
-    const header = (base + TLB_HEADER) >>> 2;
-    const count = u32[header + (HEADER_FILL_COUNT >>> 2)];
-    const filled = this.indicesOf(base);
-    if (count > MANY_FILLED) {
-      this.filled.fill(0, filled, filled + INDICES);
-      this.clearArrays(base);
-    } else if (count !== 0) {
-      const log = (base + TLB_HEADER + HEADER_FILL_LOG) >>> 1;
-      for (let i = 0; i < count; i++) {
-        const logged = this.u16[log + i];
-        const slot = logged & 0xfff;
-        this.filled[filled + (slot & (INDICES - 1))] = 0;
-        const p = (base + ((logged & FILL_LOG_WRITE) << 4) + (slot << 4)) >>> 2;
-        u32[p] = (slot ^ 1) << 12;
-        u32[p + 1] = 0;
-      }
-    }
-    u32[header + (HEADER_FILL_COUNT >>> 2)] = 0;
-    const bank = this.bankAt(base);
-    this.above.clear(bank);
-    this.inheritance.clear(bank);
+  private flush(bank: number): void {
+    this.entries.flush(bank);
+    this.jumps.clear(bank);
   }
 
   /** Empties the bank of an address space, if it has one. */
   flushRoot(root: number): void {
     this.walker.forgetFetches();
-    const bank = this.bankOfRoot[this.placeOf(root)] - 1;
-    if (bank >= 0) this.flushBank(this.start + bank * BANK_BYTES);
+    const bank = this.assignment.bankOf(root);
+    if (bank >= 0) this.flush(bank);
   }
 
   /** Empties the banks of an L4 table's address spaces. */
@@ -291,42 +206,33 @@ export class TlbBanks {
   /** Drops a root's translations of one page, or of all 2 MiB around it. */
   dropPage(root: number, vaLo: number, vaHi: number, large: boolean): void {
     this.walker.forgetFetches();
-    const bank = this.bankOfRoot[this.placeOf(root)] - 1;
+    const bank = this.assignment.bankOf(root);
     if (bank < 0) return;
-    const base = this.start + bank * BANK_BYTES;
     const level = large ? 2 : 1;
     this.jumps.forgetInBank(bank, level, indexInTable(vaLo, vaHi, level));
-    const page = (vaLo >>> 12) & 0xfff;
-    const first = large ? page & ~0x1ff : page;
-    const tag = (large ? vaLo & ~0x1fffff : vaLo & ~0xfff) >>> 0;
-    for (let i = 0; i < (large ? INDICES : 1); i++) {
-      for (const array of [TLB_READ, TLB_WRITE]) {
-        const p = (base + array + ((first + i) << 4)) >>> 2;
-        if (this.u32[p] === tag + i * 4096 && this.u32[p + 1] === vaHi >>> 0) this.entries.drop(p, first + i);
-      }
-    }
+    this.entries.dropPage(bank, vaLo, vaHi, large);
   }
 
   /** Empties all banks of a domain. */
   flushDomain(domid: number): void {
     this.walker.forgetFetches();
-    const { members } = this;
-    for (let bank = members.first(domid); bank !== NO_MEMBER; bank = members.next(bank))
-      this.flushBank(this.start + bank * BANK_BYTES);
+    const { members } = this.assignment;
+    for (let bank = members.first(domid); bank !== NO_MEMBER; bank = members.next(bank)) this.flush(bank);
   }
 
   /** Empties all banks of a domain, but not their jump caches: its frames' bytes stay where they are. */
   flushDomainTranslations(domid: number): void {
     this.walker.forgetFetches();
-    const { members } = this;
-    for (let bank = members.first(domid); bank !== NO_MEMBER; bank = members.next(bank))
-      this.flushTranslations(this.start + bank * BANK_BYTES);
+    const { members } = this.assignment;
+    for (let bank = members.first(domid); bank !== NO_MEMBER; bank = members.next(bank)) this.entries.flush(bank);
   }
 
   /** Empties every bank. */
   flushAll(): void {
     this.walker.forgetFetches();
-    for (let bank = 0; bank < this.touched; bank++) this.flushBank(this.start + bank * BANK_BYTES);
+    const { assignment } = this;
+    for (let bank = assignment.first(EVERYBODY); bank !== NO_MEMBER; bank = assignment.next(EVERYBODY, bank))
+      this.flush(bank);
   }
 
   /**
@@ -336,7 +242,7 @@ export class TlbBanks {
    */
   noteJump(base: number, vaLo: number, vaHi: number, entry: number): void {
     const bank = this.bankAt(base);
-    this.jumps.add(bank, this.sharedL4(this.rootOf[bank]), vaLo, vaHi, entry);
+    this.jumps.add(bank, this.sharedL4(this.assignment.rootOf(bank)), vaLo, vaHi, entry);
   }
 
   /**
@@ -351,24 +257,23 @@ export class TlbBanks {
     // Whatever comes of it: from now on the bank is in use, with translations of its own.
     this.assigned = NO_BANK;
     const other = this.bankAt(from);
-    if (bank === other || other < 0 || this.members.owner(other) !== this.members.owner(bank)) return;
+    const { assignment } = this;
+    const { members } = assignment;
+    if (bank === other || other < 0 || members.owner(other) !== members.owner(bank)) return;
     // What a supervisor may use is not everybody's.
-    if (isSupervisorRoot(this.rootOf[other]) !== isSupervisorRoot(this.rootOf[bank])) return;
+    if (isSupervisorRoot(assignment.rootOf(other)) !== isSupervisorRoot(assignment.rootOf(bank))) return;
     const { place, endMfn } = this.frames;
-    const heir = rootMfn(this.rootOf[bank]);
-    const donor = rootMfn(this.rootOf[other]);
+    const heir = rootMfn(assignment.rootOf(bank));
+    const donor = rootMfn(assignment.rootOf(other));
     // Translated address spaces have no tables that could be compared here.
     if (heir >= endMfn || donor >= endMfn) return;
-    if (!this.inheritance.copy(other, from, bank, base, place[heir] << 10, place[donor] << 10)) return;
-    const filled = this.indicesOf(from);
-    this.filled.copyWithin(this.indicesOf(base), filled, filled + INDICES);
-    this.above.copy(other, bank);
+    this.entries.inherit(other, bank, place[heir] << 10, place[donor] << 10);
   }
 
   /** A jump-cache entry with a word, about to be added, is good only while the page of an address is mapped as it is now. */
   dependOn(base: number, vaLo: number, vaHi: number): void {
     const bank = this.bankAt(base);
-    this.jumps.dependOn(bank, this.sharedL4(this.rootOf[bank]), vaLo, vaHi);
+    this.jumps.dependOn(bank, this.sharedL4(this.assignment.rootOf(bank)), vaLo, vaHi);
   }
 
   /**
@@ -379,19 +284,22 @@ export class TlbBanks {
    */
   dropL1(domid: number, index: number, mfn: number, dirty: boolean, executable: boolean): void {
     if (executable) this.walker.forgetFetches();
-    const hostPage = (this.frames.place[mfn] << 12) >>> 0;
-    const halves = executable ? this.frames.places.jumpedTo[this.frames.place[mfn]] : 0;
+    const place = this.frames.place[mfn];
+    const halves = executable ? this.frames.places.jumpedTo[place] : 0;
     if (halves !== 0) this.jumps.forget(domid, 1, index, halves);
-    const { members, filled } = this;
-    for (let bank = members.first(domid); bank !== NO_MEMBER; bank = members.next(bank)) {
-      const slots = filled[bank * INDICES + index];
-      if (slots !== 0)
-        this.entries.dropFilled(
-          this.start + bank * BANK_BYTES,
-          index,
-          dirty ? slots : slots & ((1 << FILLED_WRITE) - 1),
-          hostPage,
-        );
+    this.dropFilled(domid, index, dirty ? ALL_ENTRIES : READ_ENTRIES, place);
+  }
+
+  /**
+   * Drops the entries of some kinds and an L1 index, in a domain's banks or EVERYBODY's, that lead to a place. It is not given the
+   * place's address: that may be no small integer, and would be allocated for each call.
+   */
+  private dropFilled(domid: number, index: number, kinds: number, place: number): void {
+    const { assignment, entries } = this;
+    const hostPage = (place << 12) >>> 0;
+    for (let bank = assignment.first(domid); bank !== NO_MEMBER; bank = assignment.next(domid, bank)) {
+      const slots = entries.filledAt(bank, index) & kinds;
+      if (slots !== 0) entries.dropFilled(bank, index, slots, hostPage);
     }
   }
 
@@ -399,21 +307,13 @@ export class TlbBanks {
   dropTable(domid: number, level: number, index: number): void {
     this.walker.forgetFetches();
     this.jumps.forget(domid, level, index);
-    const { members } = this;
-    for (let bank = members.first(domid); bank !== NO_MEMBER; bank = members.next(bank)) {
-      if (!this.above.has(bank, level, index)) continue;
-      this.above.delete(bank, level, index);
-      this.entries.dropBehind(this.start + bank * BANK_BYTES, level, index);
-    }
+    const { members } = this.assignment;
+    for (let bank = members.first(domid); bank !== NO_MEMBER; bank = members.next(bank))
+      this.entries.dropBehind(bank, level, index);
   }
 
   private bankAt(base: number): number {
     return (base - this.start) / BANK_BYTES;
-  }
-
-  /** Where a bank's part of `filled` begins. */
-  private indicesOf(base: number): number {
-    return this.bankAt(base) * INDICES;
   }
 
   /** Drops the write entries of all banks that lead to this frame, or all of them: the frame has code from now on. */
@@ -437,18 +337,9 @@ export class TlbBanks {
 
   /** Drops the entries of a domain's banks that lead to one of the places that are marked by 1. */
   dropMarked(domid: number, marks: Uint8Array): void {
-    const { members } = this;
+    const { members } = this.assignment;
     for (let bank = members.first(domid); bank !== NO_MEMBER; bank = members.next(bank))
-      this.entries.dropMarked(this.start + bank * BANK_BYTES, marks);
-  }
-
-  /** A domain's banks, or EVERYBODY's, one after the other. */
-  private firstOf(domid: number): number {
-    return domid !== EVERYBODY ? this.members.first(domid) : this.touched > 0 ? 0 : NO_MEMBER;
-  }
-
-  private nextOf(domid: number, bank: number): number {
-    return domid !== EVERYBODY ? this.members.next(bank) : bank + 1 < this.touched ? bank + 1 : NO_MEMBER;
+      this.entries.dropMarked(bank, marks);
   }
 
   /** Whose banks may lead to a frame: its owner's alone, unless somebody holds it, who may have mapped a grant. */
@@ -463,15 +354,8 @@ export class TlbBanks {
    */
   dropMoved(mfn: number, place: number, index: number): void {
     const domid = this.reachedBy(mfn);
-    const hostPage = (place << 12) >>> 0;
-    if (index < 0) {
-      this.dropLeadingTo(domid, hostPage, TLB_READ, 0);
-      return;
-    }
-    for (let bank = this.firstOf(domid); bank !== NO_MEMBER; bank = this.nextOf(domid, bank)) {
-      const slots = this.filled[bank * INDICES + index] & ((1 << FILLED_WRITE) - 1);
-      if (slots !== 0) this.entries.dropFilled(this.start + bank * BANK_BYTES, index, slots, hostPage);
-    }
+    if (index < 0) this.dropLeadingTo(domid, (place << 12) >>> 0, TLB_READ, 0);
+    else this.dropFilled(domid, index, READ_ENTRIES, place);
   }
 
   /**
@@ -492,94 +376,53 @@ export class TlbBanks {
 
   /** Drops the entries of one array, in a domain's banks or EVERYBODY's, that lead to a host page, or all for -1. */
   private dropLeadingTo(domid: number, hostPage: number, array: number, logBit: number): void {
-    for (let bank = this.firstOf(domid); bank !== NO_MEMBER; bank = this.nextOf(domid, bank)) {
-      this.entries.dropLeadingTo(this.start + bank * BANK_BYTES, hostPage, array, logBit);
-    }
+    const { assignment } = this;
+    for (let bank = assignment.first(domid); bank !== NO_MEMBER; bank = assignment.next(domid, bank))
+      this.entries.dropLeadingTo(bank, hostPage, array, logBit);
   }
 
   /** Gives up the banks of an L4 table that stops being one. */
   forget(l4Mfn: number): void {
     this.walker.forgetFetches();
     this.forgetBank(l4Mfn);
-    if (l4Mfn < this.frames.endMfn) this.forgetBank(this.placeOf(supervisorRoot(l4Mfn)));
+    if (l4Mfn < this.frames.endMfn) this.forgetBank(supervisorRoot(l4Mfn));
   }
 
-  private forgetBank(place: number): void {
-    const bank = this.bankOfRoot[place] - 1;
+  private forgetBank(root: number): void {
+    const bank = this.assignment.bankOf(root);
     if (bank < 0) return;
-    const base = this.start + bank * BANK_BYTES;
-    this.flushTranslations(base);
-    this.jumps.release(bank);
+    this.vacate(bank);
     this.u32[this.changesAddress >>> 2]++;
-    this.bankOfRoot[place] = 0;
-    this.rootOf[bank] = -1;
-    this.members.remove(bank);
-    this.u32[(base + TLB_HEADER + HEADER_ROOT) >>> 2] = 0;
-    if (this.active === bank) this.active = NO_BANK;
-    this.unused.push(bank);
+    this.assignment.release(bank);
+    this.u32[(this.start + bank * BANK_BYTES + TLB_HEADER + HEADER_ROOT) >>> 2] = 0;
+  }
+
+  /** The address space that has a bank is to have it no longer. */
+  private vacate(bank: number): void {
+    this.entries.flush(bank);
+    this.jumps.release(bank);
   }
 
   /** Banks in use as [host address, domid, address space], for audits. */
   *inUse(): Generator<readonly [base: number, domid: number, root: number]> {
-    for (let bank = 0; bank < this.touched; bank++) {
-      if (this.rootOf[bank] >= 0) yield [this.start + bank * BANK_BYTES, this.members.owner(bank), this.rootOf[bank]];
+    const { assignment } = this;
+    for (let bank = assignment.first(EVERYBODY); bank !== NO_MEMBER; bank = assignment.next(EVERYBODY, bank)) {
+      const root = assignment.rootOf(bank);
+      if (root >= 0) yield [this.start + bank * BANK_BYTES, assignment.members.owner(bank), root];
     }
   }
 
   private assign(domid: number, root: number): number {
-    let bank: number;
-    const free = this.unused.pop();
-    if (free !== undefined) {
-      bank = free;
-    } else if (this.touched < this.allowed) {
-      bank = this.touched++;
-      this.clearArrays(this.start + bank * BANK_BYTES);
-    } else {
-      bank = this.active === 0 ? 1 : 0;
-      for (let i = 0; i < this.touched; i++) {
-        if (i !== this.active && this.lastUse[i] < this.lastUse[bank]) bank = i;
-      }
-      this.flushTranslations(this.start + bank * BANK_BYTES);
-      this.jumps.release(bank);
-      this.bankOfRoot[this.placeOf(this.rootOf[bank])] = 0;
-    }
-    this.bankOfRoot[this.placeOf(root)] = bank + 1;
-    this.rootOf[bank] = root;
-    this.members.add(bank, domid);
+    const { assignment } = this;
+    const bank = assignment.choose();
+    if (assignment.isUntouched(bank)) this.entries.initialize(bank);
+    else if (assignment.rootOf(bank) >= 0) this.vacate(bank);
+    assignment.give(bank, domid, root);
     this.assigned = bank;
     this.chooseJumps(bank);
     const header = (this.start + bank * BANK_BYTES + TLB_HEADER) >>> 2;
     this.u32[header + (HEADER_ROOT >>> 2)] = root;
     this.u32[header + (HEADER_DOMID >>> 2)] = domid;
     return bank;
-  }
-
-  private insert(base: number, array: number, logBit: number, vaLo: number, vaHi: number, hostPage: number): void {
-    const u32 = this.u32;
-    const slot = (vaLo >>> 12) & 0xfff;
-    const p = (base + array + (slot << 4)) >>> 2;
-    const bank = this.bankAt(base);
-    this.above.add(bank, vaLo, vaHi);
-    if (halfOf(vaHi) === HALF.LOWER) this.inheritance.noteLower(bank, slot | logBit);
-    if (u32[p] === (slot ^ 1) << 12 && u32[p + 1] === 0) {
-      const filled = this.indicesOf(base) + (slot & (INDICES - 1));
-      this.filled[filled] |= 1 << ((slot >>> 9) + (logBit === 0 ? 0 : FILLED_WRITE));
-      const countWord = (base + TLB_HEADER + HEADER_FILL_COUNT) >>> 2;
-      const count = u32[countWord];
-      if (count < FILL_LOG_CAPACITY) {
-        this.u16[((base + TLB_HEADER + HEADER_FILL_LOG) >>> 1) + count] = slot | logBit;
-        u32[countWord] = count + 1;
-      } else {
-        u32[countWord] = FILL_LOG_OVERFLOW;
-      }
-    }
-    const tag = vaLo & 0xfffff000;
-    u32[p] = tag;
-    u32[p + 1] = vaHi;
-    u32[p + 2] = hostPage - tag;
-  }
-
-  private clearArrays(base: number): void {
-    this.u8.copyWithin(base + TLB_READ, this.empty, this.empty + TLB_HEADER);
   }
 }

@@ -3,7 +3,8 @@ import type { MachineMemory } from "./memory.ts";
 import { FrameFlags } from "./page-type.ts";
 import type { Physmap } from "./physmap.ts";
 import { Pte } from "./pte.ts";
-import { MAX_TRANSLATED_ROOTS, type TlbBanks } from "./tlb.ts";
+import { MAX_TRANSLATED_ROOTS } from "./root.ts";
+import type { TlbBanks } from "./tlb.ts";
 import { Access, PageFault, type TranslatedWalker, type Walker, WalkFault } from "./walker.ts";
 
 /** Bits of an entry that are no physical address below 2^40, in its high half, without NX. */
