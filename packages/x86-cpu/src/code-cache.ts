@@ -1,11 +1,11 @@
 import type { Mmu } from "@xen-node/mmu";
+import type { Block } from "./block.ts";
+import { BlockDecoder } from "./block-decoder.ts";
 import { CodeBreakpoints } from "./code-breakpoints.ts";
-import { createInstruction, Decoder, DecodeStatus, Flow } from "./decode/index.ts";
+import { CodePage, type CodeUse } from "./code-page.ts";
 import { withoutFusion } from "./interpreter/handlers.ts";
-import { BlockWriter, NoHandlerError } from "./lower/block-writer.ts";
-import { lowerInstruction } from "./lower/instruction.ts";
+import { BlockWriter } from "./lower/block-writer.ts";
 import {
-  BREAKPOINT,
   MAX_BLOCK_INSTRUCTIONS,
   R_HANDLER,
   R_INDEX,
@@ -17,80 +17,13 @@ import {
   STALE_HANDLER,
 } from "./records.ts";
 
-/** Processor modes that code is decoded for. */
-export const CodeMode = {
-  /** 64-bit code rather than 32-bit compatibility mode. */
-  LONG: 1,
-  /** CR0.TS or CR0.EM: x87, MMX and SSE instructions raise #NM (or #UD). */
-  FPU_UNAVAILABLE: 2,
-  /** One instruction a block. */
-  STEP: 4,
-  /** CPL 0: POPF changes what only a kernel may. */
-  KERNEL: 8,
-  /** Compatibility mode with segments that are not flat: fetches and accesses by DS, ES and SS are checked. */
-  SEGMENTED: 16,
-} as const;
-
-/** Where execution goes on after an instruction. */
-const After = { SAME_BLOCK: 0, NEXT_BLOCK: 1, ELSEWHERE: 2 } as const;
-type After = (typeof After)[keyof typeof After];
-
-export interface Block {
-  readonly key: number;
-  readonly record: number;
-  readonly records: number;
-  readonly instructions: number;
-  /** Bytes [start, end) of the page that it was decoded from. */
-  readonly start: number;
-  readonly end: number;
-  /** Bytes of its instructions, those in the second page too. */
-  readonly bytes: number;
-  /** Place of the second page of an instruction that crosses into it, or −1. */
-  readonly secondPlace: number;
-  /** The records as they were before a region took the block over, or 0. */
-  plain: number;
-  /** Jump-cache word of the region that is entered here, or 0. */
-  regionWord: number;
-  /** How often it was looked up while translations were known that might be of its code. */
-  met: number;
-  /** How often it was interpreted on the way between regions, in steps of COUNTED_ENTRIES. */
-  interpreted: number;
-}
-
-/** Somebody who wants to know when bytes change that code was made from. */
-export interface CodeUse {
-  readonly place: number;
-  /** Bytes [start, end) of it. */
-  readonly start: number;
-  readonly end: number;
-  /** They changed, are forgotten, or a frame has left their place. */
-  onChange(): void;
-}
-
-interface CodePage {
-  readonly uses: Set<CodeUse>;
-  /** Samples of the interpreter that met this page. */
-  heat: number;
-  /** Bytes with code have changed since it was looked for the same page elsewhere, and how often it was. */
-  changed: boolean;
-  trials: number;
-  /** Record of the block that starts at `offset | mode << 12`. */
-  readonly starts: Map<number, Block>;
-  readonly blocks: Set<Block>;
-  /** One bit for each 64-byte line that some block was decoded from. */
-  linesLow: number;
-  linesHigh: number;
-}
-
 /** How often a page of code that changes is looked for elsewhere: one that goes on changing is nobody else's. */
 const MOST_TRIALS = 8;
 /** Blocks that are decoded before an instruction is through that was begun anew because its operands had moved: fewer. */
 const UNSETTLED_BLOCKS = 16;
-const INT3 = Uint8Array.of(0xcc);
 /** Default size of the arena that the records lie in. */
 const ARENA_BYTES = 32 << 20;
 const MIN_ARENA_BYTES = 64 << 10;
-const MAX_INSTRUCTION_BYTES = 15;
 /** An instruction is at most this many records. */
 const MAX_RECORDS_PER_INSTRUCTION = 12;
 const BLOCK_BYTES = (MAX_BLOCK_INSTRUCTIONS + 1) * MAX_RECORDS_PER_INSTRUCTION * RECORD_BYTES;
@@ -109,9 +42,7 @@ export class CodeCache {
   private readonly arena: number;
   private cursor: number;
   private readonly writer: BlockWriter;
-  private readonly decoder = new Decoder();
-  private readonly insn = createInstruction();
-  private readonly crossing = new Uint8Array(32);
+  private readonly decoder: BlockDecoder;
   /** Where `beginningOf` puts records, and what is there. */
   private readonly beginning: number;
   private begun: Block | undefined;
@@ -133,7 +64,7 @@ export class CodeCache {
     /** Every pointer to a record outside of the arena must be forgotten. */
     private readonly onFlush: () => void,
     /** An instruction without a handler was decoded; it raises #UD. */
-    private readonly onMissing: (name: string) => void,
+    onMissing: (name: string) => void,
     private readonly arenaBytes = ARENA_BYTES,
   ) {
     if (!(arenaBytes >= MIN_ARENA_BYTES)) throw new RangeError(`a code cache of ${arenaBytes} bytes is too small`);
@@ -143,6 +74,7 @@ export class CodeCache {
     this.cursor = this.arena;
     this.beginning = mmu.memory.reserve(BLOCK_BYTES, 64, "beginning of a block");
     this.writer = new BlockWriter(mmu.memory.view, mmu.memory.i32, handlers);
+    this.decoder = new BlockDecoder(mmu, this.writer, this.breakpoints, onMissing);
     for (const [name, number] of handlers) {
       const alone = handlers.get(withoutFusion(name));
       if (alone !== undefined && alone !== number) this.unfused.set(number, alone);
@@ -195,7 +127,7 @@ export class CodeCache {
   watch(use: CodeUse, mfn: number): void {
     const page = this.pageOf(use.place, mfn);
     page.uses.add(use);
-    markLines(page, use.start, use.end);
+    page.mark(use.start, use.end);
   }
 
   /** Whether a byte of a frame is watched by somebody. */
@@ -280,81 +212,21 @@ export class CodeCache {
   build(mfn: number, offset: number, mode: number, secondMfn: () => number): Block | undefined {
     if (this.cursor + BLOCK_BYTES > this.arena + this.arenaBytes) this.flush();
     this.blocksBuilt++;
-    const { writer, decoder, insn, mmu } = this;
-    const { position } = writer;
     this.breakpoints.prepare(mfn);
     if (this.share(mfn)) {
       const known = this.find(mfn, offset, mode, secondMfn);
       if (known !== undefined) return known;
     }
-    const place = this.placeOf(mfn);
-    const page = mmu.frames.readAddress(mfn);
-    const bytes = mmu.memory.u8;
-    const long = (mode & CodeMode.LONG) !== 0;
-    const limit = (mode & CodeMode.STEP) !== 0 ? 1 : MAX_BLOCK_INSTRUCTIONS;
-    const known = this.pages[place]?.starts;
-    const first = this.cursor;
-    writer.startBlock(first);
     let second = -1;
-    let at = offset;
-    let index = 0;
-    let after: After = After.SAME_BLOCK;
-    while (index < limit && at < 4096 && after === After.SAME_BLOCK) {
-      // What is decoded already is gone on with: a third of all decoding would be of the same bytes again.
-      if (index > 0 && known?.has(at | (mode << 12))) break;
-      const isBreakpoint = this.breakpoints.isAt(mfn, at);
-      let status = isBreakpoint
-        ? decoder.decode(INT3, 0, 1, long, insn)
-        : decoder.decode(bytes, page + at, 4096 - at, long, insn);
-      if (status === DecodeStatus.NEED_MORE) {
-        if (index > 0) break;
-        second = secondMfn();
-        if (second < 0) return undefined;
-        this.share(second);
-        const inFirst = 4096 - at;
-        this.crossing.set(bytes.subarray(page + at, page + 4096));
-        const next = mmu.frames.readAddress(second);
-        this.crossing.set(bytes.subarray(next, next + 16), inFirst);
-        status = decoder.decode(this.crossing, 0, inFirst + 16, long, insn);
-      }
-      position.index = index;
-      position.start = at;
-      if (status !== DecodeStatus.OK) {
-        // RIP of a fault is next − length.
-        position.next = at;
-        writer.handler(status === DecodeStatus.TOO_LONG ? "fault.GP8.n" : "fault.UD8.n");
-        // Any of its bytes may be what is wrong with it.
-        at += MAX_INSTRUCTION_BYTES;
-        after = After.ELSEWHERE;
-        break;
-      }
-      position.next = at + insn.length;
-      after = this.lower(mode);
-      if (isBreakpoint) writer.immediate(BREAKPOINT);
-      at = position.next;
-      index++;
-      if (second >= 0) break;
-    }
-    if (after !== After.ELSEWHERE) {
-      position.index = index;
-      position.start = position.next = at;
-      writer.handler("next").target(at);
-    }
-    const block: Block = {
-      key: offset | (mode << 12),
-      record: first,
-      records: (position.record - first) / RECORD_BYTES,
-      instructions: index,
-      plain: 0,
-      regionWord: 0,
-      met: 0,
-      interpreted: 0,
-      start: offset,
-      end: Math.min(at, 4096),
-      bytes: at - offset,
-      secondPlace: second < 0 ? -1 : this.placeOf(second),
+    const shareSecond = (): number => {
+      second = secondMfn();
+      if (second >= 0) this.share(second);
+      return second;
     };
-    this.cursor = position.record;
+    const known = this.pages[this.placeOf(mfn)]?.starts;
+    const block = this.decoder.decode(mfn, offset, mode, this.cursor, known, shareSecond);
+    if (block === undefined) return undefined;
+    this.cursor = block.record + block.records * RECORD_BYTES;
     this.register(block, mfn, second);
     return block;
   }
@@ -404,35 +276,15 @@ export class CodeCache {
     return this.placeOf(mfn) !== place;
   }
 
-  /** Writes the records of `insn`; answers where execution goes on. */
-  private lower(mode: number): After {
-    const { writer, insn } = this;
-    const { entry } = insn;
-    const restart = writer.position.record;
-    writer.segmented = (mode & CodeMode.SEGMENTED) !== 0;
-    try {
-      if (lowerInstruction(insn, writer, (mode & CodeMode.FPU_UNAVAILABLE) !== 0, (mode & CodeMode.KERNEL) !== 0)) {
-        return entry.flow === Flow.CONDITIONAL ? After.SAME_BLOCK : After.ELSEWHERE;
-      }
-    } catch (error) {
-      if (!(error instanceof NoHandlerError)) throw error;
-      writer.startBlock(restart);
-      writer.handler("fault.UD8.n");
-      this.onMissing(error.handler);
-      return After.ELSEWHERE;
-    }
-    return entry.flow === Flow.SYSTEM || entry.mnemonic === "popf" ? After.NEXT_BLOCK : After.SAME_BLOCK;
-  }
-
   private register(block: Block, mfn: number, secondMfn: number): void {
     const { secondPlace } = block;
     const place = this.placeOf(mfn);
     const page = this.pageOf(place, mfn);
     page.starts.set(block.key, block);
     page.blocks.add(block);
-    markLines(page, block.start, block.end);
+    page.mark(block.start, block.end);
     if (secondPlace >= 0) {
-      this.pageOf(secondPlace, secondMfn).linesLow |= 1;
+      this.pageOf(secondPlace, secondMfn).mark(0, 1);
       const tails = this.tails.get(secondPlace);
       if (tails) tails.add(place);
       else this.tails.set(secondPlace, new Set([place]));
@@ -442,16 +294,7 @@ export class CodeCache {
   private pageOf(place: number, mfn: number): CodePage {
     let page = this.pages[place];
     if (page === undefined) {
-      page = {
-        starts: new Map(),
-        blocks: new Set(),
-        uses: new Set(),
-        heat: 0,
-        changed: this.isUnsettled,
-        trials: 0,
-        linesLow: 0,
-        linesHigh: 0,
-      };
+      page = new CodePage(this.isUnsettled);
       this.pages[place] = page;
       this.mmu.markCode(mfn);
     }
@@ -492,7 +335,7 @@ export class CodeCache {
   private invalidatePlace(place: number, offset: number, length: number): void {
     const page = this.pages[place];
     if (page === undefined) return;
-    if (!touchesLines(page, offset, offset + length)) return;
+    if (!page.touches(offset, offset + length)) return;
     page.changed = true;
     for (const block of page.blocks) {
       if (block.start < offset + length && block.end > offset) this.drop(place, block);
@@ -516,8 +359,7 @@ export class CodeCache {
 
   /** Whether bytes of a frame belong to an instruction that was decoded. */
   hasCodeIn(mfn: number, offset: number, length: number): boolean {
-    const page = this.pages[this.placeOf(mfn)];
-    return page !== undefined && touchesLines(page, offset, offset + length);
+    return this.pages[this.placeOf(mfn)]?.touches(offset, offset + length) ?? false;
   }
 
   /** Drops everything. */
@@ -533,18 +375,4 @@ export class CodeCache {
     this.cursor = this.arena;
     this.onFlush();
   }
-}
-
-function markLines(page: CodePage, start: number, end: number): void {
-  for (let line = start >> 6; line <= (end - 1) >> 6; line++) {
-    if (line < 32) page.linesLow |= 1 << line;
-    else page.linesHigh |= 1 << (line - 32);
-  }
-}
-
-function touchesLines(page: CodePage, start: number, end: number): boolean {
-  for (let line = start >> 6; line <= Math.min(63, (end - 1) >> 6); line++) {
-    if (((line < 32 ? page.linesLow >>> line : page.linesHigh >>> (line - 32)) & 1) !== 0) return true;
-  }
-  return false;
 }

@@ -1,5 +1,7 @@
 import { Access, JUMP_CACHE_MODE, type Mmu, WalkFault } from "@xen-node/mmu";
-import { type Block, type CodeCache, CodeMode } from "./code-cache.ts";
+import type { Block } from "./block.ts";
+import type { CodeCache } from "./code-cache.ts";
+import { CodeMode } from "./code-mode.ts";
 import type { Faults } from "./faults.ts";
 import { JUMP_CACHE_MASK, JUMP_CACHE_PLACES } from "./interpreter/jump-cache.ts";
 import { R_IMM, R_LENGTH, R_LINK, R_NEXT } from "./records.ts";

@@ -1,6 +1,8 @@
 import type { Mmu } from "@xen-node/mmu";
-import { type Block, CodeCache, CodeMode } from "./code-cache.ts";
+import type { Block } from "./block.ts";
+import { CodeCache } from "./code-cache.ts";
 import { CodeLookup } from "./code-lookup.ts";
+import { CodeMode } from "./code-mode.ts";
 import { CpuState } from "./cpu-state.ts";
 import { type CpuidModel, X8664V2Cpuid } from "./cpuid.ts";
 import { DataAccess } from "./data-access.ts";

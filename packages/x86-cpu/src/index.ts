@@ -1,5 +1,6 @@
 export { AddressSpace, type PageOptions } from "./address-space.ts";
-export { CodeCache, CodeMode } from "./code-cache.ts";
+export { CodeCache } from "./code-cache.ts";
+export { CodeMode } from "./code-mode.ts";
 export { Cpu, type CpuHooks, type CpuOptions } from "./cpu.ts";
 export { CpuState } from "./cpu-state.ts";
 export { type CpuidModel, type CpuidResult, X8664V2Cpuid } from "./cpuid.ts";

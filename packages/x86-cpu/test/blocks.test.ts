@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { CodeMode } from "../src/code-cache.ts";
+import { CodeMode } from "../src/code-mode.ts";
 import { CODE, RAX, RBX, TestMachine } from "./machine.ts";
 
 it("decodes nothing twice: a block ends where another one begins", () => {

@@ -1,4 +1,5 @@
-import type { Block, CodeUse } from "../code-cache.ts";
+import type { Block } from "../block.ts";
+import type { CodeUse } from "../code-page.ts";
 import { JUMP_CACHE_PLACES } from "../interpreter/jump-cache.ts";
 import type { Translation } from "./compiler.ts";
 import type { Place } from "./flow-graph.ts";

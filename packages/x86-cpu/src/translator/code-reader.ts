@@ -1,5 +1,6 @@
 import type { Mmu } from "@xen-node/mmu";
-import { type CodeCache, CodeMode } from "../code-cache.ts";
+import type { CodeCache } from "../code-cache.ts";
+import { CodeMode } from "../code-mode.ts";
 import { createInstruction, Decoder, DecodeStatus, Flow } from "../decode/index.ts";
 import { controlHandlers } from "../interpreter/handlers.ts";
 import { BlockWriter, NoHandlerError } from "../lower/block-writer.ts";

@@ -1,6 +1,6 @@
 import type { Mmu } from "@xen-node/mmu";
 import { ByteWriter, I32, ModuleBuilder } from "@xen-node/wasm-emit";
-import { CodeMode } from "../code-cache.ts";
+import { CodeMode } from "../code-mode.ts";
 import type { CompiledInterpreter, InterpreterExports } from "../interpreter/compiled.ts";
 import type { CodeReader } from "./code-reader.ts";
 import type { FlowGraph, Place } from "./flow-graph.ts";

@@ -1,5 +1,6 @@
 import type { Mmu } from "@xen-node/mmu";
-import type { Block, CodeCache } from "../code-cache.ts";
+import type { Block } from "../block.ts";
+import type { CodeCache } from "../code-cache.ts";
 import type { Recording } from "./recording.ts";
 
 const PAGE = 4096;

@@ -1,5 +1,7 @@
 import type { Mmu } from "@xen-node/mmu";
-import type { Block, CodeCache, CodeUse } from "../code-cache.ts";
+import type { Block } from "../block.ts";
+import type { CodeCache } from "../code-cache.ts";
+import type { CodeUse } from "../code-page.ts";
 import type { CompiledInterpreter, InterpreterExports } from "../interpreter/compiled.ts";
 import { COUNTED_ENTRIES, ENTRY_BITS, REGION_SLOTS } from "../interpreter/hub.ts";
 import { REGION_ENTRIES, REGION_STALE } from "../state.ts";

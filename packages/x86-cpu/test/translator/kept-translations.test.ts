@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { CodeMode } from "../../src/code-cache.ts";
+import { CodeMode } from "../../src/code-mode.ts";
 import type { EngineCode, TranslatorOptions } from "../../src/index.ts";
 import { ENTRY_BITS } from "../../src/interpreter/hub.ts";
 import { readTranslations } from "../../src/translator/kept-translations.ts";
