@@ -6,7 +6,8 @@ import type { CodeReader } from "./code-reader.ts";
 import type { FlowGraph, Place } from "./flow-graph.ts";
 import type { InstructionSet } from "./instruction-set.ts";
 import type { RegionSource } from "./listing.ts";
-import { type RegionData, RegionEmitter } from "./region-emitter.ts";
+import type { RegionData } from "./region-data.ts";
+import { RegionEmitter } from "./region-emitter.ts";
 import {
   DATA_ALIGNMENT,
   type EngineCode,

@@ -2,7 +2,7 @@ import type { FlagKind, LowOperation, OperandSize } from "../semantics/context.t
 import { EmissionContext, storeSized, WRITE_ARRAY } from "../semantics/emission-context.ts";
 import type { OperandKinds } from "../semantics/registry.ts";
 import { ALLOWED_RECORD, DATA_RECORD, GPR, PAGE_VA, STACK_RECORD, ZERO } from "../state.ts";
-import type { RegionEmitter } from "./region-emitter.ts";
+import type { BlockEmitter } from "./block-emitter.ts";
 import { isAllowed, isStackAddress, type RecordFields } from "./region-record.ts";
 import type { RegionCode } from "./state-locals.ts";
 
@@ -13,15 +13,15 @@ export class TranslatorContext extends EmissionContext {
   private zeroExtended = false;
 
   constructor(
-    protected readonly region: RegionEmitter,
+    protected readonly block: BlockEmitter,
     protected readonly record: RecordFields,
     size: OperandSize,
     kinds: OperandKinds,
     readsOnly = false,
     segmented = false,
   ) {
-    super(region.frame, size, kinds, readsOnly, segmented);
-    this.code = region.f;
+    super(block.frame, size, kinds, readsOnly, segmented);
+    this.code = block.f;
   }
 
   private address(operand: 0 | 1): number {
@@ -84,11 +84,11 @@ export class TranslatorContext extends EmissionContext {
   }
 
   spillOperand(operand: 0 | 1): void {
-    this.region.spill(this.address(operand));
+    this.block.spill(this.address(operand));
   }
 
   reloadOperand(operand: 0 | 1): void {
-    this.region.reload(this.address(operand));
+    this.block.reload(this.address(operand));
   }
 
   immediate(): void {
@@ -106,7 +106,7 @@ export class TranslatorContext extends EmissionContext {
   }
 
   immediateAddress(): void {
-    this.region.pushImmediate(this.record);
+    this.block.pushImmediate(this.record);
   }
 
   effectiveAddress(): void {
@@ -118,7 +118,7 @@ export class TranslatorContext extends EmissionContext {
       if (pushed) f.i64_add();
       pushed = true;
     };
-    if (base === PAGE_VA) add(() => this.region.pushAddress(this.region.pageOf(this.record) + disp));
+    if (base === PAGE_VA) add(() => this.block.pushAddress(this.block.pageOf(this.record) + disp));
     else {
       if (base !== ZERO) add(() => this.code.readField(base, 8, false));
       if (index !== ZERO)
@@ -132,7 +132,7 @@ export class TranslatorContext extends EmissionContext {
   }
 
   nextRip(): void {
-    this.region.pushAddress(this.region.pageOf(this.record) + this.record.next);
+    this.block.pushAddress(this.block.pageOf(this.record) + this.record.next);
   }
 
   recordPointer(): void {
@@ -153,43 +153,43 @@ export class TranslatorContext extends EmissionContext {
   }
 
   setFlags(kind: FlagKind, r: number, a?: number, b?: number): void {
-    this.region.flags.set(kind, this.size, r, a, b);
+    this.block.flags.set(kind, this.size, r, a, b);
   }
 
   setFlagsLow(kind: FlagKind, r: number, a?: number, b?: number): void {
-    this.region.flags.set(kind, this.size, r, a, b);
+    this.block.flags.set(kind, this.size, r, a, b);
   }
 
   setExplicitFlags(): void {
-    this.region.flags.setExplicit();
+    this.block.flags.setExplicit();
   }
 
   changeCarry(): void {
-    this.region.flags.changeCarry(this.frame.own.entry);
+    this.block.flags.changeCarry(this.frame.own.entry);
   }
 
   override stateChanged(address: number): void {
-    this.region.reload(address);
+    this.block.reload(address);
   }
 
   override branchFlags(): void {
-    this.region.flags.giveUp();
+    this.block.flags.giveUp();
   }
 
   override mergeFlags(): void {
-    this.region.flags.mergeBranch();
+    this.block.flags.mergeBranch();
   }
 
   carry(): void {
-    this.region.flags.carry();
+    this.block.flags.carry();
   }
 
   condition(code: number): void {
-    this.region.flags.condition(code);
+    this.block.flags.condition(code);
   }
 
   arithmeticFlags(): void {
-    this.region.flags.arithmeticFlags();
+    this.block.flags.arithmeticFlags();
   }
 
   /** Stores that need more than memory leave the region before they happen, so nothing is left to do behind one. */
