@@ -26,9 +26,9 @@ export class BlockStates {
     this.entryPages = Int32Array.from([0, ...entries.map((place) => Math.floor(place / PAGE))]);
   }
 
-  /** A block's state; undefined if no dispatcher leads to it so far. */
-  of(place: Place): number | undefined {
-    return this.states.get(place);
+  /** State of one of the region's entries; undefined for other blocks, which the outermost dispatcher does not know. */
+  ofEntry(place: Place): number | undefined {
+    return this.entries.get(place);
   }
 
   has(place: Place): boolean {

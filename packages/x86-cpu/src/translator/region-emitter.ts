@@ -300,7 +300,7 @@ export class RegionEmitter implements Transfers {
 
   goThroughDispatcher(place: Place): void {
     const { f } = this;
-    const state = this.states.of(place);
+    const state = this.states.ofEntry(place);
     if (state === undefined || !this.linked) {
       this.blocks.leaveTo(place);
       return;

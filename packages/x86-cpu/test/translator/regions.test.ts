@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { AddressSpace, CONTEXT_BYTES, type CpuOptions, ExitReason, VECTOR } from "../../src/index.ts";
 import type { TranslatorCounters } from "../../src/translator/regions.ts";
-import { CODE, DATA, hex, PAGE, RAX, RBX, RCX, RDX, RSI, STACK, TestMachine } from "../machine.ts";
+import { CODE, DATA, hex, PAGE, RAX, RBP, RBX, RCX, RDX, RSI, STACK, TestMachine } from "../machine.ts";
 import { type RandomProgram, RandomRun, randomProgram } from "../random-program.ts";
 
 const EAGER: CpuOptions = { translator: { eager: true } };
@@ -93,6 +93,34 @@ describe("hot code", () => {
   it("is left alone without a translator, and while it is not hot", () => {
     expect(runLoop(INTERPRETED).cpu.regions).toBeUndefined();
     expect(counters(runLoop({ translator: { heat: 1e9 } }))).toMatchObject({ compiled: 0, entries: 0, regions: 0 });
+  });
+});
+
+describe("a call of translated code", () => {
+  it("leads to its target where that can be reached from inside of its region alone", () => {
+    // 0: test bpl,1; jz 5; test edi,edi; jz 2; 1: inc eax; jmp 3; 2: test esi,esi; jnz 4; 3: inc ebx; dec ecx; jg 1;
+    // 4: dec ebp; jnz 0; syscall; 5: dec r8d; jnz 4; call 3; ud2
+    const code =
+      "40 f6 c5 01 74 18 85 ff 74 04 ff c0 eb 04 85 f6 75 06 ff c3 ff c9 7f f2 ff cd 75 e4 0f 05 41 ff c8 75 f5 e8 ea ff ff ff 0f 0b";
+    const [translated, interpreted] = [QUICK, INTERPRETED].map((options) => {
+      const machine = new TestMachine(options);
+      machine.stack();
+      machine.program(code);
+      // What is called is known as the middle of a loop; that it is called has not been seen.
+      machine.setReg(RBP, 20_000);
+      machine.setReg(8, 1_000_000);
+      machine.runToSyscall(1_000_000);
+      machine.cpu.state.rip = CODE;
+      machine.setReg(RBP, 2);
+      machine.setReg(8, 1);
+      machine.setReg(RCX, 0);
+      machine.setReg(RBX, 0);
+      machine.runToSyscall();
+      return machine;
+    });
+    expect(counters(translated).entries).toBeGreaterThan(0);
+    expect(translated.reg(RBX)).toBe(2n);
+    expect(stateOf(translated)).toEqual(stateOf(interpreted));
   });
 });
 
