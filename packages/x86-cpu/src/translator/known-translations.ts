@@ -130,6 +130,7 @@ export class KnownTranslations {
   /** Forgets all. */
   clear(): void {
     this.byOffset.clear();
+    this.idle.clear();
     this.wasmBytes = 0;
     this.count = 0;
   }
