@@ -28,6 +28,14 @@ import { type SuspendedGuest, suspendedGuest } from "./save/suspended-guest.ts";
 const PAGE_KIB = 4;
 const KIB_PER_MIB = 1024;
 
+const FATES: Record<LifecycleAction, GuestFate> = {
+  destroy: "gone",
+  "coredump-destroy": "gone",
+  restart: "restarting",
+  "coredump-restart": "restarting",
+  preserve: "preserved",
+};
+const DUMPING: ReadonlySet<LifecycleAction> = new Set(["coredump-destroy", "coredump-restart"]);
 const END_KINDS = new Map<number, Exclude<DomainEnd["kind"], "crash">>([
   [SHUTDOWN_poweroff, "poweroff"],
   [SHUTDOWN_reboot, "reboot"],
@@ -323,7 +331,25 @@ export class ConfiguredGuest implements Guest {
     const end: DomainEnd = reason === SHUTDOWN_crash || kind === undefined ? { kind: "crash", dump } : { kind };
     // What the guest printed last must stand before the news of its end.
     this.services?.shutDown();
-    const fate = this.fate(end);
+    const action = this.actionAfter(end);
+    if (!DUMPING.has(action)) this.act(end, FATES[action]);
+    else void this.dumpEnded(this.domain).then((isStill) => isStill && this.act(end, FATES[action]));
+  }
+
+  /** @returns whether nobody ended the guest meanwhile */
+  private async dumpEnded(domain: Domain): Promise<boolean> {
+    const { log } = this.machine.hypervisor;
+    if (this.events.onCoreDump === undefined)
+      log.log("error", "domain", `d${domain.domid}: no core is written: nobody has said where.`);
+    try {
+      await this.events.onCoreDump?.();
+    } catch (error) {
+      log.log("error", "domain", `d${domain.domid}: no core is written: ${String(error)}`);
+    }
+    return this.domain === domain;
+  }
+
+  private act(end: DomainEnd, fate: GuestFate): void {
     // The new domain is built from the frames of the old one, so it waits for them.
     if (fate === "gone") this.destroyed = true;
     if (fate !== "preserved") this.release(fate === "restarting" ? () => this.restart() : undefined);
@@ -345,18 +371,19 @@ export class ConfiguredGuest implements Guest {
     }
   }
 
-  private fate(end: DomainEnd): GuestFate {
-    const fates: Record<LifecycleAction, GuestFate> = { destroy: "gone", restart: "restarting", preserve: "preserved" };
+  private actionAfter(end: DomainEnd): LifecycleAction {
+    const { onReboot, onCrash, onWatchdog, onPoweroff } = this.config;
     switch (end.kind) {
       case "reboot":
-        return fates[this.config.onReboot];
+        return onReboot;
       case "crash":
+        return onCrash;
       case "watchdog":
-        return fates[this.config.onCrash];
+        return onWatchdog;
       case "poweroff":
-        return fates[this.config.onPoweroff];
+        return onPoweroff;
       default:
-        return "gone";
+        return "destroy";
     }
   }
 

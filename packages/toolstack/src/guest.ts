@@ -23,6 +23,11 @@ export interface GuestEvents {
   onStart?(domain: Domain): void;
   /** The domain ended; `fate` follows from the configuration. A restarting guest keeps its console and gets a new domid. */
   onEnd?(end: DomainEnd, fate: GuestFate): void;
+  /**
+   * The domain has ended, and its configuration wants a core dump before anything else is done: `dumpCore` writes one. Whoever is
+   * asked tells of what goes wrong, too: the guest does not wait for it.
+   */
+  onCoreDump?(): Promise<void>;
   /** The guest was to start again and could not: it is gone. Without this the machine stops. */
   onRestartFailed?(error: unknown): void;
   /** Console input that had piled up has been taken by the guest. */

@@ -96,6 +96,7 @@ describe("a domain's configuration from xl.cfg", () => {
       vcpus: 2,
       onPoweroff: "destroy",
       onReboot: "destroy",
+      onWatchdog: "destroy",
       onCrash: "destroy",
     });
   });
@@ -126,7 +127,10 @@ describe("a domain's configuration from xl.cfg", () => {
     [`${minimal}disk = "a,raw,xvda,r"`, /disk must be a list such as/],
     [`${minimal}vif = ["mac=1"]`, /^web\.cfg, line 3: vif "mac=1": "1" is no MAC address/],
     [`${minimal}vif = [5]`, /vif must be a list such as/],
-    [`${minimal}on_crash = "maybe"`, 'web.cfg: on_crash must be one of destroy, restart, preserve, not "maybe".'],
+    [
+      `${minimal}on_crash = "maybe"`,
+      'web.cfg: on_crash must be one of destroy, restart, preserve, coredump-destroy, coredump-restart, not "maybe".',
+    ],
     [`${minimal}cmdline = "a"\nextra = "b"`, /cmdline replaces root and extra: remove extra/],
     [`${minimal}extra = 3`, /extra must be text in quotes/],
     ['kernel = "k"', "web.cfg: name is missing; add it."],

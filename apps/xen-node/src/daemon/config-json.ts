@@ -61,6 +61,7 @@ export function configJson(config: DomainConfig, uuid: string | undefined): Reco
         }),
     on_poweroff: config.onPoweroff,
     on_reboot: config.onReboot,
+    on_watchdog: config.onWatchdog,
     on_crash: config.onCrash,
   };
 }

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { ControlServer, DAEMON_SOCKET, makePrivateFolder } from "@xen-node/control";
 import { BuildError, type LogSink } from "@xen-node/hypervisor-core";
@@ -90,7 +91,14 @@ export class Daemon {
         );
       const startTime = Math.floor(Date.now() / 1000);
       const table = new GuestTable(startTime, machine.hypervisor.cpupools.initial);
-      const host = new GuestHost({ machine, table, journal, unpackedKernels: options.unpackedKernels, note });
+      const host = new GuestHost({
+        machine,
+        table,
+        journal,
+        unpackedKernels: options.unpackedKernels,
+        dumps: join(state, "dumps"),
+        note,
+      });
       const saved = new SavedGuests(state, host, table, note);
       const receptions = new Receptions(await AcceptedDomains.open(state));
       const server = await serve(options, machine, { table, host, receptions, startTime, messages, note });

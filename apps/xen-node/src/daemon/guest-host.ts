@@ -1,4 +1,5 @@
 import { access, constants } from "node:fs/promises";
+import { join } from "node:path";
 import { ControlError } from "@xen-node/control";
 import type { Domain } from "@xen-node/hypervisor-core";
 import type { ByteInput } from "@xen-node/migration-stream";
@@ -23,6 +24,7 @@ import { fromFolder } from "../control/device-handlers.ts";
 import type { KernelCache } from "../fetch/kernel-cache.ts";
 import { symbolizerOf } from "../report/symbolizer.ts";
 import { describeEnd } from "../run/describe-end.ts";
+import { writeCoreFile } from "../saved/core-file.ts";
 import { configJson } from "./config-json.ts";
 import { ConsoleViewers } from "./console-viewers.ts";
 import type { GuestTable } from "./guest-table.ts";
@@ -43,6 +45,8 @@ export interface GuestHostOptions {
   table: GuestTable;
   journal: Journal;
   unpackedKernels: KernelCache;
+  /** Folder of the cores of guests that ended. */
+  dumps: string;
   /** Takes a sentence about a guest. */
   note(text: string): void;
 }
@@ -262,7 +266,7 @@ export class GuestHost {
   }
 
   private async build(config: DomainConfig, files: GuestFiles, make: MakeGuest): Promise<HostedGuest> {
-    const { table, note } = this.options;
+    const { table, note, dumps } = this.options;
     let built: Domain | undefined;
     let hosted: HostedGuest | undefined;
     const now = (): number => Math.floor(Date.now() / 1000);
@@ -277,6 +281,7 @@ export class GuestHost {
           this.record(this.createdEntry(hosted));
         },
         onEnd: (end, fate) => hosted !== undefined && this.onEnd(hosted, end, fate),
+        onCoreDump: () => writeCoreFile(guest, join(dumps, guest.name), note),
         onRestartFailed: (error) => note(`${guest.name} could not be started again: ${(error as Error).message}`),
         onInputDrained: () => hosted?.viewers.onInputDrained(),
       });

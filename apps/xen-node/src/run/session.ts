@@ -1,4 +1,5 @@
 import { constants } from "node:os";
+import { resolve } from "node:path";
 import { ControlServer, runnerFolder, runnerSocket, unknownDomain } from "@xen-node/control";
 import type { LogSink } from "@xen-node/hypervisor-core";
 import type { SchedulerName } from "@xen-node/schedulers";
@@ -23,6 +24,7 @@ import type { PcapFolder } from "../report/pcap-folder.ts";
 import type { RegionFile } from "../report/region-file.ts";
 import { symbolizerOf } from "../report/symbolizer.ts";
 import type { TraceFile } from "../report/trace-file.ts";
+import { writeCoreFile } from "../saved/core-file.ts";
 import { saveGuest } from "../saved/saved-guest.ts";
 import { ConsoleMultiplexer } from "../terminal/console-multiplexer.ts";
 import { TranslationStore } from "../translations/translation-store.ts";
@@ -186,6 +188,7 @@ export class Session {
         domain.symbolizer = symbolizerOf(files);
       },
       onEnd: (end, fate) => this.onEnd(guest, end, fate),
+      onCoreDump: () => writeCoreFile(guest, resolve(`${config.name}.core`), (text) => this.note(text)),
       onInputDrained: () => this.terminal.drained(guest.console.pendingInput),
     };
     const guest: Guest =

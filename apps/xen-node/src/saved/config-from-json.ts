@@ -54,6 +54,7 @@ const schema = v.looseObject({
   nics: v.optional(v.array(nic), []),
   on_poweroff: v.optional(v.string()),
   on_reboot: v.optional(v.string()),
+  on_watchdog: v.optional(v.string()),
   on_crash: v.optional(v.string()),
 });
 
@@ -93,6 +94,7 @@ export function configFromJson(text: string, file: string): DomainConfig {
       vifs: nics.map(vifOf),
       ...(actions.on_poweroff === undefined ? {} : { onPoweroff: actions.on_poweroff }),
       ...(actions.on_reboot === undefined ? {} : { onReboot: actions.on_reboot }),
+      ...(actions.on_watchdog === undefined ? {} : { onWatchdog: actions.on_watchdog }),
       ...(actions.on_crash === undefined ? {} : { onCrash: actions.on_crash }),
     },
     file,

@@ -4,8 +4,8 @@ import { type DiskConfig, parseDisk } from "./disk-config.ts";
 import { parseProcessorList } from "./processor-list.ts";
 import { parseVif, type VifConfig } from "./vif-config.ts";
 
-/** What happens to a domain that ends in a given way (xl.cfg's `on_poweroff`, `on_reboot`, `on_crash`). */
-export const LIFECYCLE_ACTIONS = ["destroy", "restart", "preserve"] as const;
+/** What happens to a domain that ends in a given way (xl.cfg's `on_poweroff`, `on_reboot`, `on_watchdog`, `on_crash`). */
+export const LIFECYCLE_ACTIONS = ["destroy", "restart", "preserve", "coredump-destroy", "coredump-restart"] as const;
 export type LifecycleAction = (typeof LIFECYCLE_ACTIONS)[number];
 
 /** Kinds of guests with a kernel. */
@@ -79,6 +79,7 @@ const schema = v.strictObject({
   vifs: devices<VifConfig>(parseVif, "bridge=xenbr0"),
   onPoweroff: v.optional(action, "destroy"),
   onReboot: v.optional(action, "restart"),
+  onWatchdog: v.optional(action, "destroy"),
   onCrash: v.optional(action, "destroy"),
 });
 

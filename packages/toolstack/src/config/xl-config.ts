@@ -27,6 +27,7 @@ const KNOWN = [
   "vif",
   "on_poweroff",
   "on_reboot",
+  "on_watchdog",
   "on_crash",
 ];
 
@@ -38,7 +39,7 @@ const XL_ONLY = new Set(
     "device_model_override device_model_stubdomain_override device_model_version device_tree dm_restrict driver_domain dtdev e820_host " +
     "event_channels fdt firmware firmware_override gfx_passthru hap hdtype hpet iomem ioports irqs keymap llc_colors localtime " +
     "max_event_channels max_grant_frames max_grant_version max_maptrack_frames mca_caps mmio_hole ms_vm_genid msr_relaxed nested_hvm " +
-    "nestedhvm nodes nographic nomigrate on_soft_reset on_watchdog p9 pae passthrough pci pci_msitranslate pci_permissive " +
+    "nestedhvm nodes nographic nomigrate on_soft_reset p9 pae passthrough pci pci_msitranslate pci_permissive " +
     "pci_power_mgmt pci_seize pv_shadow_mb pvcalls pvh pvshim pvshim_cmdline pvshim_extra pvshim_path rdm rdm_mem_boundary reboot " +
     "rtc_timeoffset scsi sdl seclabel serial shadow_memory sched smbios_firmware soundhw spice stdvga stubdomain_cmdline " +
     "stubdomain_kernel stubdomain_memory stubdomain_ramdisk system_firmware timer_mode trap_unmapped_accesses tsc_mode tee usb usbctrl " +
@@ -51,6 +52,7 @@ const XL_ONLY = new Set(
 const XL_NAMES: Record<string, string> = {
   onPoweroff: "on_poweroff",
   onReboot: "on_reboot",
+  onWatchdog: "on_watchdog",
   onCrash: "on_crash",
   disks: "disk",
   vifs: "vif",
@@ -122,6 +124,7 @@ export function parseXlConfig(text: string, file = "config", warn?: ConfigWarnin
     vifs: devices("vif", parseVif),
     onPoweroff: value("on_poweroff"),
     onReboot: value("on_reboot"),
+    onWatchdog: value("on_watchdog"),
     onCrash: value("on_crash"),
   };
   const given = Object.fromEntries(Object.entries(config).filter(([, setting]) => setting !== undefined));
