@@ -44,10 +44,33 @@ export type DomainInfo = v.InferOutput<typeof domainInfo>;
 /** What a domain's devices have done. */
 export const domainStatistics = v.strictObject({
   domid: count,
-  /** Bytes from the guest's view. */
-  networks: v.array(v.strictObject({ sentBytes: count, receivedBytes: count })),
+  /** From the guest's view. */
+  networks: v.array(
+    v.strictObject({
+      handle: count,
+      sentBytes: count,
+      receivedBytes: count,
+      sentPackets: count,
+      receivedPackets: count,
+      /** IP flows that it began to send. */
+      sentFlows: count,
+      /** Packets that did not get through, for whatever reason. */
+      sentDrops: count,
+      receivedDrops: count,
+    }),
+  ),
   disks: v.array(
-    v.strictObject({ reads: count, writes: count, readSectors: count, writtenSectors: count, waits: count }),
+    v.strictObject({
+      /** Virtual device number. */
+      vdev: count,
+      reads: count,
+      writes: count,
+      /** Of 512 bytes. */
+      readSectors: count,
+      writtenSectors: count,
+      /** How often requests waited because too many were under way. */
+      waits: count,
+    }),
   ),
 });
 export type DomainStatistics = v.InferOutput<typeof domainStatistics>;

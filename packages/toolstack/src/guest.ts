@@ -48,6 +48,8 @@ export interface NetworkStatistics {
 }
 
 export interface DiskStatistics {
+  /** Virtual device number. */
+  vdev: number;
   /** As Linux names it: "xvda". */
   name: string;
   reads: number;

@@ -1,5 +1,6 @@
 import type { ParseArgsConfig } from "node:util";
 import type { ControlClient, DomainInfo } from "@xen-node/control";
+import type { TerminalStreams } from "./terminal.ts";
 
 /** Where a command's words go, and whom it asks. */
 export interface XlContext {
@@ -13,6 +14,8 @@ export interface XlContext {
   /** Where relative paths begin. */
   folder: string;
   now(): Date;
+  /** The user's terminal; default: the process's streams. */
+  terminal?: TerminalStreams;
 }
 
 /** The options that were given: true, a value, or values. */

@@ -9,7 +9,7 @@ const HIGH_WATER = 64 * 1024;
 /** The streams of a process, as `process` has them. */
 export interface TerminalStreams {
   stdin: NodeJS.ReadableStream & Partial<Pick<ReadStream, "isTTY" | "setRawMode">>;
-  stdout: NodeJS.WritableStream & Partial<Pick<WriteStream, "isTTY">>;
+  stdout: NodeJS.WritableStream & Partial<Pick<WriteStream, "isTTY" | "rows" | "columns">>;
   stderr: NodeJS.WritableStream & Partial<Pick<WriteStream, "isTTY">>;
 }
 

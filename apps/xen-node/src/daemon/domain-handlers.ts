@@ -8,8 +8,9 @@ import { savingHandlers } from "./saving-handlers.ts";
 /** What xentop shows of it. */
 const deviceStatistics = (domid: number, { networks, disks }: DeviceStatistics) => ({
   domid,
-  networks: networks.map(({ sentBytes, receivedBytes }) => ({ sentBytes, receivedBytes })),
-  disks: disks.map(({ reads, writes, readSectors, writtenSectors, waits }) => ({
+  networks,
+  disks: disks.map(({ vdev, reads, writes, readSectors, writtenSectors, waits }) => ({
+    vdev,
     reads,
     writes,
     readSectors,

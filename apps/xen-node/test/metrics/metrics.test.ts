@@ -48,6 +48,7 @@ function machine() {
     ],
     disks: [
       {
+        vdev: 51712,
         name: "xvda",
         reads: 8,
         writes: 4,

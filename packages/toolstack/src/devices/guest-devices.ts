@@ -166,6 +166,7 @@ export class GuestDevices {
       disks: [...(current?.disks.values() ?? [])].map(({ config, backend }) => {
         const { rd_req, wr_req, f_req, ds_req, rd_sect, wr_sect, oo_req } = backend.statistics();
         return {
+          vdev: config.vdev.number,
           name: config.vdev.name,
           reads: rd_req,
           writes: wr_req,
