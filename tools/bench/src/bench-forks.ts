@@ -104,7 +104,8 @@ async function main(): Promise<void> {
       name: "parent",
       kernel: debian.kernel,
       ramdisk: debian.initrd,
-      cmdline: "console=hvc0",
+      // What the kernel says of forks that had to wait would stand in the middle of their answers.
+      cmdline: "console=hvc0 loglevel=1",
       memory,
       vifs: [""],
       disks: [`${disk},raw,xvda,w`],
