@@ -24,6 +24,8 @@ export const operations = {
   list: operation({ domain: v.optional(domain) }, v.array(domainInfo)),
   statistics: operation({}, v.array(domainStatistics)),
   info: operation({}, machineInfo),
+  /** Memory of each guest in pages that other guests have as well, KiB. It takes longer the more memory they have. */
+  sharing: operation({}, v.array(v.strictObject({ domid: v.number(), sharedKib: v.number() }))),
   /** The machine's messages, oldest first; `clear` forgets them afterwards. */
   log: operation({ clear: v.boolean() }, v.array(v.string())),
 

@@ -77,22 +77,26 @@ const MODES: Record<string, Mode> = {
     },
   },
   rm: {
-    usage: "[-h] key [...]",
-    flags: ["s"],
+    usage: "[-h] [-t] key [...]",
+    flags: ["t", "s"],
     needs: 1,
-    async run({ client }, paths) {
+    async run({ client }, paths, { t }) {
       for (const path of paths) {
         const gone = await client.call("store-rm", { path }).catch((error: Error) => error);
         if (gone !== null) throw new XlError(`could not remove path ${path}`);
+        if (t) await tidy(client, parentOf(path));
       }
     },
   },
   chmod: {
-    usage: "[-h] key <mode [modes...]>",
-    flags: ["s"],
+    usage: "[-h] [-u] [-r] key <mode [modes...]>",
+    flags: ["u", "r", "s"],
     needs: 2,
-    async run({ client }, [path, ...permissions]) {
-      await client.call("store-chmod", { path, permissions });
+    async run({ client }, [path, ...permissions], { u, r }) {
+      const paths = [path];
+      if (u) for (let above = parentOf(path); above !== ""; above = parentOf(above)) paths.push(above);
+      if (r) paths.push(...((await client.call("store-tree", { path })) ?? []).map((node) => node.path));
+      for (const each of paths) await client.call("store-chmod", { path: each, permissions });
     },
   },
   watch: {
@@ -162,6 +166,18 @@ function tell(error: unknown, name: string, usage: string, { complain, noServer 
   if (!(error instanceof ControlError)) throw error;
   complain(`xenstore-${name}: ${error.kind === "no-server" ? noServer() : error.message}`);
   return ExitStatus.failure;
+}
+
+/** The node above; "" for one below the root, and for the root. */
+const parentOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf("/")));
+
+/** Removes a node if it is empty, that is, it has neither a value nor nodes below it; then the one above it, and so on. */
+async function tidy(client: XlOptions["client"], path: string): Promise<void> {
+  for (let at = path; at !== ""; at = parentOf(at)) {
+    if ((await client.call("store-read", { path: at })) !== "") return;
+    if ((await client.call("store-list", { path: at }))?.length !== 0) return;
+    await client.call("store-rm", { path: at });
+  }
 }
 
 const toText = (bytes: string): string => Buffer.from(bytes, "latin1").toString("utf8");

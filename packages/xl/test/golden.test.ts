@@ -1,5 +1,6 @@
 import type { OperationHandlers } from "@xen-node/control";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { domainList } from "../src/format/domain-list.ts";
 import { domain, type FakeDaemon, fakeDaemon, listing, machine, NOW } from "./support.ts";
 
 const dom0 = domain(0, "Domain-0", {
@@ -35,6 +36,7 @@ const operations: OperationHandlers = {
   list: listing(domains),
   config: ({ domain: id }) => ({ c_info: { type: "pv", name: `domain ${id}` } }),
   info: () => machine,
+  sharing: () => [{ domid: 1, sharedKib: 200 * 1024 + 4 }],
   log: ({ clear }) => ["(XEN) one", `(XEN) clear ${clear}`],
   pause: note("pause"),
   shutdown: note("shutdown"),
@@ -112,6 +114,62 @@ describe("what xl prints", () => {
     );
     expect(web).toMatch(/ 12\.3 01234567-89ab-4cde-8f01-23456789abcd {8}- {16}-$/);
     expect(fallen).toMatch(/abcd {8}3 {16}-$/);
+  });
+
+  it("list -Z, -c and -n, alone and together", async () => {
+    const lines = async (...options: string[]) =>
+      (await daemon.xl("list", ...options, "web")).stdout.split("\n").map((line, at) => line.slice(at === 0 ? 72 : 79));
+    expect(await lines("-Z")).toEqual(["   Security Label", "                -", ""]);
+    expect(await lines("-c")).toEqual(["         Cpupool", "          Pool-0", ""]);
+    expect(await lines("-n")).toEqual([" NODE Affinity", " all", ""]);
+    expect(await lines("-v", "-c", "-n")).toEqual([
+      "   UUID                            Reason-Code\tSecurity Label         Cpupool NODE Affinity",
+      " 01234567-89ab-4cde-8f01-23456789abcd        -                -          Pool-0 all",
+      "",
+    ]);
+  });
+
+  it("why a domain shut down", async () => {
+    const states = [0, 1, 2, 3, 4, 5, 6].map((shutdownReason) =>
+      domainList([domain(1, "web", { blocked: false, shutdownReason })])[1].slice(63, 69),
+    );
+    expect(states).toEqual(["---s--", "---sr-", "---ss-", "---sc-", "---sw-", "---sS-", "---s?-"]);
+  });
+
+  it("claims, sharing and vm-list", async () => {
+    const [header, first, web] = (await daemon.xl("claims")).stdout.split("\n");
+    expect(header).toBe("Name                                        ID   Mem VCPUs\tState\tTime(s)  Claimed");
+    expect(first).toMatch(/ 1234\.5 {5}0$/);
+    expect(web).toMatch(/^web .* 12\.3 {5}0$/);
+    expect((await daemon.xl("sharing")).stdout.split("\n").slice(0, 3)).toEqual([
+      "Name                                        ID   Mem Shared",
+      "Domain-0                                     0     0      0",
+      "web                                          1   256    200",
+    ]);
+    expect((await daemon.xl("sharing", "fallen")).stdout.split("\n")).toHaveLength(3);
+    expect((await daemon.xl("vm-list")).stdout.split("\n").slice(0, 3)).toEqual([
+      "UUID                                  ID    name",
+      "01234567-89ab-4cde-8f01-23456789abcd  0    Domain-0                      ",
+      "01234567-89ab-4cde-8f01-23456789abcd  1    web                           ",
+    ]);
+  });
+
+  it("info -n: the places of processors and memory, before the version", async () => {
+    const plain = (await daemon.xl("info")).stdout.split("\n");
+    const versionAt = plain.findIndex((line) => line.startsWith("xen_major"));
+    expect((await daemon.xl("info", "-n")).stdout.split("\n")).toEqual([
+      ...plain.slice(0, versionAt),
+      "cpu_topology           :",
+      "cpu:    core    socket     node",
+      "  0:       0        0        0",
+      "device topology        :",
+      "device           node",
+      "No device topology data available",
+      "numa_info              :",
+      "node:    memsize    memfree    distances",
+      "   0:      1024        768      10",
+      ...plain.slice(versionAt),
+    ]);
   });
 
   it("list -l", async () => {

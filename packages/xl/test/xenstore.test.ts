@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { escapeValue, storeTree, unescapeValue } from "../src/format/store-tree.ts";
 import { type FakeDaemon, fakeDaemon } from "./support.ts";
 
@@ -83,6 +83,67 @@ describe("the xenstore tools", () => {
       ["/a", "1"],
       ["/b", "x\tyAA"],
     ]);
+  });
+
+  describe("with a tree that changes", () => {
+    const tree = new Map<string, string>();
+    const changed: [string, readonly string[]][] = [];
+    let store: FakeDaemon;
+    beforeAll(async () => {
+      store = await fakeDaemon({
+        "store-read": ({ path }) => tree.get(path) ?? null,
+        "store-list": ({ path }) => [...tree.keys()].filter((each) => each.startsWith(`${path}/`)),
+        "store-rm": ({ path }) => {
+          for (const each of [...tree.keys()]) if (each === path || each.startsWith(`${path}/`)) tree.delete(each);
+          return null;
+        },
+        "store-tree": ({ path }) =>
+          [...tree]
+            .filter(([each]) => each.startsWith(`${path}/`))
+            .map(([each, value]) => ({ path: each, value, permissions: [] })),
+        "store-chmod": ({ path, permissions }) => {
+          changed.push([path, permissions]);
+          return null;
+        },
+      });
+    });
+    beforeEach(() => {
+      tree.clear();
+      changed.length = 0;
+      for (const path of ["/a", "/a/b", "/a/b/c", "/a/b/c/d", "/e", "/e/f"]) tree.set(path, "");
+    });
+    afterAll(() => store.close());
+
+    it.each([
+      [["/a/b/c/d"], ["/a", "/a/b", "/a/b/c", "/e", "/e/f"], ""],
+      [["-t", "/a/b/c/d"], ["/e", "/e/f"], ""],
+      [["-t", "/a/b/c/d"], ["/a", "/a/b", "/e", "/e/f"], "/a/b"],
+      [["-t", "/a/b"], ["/e", "/e/f"], ""],
+      [["-t", "/a/b/c/d", "/e/f"], [], ""],
+    ])("rm %j leaves %j", async (args, left, withValue) => {
+      if (withValue !== "") tree.set(withValue, "a value");
+      expect(await store.xenstore("rm", ...args)).toEqual({ status: 0, stdout: "", stderr: "" });
+      expect([...tree.keys()]).toEqual(left);
+    });
+
+    it("rm -t leaves a node that has others below it", async () => {
+      tree.set("/a/b/other", "");
+      await store.xenstore("rm", "-t", "/a/b/c");
+      expect([...tree.keys()]).toEqual(["/a", "/a/b", "/e", "/e/f", "/a/b/other"]);
+    });
+
+    it.each([
+      [[], ["/a/b"]],
+      [["-u"], ["/a/b", "/a"]],
+      [["-r"], ["/a/b", "/a/b/c", "/a/b/c/d"]],
+      [
+        ["-u", "-r"],
+        ["/a/b", "/a", "/a/b/c", "/a/b/c/d"],
+      ],
+    ])("chmod %j", async (options, paths) => {
+      expect((await store.xenstore("chmod", ...options, "/a/b", "n0", "r1")).status).toBe(0);
+      expect(changed).toEqual(paths.map((path) => [path, ["n0", "r1"]]));
+    });
   });
 
   it("every value comes back from its escaped form", () => {

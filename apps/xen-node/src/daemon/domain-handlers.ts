@@ -5,6 +5,8 @@ import type { GuestHost } from "./guest-host.ts";
 import type { GuestTable } from "./guest-table.ts";
 import { savingHandlers } from "./saving-handlers.ts";
 
+const PAGE_KIB = 4;
+
 /** What xentop shows of it. */
 const deviceStatistics = (domid: number, { networks, disks }: DeviceStatistics) => ({
   domid,
@@ -24,6 +26,11 @@ export function domainHandlers(machine: Machine, table: GuestTable, host: GuestH
   return {
     list: ({ domain }) => table.list(domain),
     statistics: () => [...table].map(({ guest, domain }) => deviceStatistics(domain.domid, guest.statistics())),
+    sharing: () =>
+      [...table].map(({ domain: { domid } }) => ({
+        domid,
+        sharedKib: machine.hypervisor.mmu.frames.usage(domid).shared * PAGE_KIB,
+      })),
     create: async ({ paused, dryRun, ...source }) => {
       const { config, warnings } = host.readConfig(source);
       if (dryRun) return { domid: null, warnings, config: configJson(config, config.uuid) };

@@ -20,7 +20,7 @@ const REASONS: [names: string, reason: string][] = [
     "the processor has no such thing",
   ],
   ["getenforce setenforce loadpolicy", "there are no security policies"],
-  ["debug-keys set-parameters claims sharing vm-list devd", "it is not implemented yet"],
+  ["debug-keys set-parameters devd", "it is not implemented yet"],
 ];
 
 /** xl's subcommands that are not here: each says so. */

@@ -1,6 +1,6 @@
 import type { DomainInfo } from "@xen-node/control";
 import { domainOf, ExitStatus, type XlCommand, type XlContext, XlError } from "../command.ts";
-import { domainList } from "../format/domain-list.ts";
+import { domainList, sharingLines, vmLines } from "../format/domain-list.ts";
 import { uptimeList } from "../format/uptime.ts";
 import { vcpuList } from "../format/vcpu-list.ts";
 
@@ -18,16 +18,31 @@ const list: XlCommand = {
   name: "list",
   usage: "[options] [Domain]",
   summary: "List information about all/some domains",
-  options: { long: { type: "boolean", short: "l" }, verbose: { type: "boolean", short: "v" } },
+  options: {
+    long: { type: "boolean", short: "l" },
+    verbose: { type: "boolean", short: "v" },
+    context: { type: "boolean", short: "Z" },
+    cpupool: { type: "boolean", short: "c" },
+    numa: { type: "boolean", short: "n" },
+  },
   optionHelp: [
     "-l, --long              Output all VM details",
     "-v, --verbose           Prints out UUIDs and security context",
+    "-Z, --context           Prints out security context",
+    "-c, --cpupool           Prints the cpupool the domain is in",
+    "-n, --numa              Prints out NUMA node affinity",
   ],
   takes: 1,
-  async run(context, names, { long, verbose }) {
+  async run(context, names, { long, ...given }) {
     const domains = await domainsOf(context, names);
     if (!long) {
-      for (const line of domainList(domains, { verbose: verbose === true })) context.print(line);
+      const columns = {
+        verbose: given.verbose === true,
+        context: given.context === true,
+        cpupool: given.cpupool === true,
+        numa: given.numa === true,
+      };
+      for (const line of domainList(domains, columns)) context.print(line);
       return;
     }
     const details = [];
@@ -85,5 +100,36 @@ const domname: XlCommand = {
   },
 };
 
+const claims: XlCommand = {
+  name: "claims",
+  usage: "",
+  summary: "List outstanding claim information about all domains",
+  takes: 0,
+  async run(context) {
+    for (const line of domainList(await domainsOf(context, []), { claims: true })) context.print(line);
+  },
+};
+
+const vmList: XlCommand = {
+  name: "vm-list",
+  usage: "",
+  summary: "List all domains with their UUIDs",
+  takes: 0,
+  async run(context) {
+    for (const line of vmLines(await domainsOf(context, []))) context.print(line);
+  },
+};
+
+const sharing: XlCommand = {
+  name: "sharing",
+  usage: "[Domain]",
+  summary: "Get information about page sharing",
+  takes: 1,
+  async run(context, names) {
+    const domains = await domainsOf(context, names);
+    for (const line of sharingLines(domains, await context.client.call("sharing", {}))) context.print(line);
+  },
+};
+
 /** Commands that show what there is. */
-export const listingCommands: XlCommand[] = [list, vcpus, uptime, domid, domname];
+export const listingCommands: XlCommand[] = [claims, vmList, sharing, list, vcpus, uptime, domid, domname];

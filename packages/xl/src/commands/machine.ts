@@ -4,11 +4,13 @@ import { top } from "./top.ts";
 
 const info: XlCommand = {
   name: "info",
-  usage: "",
+  usage: "[-n]",
   summary: "Get information about Xen host",
+  options: { numa: { type: "boolean", short: "n" } },
+  optionHelp: ["-n, --numa              List host NUMA topology information"],
   takes: 0,
-  async run({ client, print }) {
-    for (const line of machineInfoLines(await client.call("info", {}))) print(line);
+  async run({ client, print }, _args, { numa }) {
+    for (const line of machineInfoLines(await client.call("info", {}), { numa: numa === true })) print(line);
   },
 };
 

@@ -2,8 +2,27 @@ import type { MachineInfo } from "@xen-node/control";
 
 const hex = (word: number): string => word.toString(16).padStart(8, "0");
 
-/** The lines of `xl info`. */
-export function machineInfoLines(info: MachineInfo): string[] {
+/** Processors, devices and memory by their places: cores of one socket, no devices, one node. */
+function topologyLines({ processors, totalMemoryMib, freeMemoryMib }: MachineInfo): string[] {
+  const mib = (memory: number): string => String(memory).padStart(6);
+  return [
+    "cpu_topology           :",
+    "cpu:    core    socket     node",
+    ...Array.from({ length: processors }, (_, cpu) => {
+      const number = String(cpu);
+      return `${number.padStart(3)}:    ${number.padStart(4)}        0        0`;
+    }),
+    "device topology        :",
+    "device           node",
+    "No device topology data available",
+    "numa_info              :",
+    "node:    memsize    memfree    distances",
+    `   0:    ${mib(totalMemoryMib)}     ${mib(freeMemoryMib)}      10`,
+  ];
+}
+
+/** The lines of `xl info`, with `numa` those of `xl info -n`. */
+export function machineInfoLines(info: MachineInfo, { numa = false } = {}): string[] {
   const entries: [string, string | number][] = [
     ["host", info.host],
     ["release", info.release],
@@ -36,5 +55,7 @@ export function machineInfoLines(info: MachineInfo): string[] {
     ["cc_compiler", info.compiler],
     ["xend_config_format", 4],
   ];
-  return entries.map(([name, value]) => `${name.padEnd(23)}: ${value}`);
+  const lines = entries.map(([name, value]) => `${name.padEnd(23)}: ${value}`);
+  const versionAt = entries.findIndex(([name]) => name === "xen_major");
+  return numa ? [...lines.slice(0, versionAt), ...topologyLines(info), ...lines.slice(versionAt)] : lines;
 }
