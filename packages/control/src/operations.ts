@@ -85,6 +85,8 @@ export const operations = {
 
   "block-attach": operation({ domain, disk: v.string(), folder }, nothing),
   "block-detach": operation({ domain, vdev: v.string(), force: v.boolean() }, nothing),
+  /** Into a CD-ROM drive; an empty `file` takes the medium out. */
+  "cd-insert": operation({ domain, vdev: v.string(), file: v.string(), folder }, nothing),
   "block-list": operation({ domain }, v.array(diskStatus)),
   "network-attach": operation({ domain, vif: v.string() }, nothing),
   /** By its number or its MAC address. */

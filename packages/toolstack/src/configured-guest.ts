@@ -399,6 +399,10 @@ export class ConfiguredGuest implements Guest {
     return this.devices.detachDisk(vdev, options);
   }
 
+  changeMedium(vdev: number, target: string): Promise<void> {
+    return this.devices.changeMedium(vdev, target);
+  }
+
   listVifs(): VifStatus[] {
     return this.devices.listVifs();
   }

@@ -137,6 +137,13 @@ export interface Guest {
   attachDisk(disk: DiskConfig): Promise<void>;
   /** Takes a disk away; the guest is asked to let go of it first, unless `force`. Resolves when its image is closed. @throws ConfigError: no such disk */
   detachDisk(vdev: number, options?: { force?: boolean }): Promise<void>;
+  /**
+   * Puts another medium into a CD-ROM drive, as `xl cd-insert` does for HVM guests; "" takes it out. Resolves when the image before it is
+   * closed.
+   *
+   * @throws ConfigError: no such drive, or the image cannot be opened
+   */
+  changeMedium(vdev: number, target: string): Promise<void>;
   /** Its network interfaces, as `xl network-list` shows them. */
   listVifs(): VifStatus[];
   /** Gives the guest another network interface. @returns its handle, which is its number. */

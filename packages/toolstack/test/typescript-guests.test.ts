@@ -213,6 +213,85 @@ describe("a guest that is a TypeScript class", () => {
     }
   });
 
+  it("sees another medium in its CD-ROM drive, and none, also after a restart", async () => {
+    const lab = makeLab();
+    const folder = await mkdtemp(join(tmpdir(), "xen-node-cd-"));
+    const image = async (name: string, sectors: number): Promise<string> => {
+      const path = join(folder, name);
+      await writeFile(path, Buffer.alloc(sectors * 512, name));
+      return path;
+    };
+    try {
+      const [first, second] = [await image("first", 8), await image("second", 16)];
+      const vdev = 22 * 256;
+      const life = await start(
+        lab,
+        program(async (runtime) => {
+          const { console, timers } = runtime;
+          const disk = await runtime.openDisk();
+          let shown = "";
+          for (;;) {
+            const found = await disk.read(0, 1).then(
+              (bytes) => Buffer.from(bytes.subarray(0, 5)).toString(),
+              () => "nothing",
+            );
+            const now = `${disk.sectors} sectors: ${found}`;
+            if (now !== shown) await console.print(now);
+            shown = now;
+            await timers.sleep(1_000_000);
+          }
+        }),
+        { disks: [`${first},raw,hdc:cdrom,r`], onPoweroff: "restart" },
+      );
+      const { guest } = life;
+      const shows = (text: string) => vi.waitFor(() => expect(life.output().trimEnd().split("\r\n").at(-1)).toBe(text));
+      const params = () =>
+        lab.machine.store.client().read(`/local/domain/0/backend/vbd/${guest.domain?.domid}/${vdev}/params`);
+      await shows("8 sectors: first");
+      await guest.changeMedium(vdev, second);
+      await shows("16 sectors: secon");
+      expect(params()).toBe(second);
+      expect(guest.currentConfig.disks[0].target).toBe(second);
+      await expect(guest.changeMedium(vdev, join(folder, "none"))).rejects.toThrow(/none/);
+      await expect(guest.changeMedium(51712, second)).rejects.toThrow("the guest has no disk 51712.");
+      await guest.changeMedium(vdev, "");
+      await shows("0 sectors: nothing");
+      expect(params()).toBe("");
+      // Of two at once the later one stays.
+      await Promise.all([guest.changeMedium(vdev, second), guest.changeMedium(vdev, first)]);
+      await shows("8 sectors: first");
+      const { domain } = guest;
+      guest.requestShutdown("poweroff");
+      await vi.waitFor(() => expect(guest.domain?.domid).toBe((domain?.domid ?? 0) + 1));
+      expect(params()).toBe(first);
+      guest.destroy();
+      await guest.gone;
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it("has no other medium put into a disk that is no drive", async () => {
+    const lab = makeLab();
+    const folder = await mkdtemp(join(tmpdir(), "xen-node-cd-"));
+    try {
+      await writeFile(join(folder, "disk"), new Uint8Array(4096));
+      const disks = [`${join(folder, "disk")},raw,xvda,r`];
+      const { guest } = await start(
+        lab,
+        program(({ timers }) => timers.sleep(1e12)),
+        { disks },
+      );
+      await expect(guest.changeMedium(51712, "")).rejects.toThrow(
+        "the guest's disk xvda is no CD-ROM drive: its medium stays.",
+      );
+      guest.destroy();
+      await guest.gone;
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
   /** A guest that sends texts to a port, one when the former is answered, and prints the answers. */
   const asker = (port: number, questions: readonly string[]): GuestProgramClass =>
     program(async (runtime) => {

@@ -62,6 +62,7 @@ const operations: OperationHandlers = {
   "vcpu-set": note("vcpu-set"),
   "block-attach": note("block-attach"),
   "block-detach": note("block-detach"),
+  "cd-insert": note("cd-insert"),
   "block-list": () => [
     { vdev: 51712, state: 4, eventChannel: 9, ringRef: 8, backendPath: "/local/domain/0/backend/vbd/1/51712" },
     { vdev: 51728, state: 2, eventChannel: null, ringRef: null, backendPath: "/local/domain/0/backend/vbd/1/51728" },
@@ -365,6 +366,14 @@ describe("what xl asks for", () => {
     [
       ["block-attach", "web", "a.img", "raw,xvdb,w"],
       ["block-attach", { domain: "web", disk: "a.img,raw,xvdb,w", folder: "/here" }],
+    ],
+    [
+      ["cd-insert", "web", "hdc", "b.iso"],
+      ["cd-insert", { domain: "web", vdev: "hdc", file: "b.iso", folder: "/here" }],
+    ],
+    [
+      ["cd-eject", "web", "hdc"],
+      ["cd-insert", { domain: "web", vdev: "hdc", file: "", folder: "/here" }],
     ],
     [
       ["block-detach", "-f", "web", "xvdb"],

@@ -18,6 +18,10 @@ export function deviceHandlers(find: GuestFinder) {
       await find(domain).detachDisk(diskNumber(vdev), { force });
       return null;
     },
+    "cd-insert": async ({ domain, vdev, file, folder }) => {
+      await find(domain).changeMedium(diskNumber(vdev), fromFolder(folder, file));
+      return null;
+    },
     "block-list": ({ domain }) =>
       find(domain)
         .listDisks()

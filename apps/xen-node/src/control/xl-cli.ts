@@ -8,6 +8,8 @@ const DEVICE_COMMANDS: [name: string, description: string][] = [
   ["block-attach", "Give a running guest a disk."],
   ["block-detach", "Take a disk from a running guest."],
   ["block-list", "List a running guest's disks."],
+  ["cd-insert", "Put another medium into a running guest's CD-ROM drive."],
+  ["cd-eject", "Take the medium out of a running guest's CD-ROM drive."],
   ["network-attach", "Give a running guest a network interface."],
   ["network-detach", "Take a network interface from a running guest."],
   ["network-list", "List a running guest's network interfaces."],

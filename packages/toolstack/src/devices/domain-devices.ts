@@ -1,9 +1,10 @@
-import { BlockBackend, type BlockDevice, type BlockScheduler } from "@xen-node/blkback";
+import { BlockBackend, type BlockDevice, type BlockScheduler, MediumError } from "@xen-node/blkback";
 import type { LogSink } from "@xen-node/hypervisor-core";
 import { Vif } from "@xen-node/netback";
 import { parseMac } from "@xen-node/packets";
 import type { SwitchPort } from "@xen-node/virtual-network";
 import type { XenStoreClient } from "@xen-node/xenstore";
+import { ConfigError } from "../config/config-error.ts";
 import type { DiskConfig } from "../config/disk-config.ts";
 import type { VifConfig } from "../config/vif-config.ts";
 import type { Dom0 } from "../dom0/dom0.ts";
@@ -67,6 +68,37 @@ export class DomainDevices {
       });
     });
     this.disks.set(id, { config, attached, backend });
+  }
+
+  /**
+   * Puts another medium into a drive, or none. Resolves when nothing uses the one before it. A medium whose sectors are not of the size that
+   * a guest at work with the drive was told leaves that empty.
+   *
+   * @throws ConfigError, one sentence, about such a medium
+   */
+  async changeMedium(config: DiskConfig, device: BlockDevice | undefined): Promise<void> {
+    const { store } = this.host;
+    const disk = this.disks.get(config.vdev.number);
+    if (disk === undefined) return;
+    const { attached, backend } = disk;
+    await backend.eject();
+    // The domain may have ended meanwhile; the next has the new medium from its start.
+    if (this.disks.get(config.vdev.number) !== disk) return;
+    const note = (target: string): void => {
+      this.disks.set(config.vdev.number, { ...disk, config: { ...config, target } });
+      store.transaction((tree) => {
+        for (const path of [attached.paths.backend, attached.paths.library]) tree.write(`${path}/params`, target);
+      });
+    };
+    note("");
+    if (device === undefined) return;
+    try {
+      backend.insert(device);
+    } catch (error) {
+      if (error instanceof MediumError) throw new ConfigError(`${error.message}: the drive is empty now.`);
+      throw error;
+    }
+    note(config.target);
   }
 
   /** Gives the domain a network interface. @param mac in text */

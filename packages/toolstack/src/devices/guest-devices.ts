@@ -28,6 +28,8 @@ export class GuestDevices {
   private readonly vifs: GuestVif[];
   private current: DomainDevices | undefined;
   private ended = false;
+  /** The last change of a drive's medium. */
+  private mediumWork: Promise<void> = Promise.resolve();
 
   /** @param newMac makes an address for an interface without one. */
   constructor(
@@ -108,6 +110,44 @@ export class GuestDevices {
     const { current } = this;
     if (current !== undefined) await new Promise<void>((resolve) => current.removeDisk(vdev, options, resolve));
     await device?.close();
+  }
+
+  /** @param target "" takes the medium out */
+  changeMedium(vdev: number, target: string): Promise<void> {
+    // One after the other: each closes what the one before it has opened.
+    const work = this.mediumWork.catch(() => {}).then(() => this.putMedium(vdev, target));
+    this.mediumWork = work;
+    return work;
+  }
+
+  private async putMedium(vdev: number, target: string): Promise<void> {
+    const drive = (): GuestDisk => {
+      const disk = this.disks.find(({ config }) => config.vdev.number === vdev);
+      if (disk === undefined) throw new ConfigError(`the guest has no disk ${vdev}.`);
+      if (!disk.config.cdrom)
+        throw new ConfigError(`the guest's disk ${disk.config.vdev.name} is no CD-ROM drive: its medium stays.`);
+      return disk;
+    };
+    const config: DiskConfig = { ...drive().config, target, format: "raw" };
+    const device = lendable(config, await openGuestDisk(config));
+    const replace = (before: GuestDisk, after: GuestDisk): void => {
+      const index = this.disks.indexOf(before);
+      if (index >= 0) this.disks[index] = after;
+    };
+    const after: GuestDisk = { config, device };
+    let before: GuestDisk | undefined;
+    try {
+      if (this.ended) throw new ConfigError("the guest has ended.");
+      before = drive();
+      replace(before, after);
+      await this.current?.changeMedium(config, device);
+    } catch (error) {
+      replace(after, { config: { ...config, target: "" }, device: undefined });
+      await device?.close();
+      throw error;
+    } finally {
+      await before?.device?.close();
+    }
   }
 
   attachVif(config: VifConfig): number {

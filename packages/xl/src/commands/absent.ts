@@ -5,7 +5,6 @@ const REASONS: [names: string, reason: string][] = [
   ["suspend resume remus", "it is not implemented yet"],
   ["sched-credit", "the machine may have credit2 in its place: use xl sched-credit2"],
   ["config-update", "a configuration is read when its domain is created"],
-  ["cd-insert cd-eject", "changing a drive's medium is not implemented yet"],
   ["vncviewer button-press qemu-monitor-command", "PV guests have neither a screen nor buttons nor QEMU"],
   ["pci-attach pci-detach pci-list pci-assignable-add pci-assignable-remove pci-assignable-list", "there is no PCI"],
   ["usbctrl-attach usbctrl-detach usbdev-attach usbdev-detach usb-list", "there is no USB"],

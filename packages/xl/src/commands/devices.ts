@@ -1,4 +1,4 @@
-import type { XlCommand } from "../command.ts";
+import { type XlCommand, XlError } from "../command.ts";
 import { DISK_HEADER, diskLine, VIF_HEADER, vifLine } from "../format/device-lists.ts";
 
 /** Commands about disks and network interfaces. */
@@ -34,6 +34,27 @@ export const deviceCommands: XlCommand[] = [
     takes: 2,
     async run({ client }, [domain, vdev], { force }) {
       await client.call("block-detach", { domain, vdev, force: force === true });
+    },
+  },
+  {
+    name: "cd-insert",
+    usage: "<Domain> <VirtualDevice> <path>",
+    summary: "Insert a cdrom into a guest's cd drive",
+    needs: 3,
+    takes: 3,
+    async run({ client, folder }, [domain, vdev, file]) {
+      if (file === "") throw new XlError("xl cd-insert needs an image: use xl cd-eject to take one out.");
+      await client.call("cd-insert", { domain, vdev, file, folder });
+    },
+  },
+  {
+    name: "cd-eject",
+    usage: "<Domain> <VirtualDevice>",
+    summary: "Eject a cdrom from a guest's cd drive",
+    needs: 2,
+    takes: 2,
+    async run({ client, folder }, [domain, vdev]) {
+      await client.call("cd-insert", { domain, vdev, file: "", folder });
     },
   },
   {
