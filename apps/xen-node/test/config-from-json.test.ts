@@ -13,7 +13,7 @@ describe("the configuration in a save file", () => {
       'kernel = "/k"\ndisk = ["format=qcow2,vdev=xvda,access=w,target=/a,b.img", "/c.iso,raw,hdc:cdrom,r", "/shared,raw,d3p2,w!", "http://x/y,raw,xvdz,r,removable,no-discard"]',
     ],
     [
-      'kernel = "/k"\nvif = ["mac=00:16:3e:00:00:01,bridge=lan,ip=10.0.0.1 fe80::1,rate=1MB/s@20ms,mtu=9000,vifname=web", ""]\non_crash = "preserve"\non_poweroff = "restart"',
+      'kernel = "/k"\nvif = ["mac=00:16:3e:00:00:01,bridge=lan,ip=10.0.0.1 fe80::1,rate=1MB/s@20ms,mtu=9000,vifname=web", ""]\non_crash = "preserve"\non_watchdog = "coredump-restart"\npool = "batch"\non_poweroff = "restart"',
     ],
   ])("means what the xl.cfg said: %s", (text) => {
     const config = { maxMemory: 128, maxVcpus: 1, ...parseXlConfig(`name = "web"\n${text}`), uuid: UUID };

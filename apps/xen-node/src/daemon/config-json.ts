@@ -1,4 +1,4 @@
-import { type DomainConfig, MAX_VCPUS } from "@xen-node/toolstack";
+import { type DomainConfig, type LifecycleAction, MAX_VCPUS } from "@xen-node/toolstack";
 
 /**
  * A configuration in the shape in which `xl list -l` and `xl create -n` show libxl_domain_config. Keys that stand for
@@ -59,9 +59,12 @@ export function configJson(config: DomainConfig, uuid: string | undefined): Reco
                 }),
           })),
         }),
-    on_poweroff: config.onPoweroff,
-    on_reboot: config.onReboot,
-    on_watchdog: config.onWatchdog,
-    on_crash: config.onCrash,
+    on_poweroff: actionName(config.onPoweroff),
+    on_reboot: actionName(config.onReboot),
+    on_watchdog: actionName(config.onWatchdog),
+    on_crash: actionName(config.onCrash),
   };
 }
+
+/** libxl spells them otherwise than xl.cfg. */
+const actionName = (action: LifecycleAction): string => action.replaceAll("-", "_");

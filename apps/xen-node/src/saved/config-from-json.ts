@@ -33,6 +33,12 @@ const nic = v.looseObject({
   rate_interval_usecs: v.optional(count, 0),
 });
 
+/** As xl.cfg spells it. */
+const action = v.pipe(
+  v.string(),
+  v.transform((name) => name.replaceAll("_", "-")),
+);
+
 /** What is read of libxl_domain_config; the rest of it stands for nothing here. */
 const schema = v.looseObject({
   c_info: v.looseObject({
@@ -52,10 +58,10 @@ const schema = v.looseObject({
   }),
   disks: v.optional(v.array(disk), []),
   nics: v.optional(v.array(nic), []),
-  on_poweroff: v.optional(v.string()),
-  on_reboot: v.optional(v.string()),
-  on_watchdog: v.optional(v.string()),
-  on_crash: v.optional(v.string()),
+  on_poweroff: v.optional(action),
+  on_reboot: v.optional(action),
+  on_watchdog: v.optional(action),
+  on_crash: v.optional(action),
 });
 
 /**
