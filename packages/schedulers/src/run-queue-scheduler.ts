@@ -160,7 +160,6 @@ export abstract class RunQueueScheduler<Owner, U extends SchedulingUnit<Owner>, 
     const bit = 1 << processor;
     this.online = isOnline ? this.online | bit : this.online & ~bit;
     for (const { units } of this.domains.values()) for (const unit of units) this.reallow(unit);
-    // In the order in which they came, which decides among equals.
     for (const unit of this.queue) if (unit.processor < 0) this.offer(unit);
   }
 
@@ -182,9 +181,9 @@ export abstract class RunQueueScheduler<Owner, U extends SchedulingUnit<Owner>, 
     this.give(turn, next);
     if (former !== undefined && former !== next) {
       former.order = ++this.orders;
-      if (this.isEligible(former)) this.offerIdle(former);
-      else this.reviewAll();
+      if (!this.isEligible(former)) this.reviewAll();
     }
+    if (this.processors > 1) this.inviteIdle();
     return turn;
   }
 
@@ -257,6 +256,14 @@ export abstract class RunQueueScheduler<Owner, U extends SchedulingUnit<Owner>, 
       if (unit.mayRunOn(p) && (worst === undefined || this.before(worst.unit as U, turn.unit as U))) worst = turn;
     }
     if (worst !== undefined && this.preempts(unit, worst.unit as U)) this.preempt(worst);
+  }
+
+  /** Several may have been offered the same idle processor: those that it was not given to have the others. */
+  private inviteIdle(): void {
+    for (let p = 0; p < this.processors; p++) {
+      const turn = this.turns[p];
+      if (turn.unit === undefined && !turn.over && this.best(p, undefined) !== undefined) turn.over = true;
+    }
   }
 
   private offerIdle(unit: U): boolean {

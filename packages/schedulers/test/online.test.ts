@@ -37,7 +37,7 @@ describe("processors that come and go", () => {
                 expect(ranNs - ran[at]).toBe(online === 0 ? 0 : ms * MS);
             }
           }
-          expect(simulation.idleWhileWanted && plans.every(({ affinity }) => affinity === 15)).toBe(false);
+          expect(simulation.idleWhileWanted).toBe(false);
         },
       ),
       { numRuns: 200 },

@@ -38,6 +38,7 @@ const MOST_AT_ONCE = 10_000;
 /** Processors and vcpus in a time of their own, from one event to the next. */
 export class Simulation {
   nowNs = 0;
+  /** A processor was idle while a vcpu that may run on it waited for one. */
   idleWhileWanted = false;
   readonly vcpus: SimulatedVcpu[] = [];
 
@@ -67,6 +68,10 @@ export class Simulation {
     const { scheduler } = this;
     for (let p = 0; p < scheduler.processors; p++) scheduler.pick(p, this.nowNs);
     if (scheduler.turns.some((turn) => turn.over)) return;
+    const waiting = this.vcpus.filter(({ unit }) => unit.runnable && unit.processor < 0);
+    this.idleWhileWanted ||= scheduler.turns.some(
+      (turn) => turn.unit === undefined && waiting.some(({ unit }) => unit.mayRunOn(turn.processor)),
+    );
     let until = end;
     for (const { unit, leftNs, reviewNs } of scheduler.turns) {
       until = Math.min(until, reviewNs);
