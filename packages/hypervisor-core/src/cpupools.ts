@@ -1,4 +1,4 @@
-import { type AnyScheduler, createScheduler, type SchedulerName } from "@xen-node/schedulers";
+import { type AnyScheduler, createScheduler, processorsOf, type SchedulerName } from "@xen-node/schedulers";
 import type { Domain } from "./domain.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import type { Vcpu } from "./vcpu.ts";
@@ -23,8 +23,7 @@ export class Cpupool {
 
   /** Their numbers, in order. */
   get processors(): number[] {
-    const { online, processors } = this.scheduler;
-    return Array.from({ length: processors }, (_, at) => at).filter((at) => ((online >>> at) & 1) !== 0);
+    return processorsOf(this.scheduler.online);
   }
 }
 

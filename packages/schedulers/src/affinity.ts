@@ -9,8 +9,12 @@ export function checkProcessors(processors: number): void {
   throw new SchedulingError(`${processors} processors: must be from 1 to ${MOST_PROCESSORS}.`);
 }
 
-/** A bit for each. */
+/** The mask of so many processors: a bit for each. */
 export const allOf = (processors: number): number => (processors === MOST_PROCESSORS ? -1 : (1 << processors) - 1);
+
+/** The numbers that the bits of a mask stand for, in order. */
+export const processorsOf = (mask: number): number[] =>
+  Array.from({ length: MOST_PROCESSORS }, (_, processor) => processor).filter((at) => ((mask >>> at) & 1) !== 0);
 
 /** @throws SchedulingError if no bit stands for a processor that there is */
 export function checkAffinity(affinity: number, processors: number): void {

@@ -1,4 +1,4 @@
-export { MOST_PROCESSORS } from "./affinity.ts";
+export { allOf, MOST_PROCESSORS, processorsOf } from "./affinity.ts";
 export { type BvtParameters, BvtScheduler } from "./bvt.ts";
 export { type AnyScheduler, createScheduler, schedulerName } from "./create-scheduler.ts";
 export { type Credit2Parameters, Credit2Scheduler } from "./credit2.ts";

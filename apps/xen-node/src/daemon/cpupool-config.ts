@@ -1,5 +1,5 @@
 import type { Cpupools } from "@xen-node/hypervisor-core";
-import { MOST_PROCESSORS, SCHEDULER_NAMES, type SchedulerName } from "@xen-node/schedulers";
+import { allOf, processorsOf, SCHEDULER_NAMES, type SchedulerName } from "@xen-node/schedulers";
 import { ConfigError, parseProcessorList, parseXlSyntax, type XlValue } from "@xen-node/toolstack";
 
 const KEYS = ["name", "sched", "cpus", "nodes"];
@@ -34,7 +34,7 @@ export function readCpupoolConfig(
   if (cpupools.list.some((pool) => pool.name === name))
     throw new ConfigError(`Pool name ${JSON.stringify(name)} already exists`);
   const scheduler = schedulerOf(settings.get("sched"), cpupools);
-  return { name, scheduler, processors: processorsOf(settings, cpupools), warnings };
+  return { name, scheduler, processors: chosenProcessors(settings, cpupools), warnings };
 }
 
 function schedulerOf(sched: XlValue | undefined, { initial }: Cpupools): SchedulerName {
@@ -44,7 +44,7 @@ function schedulerOf(sched: XlValue | undefined, { initial }: Cpupools): Schedul
   return found;
 }
 
-function processorsOf(settings: ReadonlyMap<string, XlValue>, cpupools: Cpupools): number[] {
+function chosenProcessors(settings: ReadonlyMap<string, XlValue>, cpupools: Cpupools): number[] {
   const [nodes, cpus] = [settings.get("nodes"), settings.get("cpus")];
   if (Array.isArray(nodes)) {
     // All processors are of node 0.
@@ -62,6 +62,5 @@ function processorsOf(settings: ReadonlyMap<string, XlValue>, cpupools: Cpupools
 /** The numbers that a list in xl's syntax stands for: "all", those that there are. */
 export function processorsIn(text: string, { processors }: Cpupools): number[] {
   const mask = parseProcessorList(text);
-  const bits = mask === -1 ? processors : MOST_PROCESSORS;
-  return Array.from({ length: bits }, (_, at) => at).filter((at) => ((mask >>> at) & 1) !== 0);
+  return processorsOf(mask === -1 ? allOf(processors) : mask);
 }

@@ -1,5 +1,6 @@
 import type { DomainInfo } from "@xen-node/control";
 import type { Domain, Vcpu } from "@xen-node/hypervisor-core";
+import { allOf, processorsOf } from "@xen-node/schedulers";
 import { RUNSTATE_running } from "@xen-node/xen-abi";
 
 const PAGE_KIB = 4;
@@ -37,7 +38,7 @@ export function domainInfo(domain: Domain, known: Pick<DomainInfo, "name" | "uui
 }
 
 function affinityOf({ domain, unit }: Vcpu): number[] | null {
-  const { processors } = domain.pool.scheduler;
-  const pinned = Array.from({ length: processors }, (_, at) => at).filter((at) => ((unit.affinity >>> at) & 1) !== 0);
-  return pinned.length === processors ? null : pinned;
+  const all = allOf(domain.pool.scheduler.processors);
+  const pinned = unit.affinity & all;
+  return pinned === all ? null : processorsOf(pinned);
 }
